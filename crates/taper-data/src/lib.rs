@@ -1,0 +1,1 @@
+//! Image-classification datasets as u8 images and labels

@@ -1,0 +1,1 @@
+//! Export to safetensors and verified ONNX

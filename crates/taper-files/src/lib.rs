@@ -1,0 +1,173 @@
+//! Writes files so that a reader sees the old file or the whole new one, never half of it.
+//!
+//! Everything Taper leaves on disk goes through [`write_atomic`]: the bytes go to a temporary file beside
+//! the target, are synced to the disk, and the temporary file is renamed over the target. A crash, a full
+//! disk or Ctrl-C leaves the earlier file as it was.
+//!
+//! ```
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("metrics.json");
+//! taper_files::write_atomic(&path, |file| file.write_all(b"{}"))?;
+//! assert_eq!(std::fs::read(&path)?, b"{}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A file or folder that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[error("cannot write {}: {cause}; {}", path.display(), remedy(cause))]
+pub struct WriteError {
+    /// The file or folder that was to be written.
+    pub path: PathBuf,
+    /// What the operating system said.
+    #[source]
+    pub cause: io::Error,
+}
+
+impl WriteError {
+    fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |cause| Self { path: path.to_owned(), cause }
+    }
+}
+
+/// What the user can do about it.
+fn remedy(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "choose a folder you may write to"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space on that disk",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "a file stands where a folder is needed: choose another path"
+        }
+        _ => "check that the path is right and the disk is writable",
+    }
+}
+
+/// Writes `path` in one step: temporary file beside it, `write`, sync, rename.
+///
+/// The parent folder must exist (see [`create_folder`]). When `write` or the disk fails, the temporary file
+/// is deleted and an earlier file at `path` stays untouched.
+///
+/// # Errors
+/// [`WriteError`] with the path and the cause.
+pub fn write_atomic(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let folder = parent(path);
+    let run = || -> io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".taper-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            // `tempfile` asks for 0600; a written file should get what the user's umask leaves of 0666.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let temporary = builder.tempfile_in(folder)?;
+        let mut buffered = BufWriter::new(temporary.as_file());
+        write(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
+        temporary.as_file().sync_all()?;
+        temporary.persist(path).map_err(|error| error.error)?;
+        sync_folder(folder)
+    };
+    run().map_err(WriteError::at(path))
+}
+
+/// Creates `path` and the folders above it, if they do not stand yet.
+///
+/// # Errors
+/// [`WriteError`] with the path and the cause.
+pub fn create_folder(path: &Path) -> Result<(), WriteError> {
+    fs::create_dir_all(path).map_err(WriteError::at(path))
+}
+
+/// Creates the folder `path` and proves, by writing and deleting a small file, that it can be written to:
+/// so that a training run fails before its first step and not after its last.
+///
+/// # Errors
+/// [`WriteError`] with the path and the cause.
+pub fn check_writable(path: &Path) -> Result<(), WriteError> {
+    create_folder(path)?;
+    let probe = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".taper-").suffix(".tmp").tempfile_in(path)?;
+        file.write_all(b"taper")
+    };
+    probe().map_err(WriteError::at(path))
+}
+
+/// The folder that holds `path`; `.` for a bare file name.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A rename is durable only once its folder is synced too.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_keeps_the_old_file_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.csv");
+        write_atomic(&path, |file| file.write_all(b"old")).unwrap();
+        let error = write_atomic(&path, |file| {
+            file.write_all(b"half of the ne")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("history.csv"), "{error}");
+        assert!(error.to_string().contains("free some space"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_that_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nowhere").join("model.onnx");
+        let error = write_atomic(&path, |file| file.write_all(b"x")).unwrap_err();
+        assert!(error.to_string().contains("model.onnx"), "{error}");
+    }
+
+    #[test]
+    fn a_file_in_the_way_of_a_folder_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(&path, b"a file").unwrap();
+        let error = check_writable(&path.join("run")).unwrap_err();
+        assert!(error.to_string().contains("run"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_written_file_is_readable_by_others_as_the_umask_says() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, atomic) = (folder.path().join("plain"), folder.path().join("atomic"));
+        fs::write(&plain, b"x").unwrap();
+        write_atomic(&atomic, |file| file.write_all(b"x")).unwrap();
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&plain), mode(&atomic));
+    }
+}

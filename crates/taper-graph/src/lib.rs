@@ -1,0 +1,1 @@
+//! Network architecture as data: typed ops, shape inference, presets

@@ -1,0 +1,1 @@
+//! A taper graph as a trainable candle module

@@ -1,0 +1,1 @@
+//! Train an image classifier in pure Rust and ship it as ONNX
