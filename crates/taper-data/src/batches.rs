@@ -1,0 +1,97 @@
+//! [`Batches`]: a dataset as a sequence of float batches, in a seeded random order.
+
+use std::num::NonZeroUsize;
+
+use crate::dataset::Dataset;
+use crate::rng::{Purpose, Rng};
+
+/// One pass over a dataset, a batch at a time.
+///
+/// Pixels come as float in 0…1 (byte ÷ 255, as torchvision's `ToTensor`), shape `[B, C, H, W]`; the last
+/// batch holds what is left and may be smaller.
+///
+/// # Examples
+/// ```
+/// use std::num::NonZeroUsize;
+/// use taper_data::{Batches, Dataset, Images};
+///
+/// let data = Dataset::digits(Images::new(3, 1, 1, 1, vec![0, 51, 255])?, vec![7, 8, 9])?;
+/// let two = NonZeroUsize::new(2).ok_or("zero")?;
+/// let (mut images, mut labels) = (Vec::new(), Vec::new()); // reused from batch to batch
+/// let mut seen = 0;
+/// let mut batches = Batches::shuffled(&data, two, 42, 0);
+/// while batches.next_into(&mut images, &mut labels) {
+///     assert_eq!(images.len(), labels.len());
+///     seen += labels.len();
+/// }
+/// assert_eq!(seen, 3);
+///
+/// Batches::in_order(&data, two).next_into(&mut images, &mut labels);
+/// assert_eq!((images, labels), (vec![0.0, 0.2], vec![7, 8]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Batches<'a> {
+    dataset: &'a Dataset,
+    order: Vec<usize>,
+    batch_size: usize,
+    position: usize,
+}
+
+impl<'a> Batches<'a> {
+    /// All images once, in an order that depends on `seed` and `epoch` alone.
+    #[must_use]
+    pub fn shuffled(dataset: &'a Dataset, batch_size: NonZeroUsize, seed: u64, epoch: u64) -> Self {
+        let order = Rng::new(seed, Purpose::Shuffle, epoch).permutation(dataset.len());
+        Self { dataset, order, batch_size: batch_size.get(), position: 0 }
+    }
+
+    /// All images once, in the dataset's own order: for evaluation.
+    #[must_use]
+    pub fn in_order(dataset: &'a Dataset, batch_size: NonZeroUsize) -> Self {
+        Self { dataset, order: (0..dataset.len()).collect(), batch_size: batch_size.get(), position: 0 }
+    }
+
+    /// Number of batches in the whole pass.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.order.len().div_ceil(self.batch_size)
+    }
+
+    /// The images that are still to come, as indices into the dataset.
+    #[must_use]
+    pub fn remaining(&self) -> &[usize] {
+        &self.order[self.position..]
+    }
+
+    /// Replaces the contents of `images` (`[B, C, H, W]`, 0…1) and `labels` (`[B]`) by the next batch. At the
+    /// end it leaves both empty and returns `false`.
+    pub fn next_into(&mut self, images: &mut Vec<f32>, labels: &mut Vec<u8>) -> bool {
+        let end = self.order.len().min(self.position.saturating_add(self.batch_size));
+        let indices = &self.order[self.position..end];
+        self.position = end;
+        images.clear();
+        labels.clear();
+        for &index in indices {
+            extend_unit(images, self.dataset.images.image(index));
+            labels.push(self.dataset.labels[index]);
+        }
+        !indices.is_empty()
+    }
+}
+
+/// `byte as f32 / 255.0` for every byte: a look-up is faster than the division, and as exact.
+static UNIT: [f32; 256] = {
+    let mut table = [0.0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte as f32 / 255.0;
+        byte += 1;
+    }
+    table
+};
+
+/// Writes `bytes` as floats in 0…1 to the end of `floats`, as [`Batches`] does.
+pub fn extend_unit(floats: &mut Vec<f32>, bytes: &[u8]) {
+    floats.extend(bytes.iter().map(|&byte| UNIT[usize::from(byte)]));
+}
