@@ -65,8 +65,9 @@ impl std::str::FromStr for Preset {
 
     fn from_str(name: &str) -> Result<Self, GraphError> {
         let known = Preset::ALL.map(Preset::name);
-        Preset::ALL.into_iter().find(|preset| preset.name() == name).ok_or_else(|| {
-            GraphError::UnknownPreset { name: name.to_owned(), known: known.join(", ") }
-        })
+        Preset::ALL
+            .into_iter()
+            .find(|preset| preset.name() == name)
+            .ok_or_else(|| GraphError::UnknownPreset { name: name.to_owned(), known: known.join(", ") })
     }
 }

@@ -43,7 +43,13 @@ impl fmt::Display for Summary<'_> {
         }
         writeln!(f, "{rule}")?;
         let total = graph.parameter_count();
-        writeln!(f, "{}: {} parameters ({:.1} MB as f32)", graph.name(), thousands(total as u64), total as f64 * 4e-6)?;
+        writeln!(
+            f,
+            "{}: {} parameters ({:.1} MB as f32)",
+            graph.name(),
+            thousands(total as u64),
+            total as f64 * 4e-6
+        )?;
         write!(f, "{} multiply-adds for one image", thousands(graph.macs()))
     }
 }

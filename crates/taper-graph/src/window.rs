@@ -1,5 +1,7 @@
 //! The one formula for sliding windows: convolution and pooling, shape inference and kernels all use it.
 
+use std::ops::Range;
+
 /// A window that slides along one dimension: of convolution and of pooling.
 ///
 /// It follows PyTorch: the output has
@@ -160,6 +162,20 @@ impl Window {
     /// Where window number `position` starts in the input; negative inside the left padding.
     pub fn start(&self, position: usize) -> isize {
         (position * self.stride) as isize - self.padding as isize
+    }
+
+    /// The positions at which tap number `tap` falls on the input and not on its padding, of `positions` in all.
+    pub fn inside(&self, tap: usize, input: usize, positions: usize) -> Range<usize> {
+        let offset = tap * self.dilation;
+        let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
+        let end = (input + self.padding).saturating_sub(offset).div_ceil(self.stride);
+        let end = end.min(positions);
+        first.min(end)..end
+    }
+
+    /// The input element under tap number `tap` at a position that [`Window::inside`] gave.
+    pub fn element(&self, position: usize, tap: usize) -> usize {
+        position * self.stride + tap * self.dilation - self.padding
     }
 
     fn overflow(&self) -> WindowError {

@@ -108,13 +108,7 @@ impl From<AvgPoolText> for AvgPool2d {
 impl MaxPool2d {
     /// Windows of `kernel`×`kernel` side by side: stride `kernel`, no padding, no dilation.
     pub fn new(kernel: usize) -> Self {
-        Self {
-            kernel: [kernel; 2],
-            stride: [kernel; 2],
-            padding: [0; 2],
-            dilation: [1; 2],
-            ceil_mode: false,
-        }
+        Self { kernel: [kernel; 2], stride: [kernel; 2], padding: [0; 2], dilation: [1; 2], ceil_mode: false }
     }
 
     /// With `stride` along both dimensions.

@@ -1,0 +1,32 @@
+//! What can be wrong with a kernel's arguments.
+
+/// Why a kernel refuses its arguments.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// A slice does not have the length that the geometry gives it.
+    #[error("`{what}` has {found} elements, but its shape has {expected}")]
+    Length {
+        /// Which argument.
+        what: &'static str,
+        /// How many elements it should have.
+        expected: usize,
+        /// How many it has.
+        found: usize,
+    },
+    /// A label is not one of the classes.
+    #[error("label {label} of item {item} is outside the {classes} classes")]
+    Label {
+        /// The item's place in the batch.
+        item: usize,
+        /// Its label.
+        label: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+}
+
+/// Checks the length of one argument.
+pub(crate) fn check_len(what: &'static str, found: usize, expected: usize) -> Result<(), KernelError> {
+    if found == expected { Ok(()) } else { Err(KernelError::Length { what, expected, found }) }
+}

@@ -1,0 +1,73 @@
+//! Softmax cross-entropy.
+
+use crate::error::{KernelError, check_len};
+
+/// What [`cross_entropy`] finds for a batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loss {
+    /// Mean loss over the batch, in nats.
+    pub mean: f64,
+    /// How many arg-maxima equal their label.
+    pub correct: usize,
+}
+
+/// Mean cross-entropy of `logits` `[N, classes]` against `labels` `[N]`, and its gradient with respect to the logits.
+///
+/// With `label_smoothing` ε the target is `1 − ε + ε/classes` for the label and `ε/classes` for the others (Szegedy et
+/// al. 2015), as in [`torch.nn.CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html).
+///
+/// # Errors
+/// [`KernelError`] if the lengths do not agree or a label is not one of the classes.
+///
+/// ```
+/// let mut gradient = [0.0; 2];
+/// let loss = taper_kernels::cross_entropy(2, &[0.0, 0.0], &[1], 0.0, &mut gradient)?;
+/// assert!((loss.mean - 2f64.ln()).abs() < 1e-6);
+/// assert_eq!(gradient, [0.5, -0.5]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
+pub fn cross_entropy(
+    classes: usize,
+    logits: &[f32],
+    labels: &[u8],
+    label_smoothing: f64,
+    gradient: &mut [f32],
+) -> Result<Loss, KernelError> {
+    check_len("logits", logits.len(), classes * labels.len())?;
+    check_len("gradient", gradient.len(), logits.len())?;
+    let spread = label_smoothing / classes as f64;
+    let share = 1.0 / labels.len() as f64;
+    let (mut total, mut correct) = (0.0, 0);
+    let rows = logits.chunks_exact(classes).zip(gradient.chunks_exact_mut(classes));
+    for (item, (&label, (row, gradient))) in labels.iter().zip(rows).enumerate() {
+        let label = usize::from(label);
+        if label >= classes {
+            return Err(KernelError::Label { item, label, classes });
+        }
+        let best = first_maximum(row);
+        let greatest = f64::from(row[best]);
+        let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - greatest).exp()).sum();
+        let log_sum = greatest + sum.ln();
+        for (class, (&logit, gradient)) in row.iter().zip(gradient).enumerate() {
+            let log_probability = f64::from(logit) - log_sum;
+            let target = spread + if class == label { 1.0 - label_smoothing } else { 0.0 };
+            if target > 0.0 {
+                total -= target * log_probability;
+            }
+            *gradient = ((log_probability.exp() - target) * share) as f32;
+        }
+        correct += usize::from(best == label);
+    }
+    Ok(Loss { mean: total * share, correct })
+}
+
+/// The first of the greatest values.
+fn first_maximum(row: &[f32]) -> usize {
+    let mut best = 0;
+    for (class, &value) in row.iter().enumerate() {
+        if value > row[best] {
+            best = class;
+        }
+    }
+    best
+}

@@ -1,0 +1,163 @@
+//! Batch normalisation.
+
+use rayon::prelude::*;
+
+use crate::error::{KernelError, check_len};
+
+/// The sizes of one batch norm: `[N, C, H, W]` in and out, with `pixels` = H·W.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchNormGeometry {
+    /// Number of images, N.
+    pub batch: usize,
+    /// Number of channels, C.
+    pub channels: usize,
+    /// Pixels of one channel, H·W.
+    pub pixels: usize,
+}
+
+/// Mean and variance of each channel over the batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchStatistics {
+    /// Mean, `[C]`.
+    pub mean: Vec<f64>,
+    /// Biased variance (divided by the number of elements), `[C]`.
+    pub variance: Vec<f64>,
+}
+
+impl BatchNormGeometry {
+    fn len(&self) -> usize {
+        self.batch * self.channels * self.pixels
+    }
+
+    /// Elements of one channel over the batch.
+    pub fn count(&self) -> usize {
+        self.batch * self.pixels
+    }
+
+    /// Every plane of one channel.
+    fn planes<'a>(&self, data: &'a [f32], channel: usize) -> impl Iterator<Item = &'a [f32]> {
+        data.chunks_exact(self.pixels).skip(channel).step_by(self.channels)
+    }
+
+    /// Runs `map` for every plane of `y` with its channel and the same plane of `x`.
+    fn for_each_plane(&self, x: &[f32], y: &mut [f32], map: impl Fn(usize, &[f32], &mut [f32]) + Sync) {
+        if self.pixels == 0 {
+            return;
+        }
+        let planes = y.par_chunks_mut(self.pixels).zip(x.par_chunks(self.pixels));
+        planes.enumerate().for_each(|(plane, (y, x))| map(plane % self.channels, x, y));
+    }
+
+    fn check(&self, lens: &[(&'static str, usize)], channel_lens: &[usize]) -> Result<(), KernelError> {
+        for &(what, len) in lens {
+            check_len(what, len, self.len())?;
+        }
+        channel_lens.iter().try_for_each(|&len| check_len("a parameter", len, self.channels))
+    }
+}
+
+/// Normalises by the batch's own mean and variance: `y = (x − mean) / √(variance + eps) · weight + bias`.
+///
+/// Source: [`torch.nn.BatchNorm2d`](https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html) in training mode.
+///
+/// # Errors
+/// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+pub fn batch_norm_train(
+    g: BatchNormGeometry,
+    x: &[f32],
+    [weight, bias]: [&[f32]; 2],
+    eps: f64,
+    y: &mut [f32],
+) -> Result<BatchStatistics, KernelError> {
+    g.check(&[("x", x.len()), ("y", y.len())], &[weight.len(), bias.len()])?;
+    let count = g.count() as f64;
+    let moments = |channel| {
+        let sum: f64 = g.planes(x, channel).flatten().map(|&x| f64::from(x)).sum();
+        let mean = sum / count;
+        let squares: f64 = g.planes(x, channel).flatten().map(|&x| (f64::from(x) - mean).powi(2)).sum();
+        (mean, squares / count)
+    };
+    let (mean, variance): (Vec<f64>, Vec<f64>) = (0..g.channels).into_par_iter().map(moments).unzip();
+    scale_and_shift(g, x, [weight, bias], [&mean, &variance], eps, y);
+    Ok(BatchStatistics { mean, variance })
+}
+
+/// Normalises by running averages.
+///
+/// # Errors
+/// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+pub fn batch_norm_eval(
+    g: BatchNormGeometry,
+    x: &[f32],
+    [weight, bias, running_mean, running_var]: [&[f32]; 4],
+    eps: f64,
+    y: &mut [f32],
+) -> Result<(), KernelError> {
+    let channel_lens = [weight.len(), bias.len(), running_mean.len(), running_var.len()];
+    g.check(&[("x", x.len()), ("y", y.len())], &channel_lens)?;
+    let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
+    scale_and_shift(g, x, [weight, bias], [&wide(running_mean), &wide(running_var)], eps, y);
+    Ok(())
+}
+
+fn scale_and_shift(
+    g: BatchNormGeometry,
+    x: &[f32],
+    [weight, bias]: [&[f32]; 2],
+    [mean, variance]: [&[f64]; 2],
+    eps: f64,
+    y: &mut [f32],
+) {
+    g.for_each_plane(x, y, |channel, x, y| {
+        let scale = f64::from(weight[channel]) / (variance[channel] + eps).sqrt();
+        // Subtracting the mean first keeps the digits of a channel whose mean is far from zero.
+        let (mean, scale) = (mean[channel] as f32, scale as f32);
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - mean) * scale + bias[channel]);
+    });
+}
+
+/// Gradients of batch norm in training mode, through the batch's statistics: fills `dx`, and returns
+/// `[dweight, dbias]`.
+///
+/// # Errors
+/// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+pub fn batch_norm_backward(
+    g: BatchNormGeometry,
+    x: &[f32],
+    weight: &[f32],
+    statistics: &BatchStatistics,
+    eps: f64,
+    dy: &[f32],
+    dx: &mut [f32],
+) -> Result<[Vec<f32>; 2], KernelError> {
+    let BatchStatistics { mean, variance } = statistics;
+    let lens = [("x", x.len()), ("dy", dy.len()), ("gradient of x", dx.len())];
+    g.check(&lens, &[weight.len(), mean.len(), variance.len()])?;
+    let inverse_std = |channel: usize| 1.0 / (variance[channel] + eps).sqrt();
+    let sums = |channel| {
+        let planes = g.planes(x, channel).zip(g.planes(dy, channel));
+        let (mut sum, mut product) = (0.0, 0.0);
+        for (x, dy) in planes {
+            for (&x, &dy) in x.iter().zip(dy) {
+                sum += f64::from(dy);
+                product += f64::from(dy) * (f64::from(x) - mean[channel]);
+            }
+        }
+        (product * inverse_std(channel), sum)
+    };
+    let (dweight, dbias): (Vec<f64>, Vec<f64>) = (0..g.channels).into_par_iter().map(sums).unzip();
+    let count = g.count() as f64;
+    // dx = weight/std · (dy − mean(dy) − x̂·mean(dy·x̂)): first dx = x, then the rest in place.
+    dx.copy_from_slice(x);
+    g.for_each_plane(dy, dx, |channel, dy, dx| {
+        let inverse = inverse_std(channel);
+        let scale = f64::from(weight[channel]) * inverse;
+        for (dx, &dy) in dx.iter_mut().zip(dy) {
+            let normalized = (f64::from(*dx) - mean[channel]) * inverse;
+            let centred = f64::from(dy) - dbias[channel] / count - normalized * dweight[channel] / count;
+            *dx = (scale * centred) as f32;
+        }
+    });
+    let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
+    Ok([narrow(dweight), narrow(dbias)])
+}
