@@ -1,0 +1,68 @@
+//! One node, before it is added to a graph.
+
+use super::builder::Value;
+use super::proto::{AttributeProto, AttributeType, NodeProto};
+
+/// A standard operator applied to values, with its settings.
+///
+/// ```
+/// use taper_export::onnx::{Dim, GraphBuilder, DataType, Node};
+/// let mut graph = GraphBuilder::new("pooling");
+/// let dims = [Dim::Symbolic("N".to_owned()), Dim::Fixed(8), Dim::Fixed(4), Dim::Fixed(4)];
+/// let x = graph.input("x", DataType::Float32, &dims)?;
+/// let pool = Node::new("MaxPool", "pool").input(&x).ints("kernel_shape", [2, 2]).ints("strides", [2, 2]);
+/// let y = graph.node(pool)?;
+/// assert_eq!(y.name(), "pool");
+/// # Ok::<(), taper_export::onnx::BuildError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    pub(super) proto: NodeProto,
+}
+
+impl Node {
+    /// The operator `op_type` of the standard operator set, in a node called `name`.
+    pub fn new(op_type: &str, name: impl Into<String>) -> Self {
+        Self { proto: NodeProto { op_type: op_type.to_owned(), name: name.into(), ..NodeProto::default() } }
+    }
+
+    /// Reads `value` as its next input.
+    pub fn input(mut self, value: &Value) -> Self {
+        self.proto.input.push(value.name().to_owned());
+        self
+    }
+
+    /// Reads `values` as its next inputs.
+    pub fn inputs<'a>(self, values: impl IntoIterator<Item = &'a Value>) -> Self {
+        values.into_iter().fold(self, Self::input)
+    }
+
+    /// With a whole number as the setting `name`.
+    pub fn int(self, name: &str, value: i64) -> Self {
+        self.attribute(name, AttributeType::Int, |attribute| attribute.i = Some(value))
+    }
+
+    /// With a number as the setting `name`.
+    pub fn float(self, name: &str, value: f32) -> Self {
+        self.attribute(name, AttributeType::Float, |attribute| attribute.f = Some(value))
+    }
+
+    /// With whole numbers as the setting `name`.
+    pub fn ints(self, name: &str, values: impl IntoIterator<Item = usize>) -> Self {
+        let values = values.into_iter().map(|value| value as i64).collect();
+        self.attribute(name, AttributeType::Ints, |attribute| attribute.ints = values)
+    }
+
+    /// With a text as the setting `name`.
+    pub fn text(self, name: &str, value: &str) -> Self {
+        self.attribute(name, AttributeType::String, |attribute| attribute.s = Some(value.as_bytes().to_vec()))
+    }
+
+    fn attribute(mut self, name: &str, kind: AttributeType, set: impl FnOnce(&mut AttributeProto)) -> Self {
+        let mut attribute =
+            AttributeProto { name: name.to_owned(), r#type: kind.into(), ..AttributeProto::default() };
+        set(&mut attribute);
+        self.proto.attribute.push(attribute);
+        self
+    }
+}
