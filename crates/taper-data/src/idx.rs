@@ -26,7 +26,7 @@ use crate::dataset::DatasetError;
 use crate::images::Images;
 
 /// Deflate cannot compress further than this (zlib's technical notes, "maximum compression factor").
-const DEFLATE_LIMIT: u64 = 1032;
+pub(crate) const DEFLATE_LIMIT: u64 = 1032;
 
 /// An IDX file that cannot be read, and why.
 #[derive(Debug, Error)]

@@ -21,6 +21,8 @@
 //! ```
 
 pub mod idx;
+pub mod parquet;
+pub mod synthetic;
 
 mod batches;
 mod dataset;

@@ -1,0 +1,211 @@
+//! Parquet files of images and labels, in the layout of the Hugging Face Hub.
+//!
+//! One row per image: a column `image`, either a struct with the encoded file in `bytes` or plain binary, and
+//! an integer column `label`. Columns are found by name, so others may stand beside them. Each image is a PNG,
+//! 8-bit grey or colour, and all have one size. Snappy-compressed and uncompressed pages, optional columns
+//! and any number of row groups are read; no Arrow is needed.
+//!
+//! ```no_run
+//! use taper_data::{Dataset, parquet};
+//!
+//! let rows = parquet::read(&["train-00000-of-00001.parquet"])?;
+//! let data = Dataset::digits(rows.images, rows.labels)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod column;
+mod png;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ::parquet::errors::ParquetError as FormatError;
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use thiserror::Error;
+
+use crate::dataset::DatasetError;
+use crate::images::Images;
+use png::Pixels;
+
+/// Name of the column that holds the images.
+pub const IMAGE_COLUMN: &str = "image";
+/// Name of the column that holds the labels.
+pub const LABEL_COLUMN: &str = "label";
+
+/// What the files hold, in the order of the rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// The images, `[N, C, H, W]`.
+    pub images: Images,
+    /// The label of each row; what range is right is for [`Dataset::new`](crate::Dataset::new) to say.
+    pub labels: Vec<u8>,
+}
+
+/// A Parquet file that cannot be read, and why.
+#[derive(Debug, Error)]
+#[error("{}: {problem}", path.display())]
+pub struct ParquetError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it, and the remedy.
+    #[source]
+    pub problem: ParquetProblem,
+}
+
+/// What can be wrong with a Parquet file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ParquetProblem {
+    /// The file cannot be opened or read.
+    #[error("cannot be read ({0}); check the path and its permissions")]
+    Read(io::Error),
+    /// The file has no bytes.
+    #[error("the file is empty; download or copy it again")]
+    Empty,
+    /// The file's structure is broken, or uses what is not supported.
+    #[error("{place} cannot be decoded ({cause}); the file is damaged or no Parquet file: download it again")]
+    Format {
+        /// Which part: the footer, or a column from some row on.
+        place: String,
+        /// What the decoder said.
+        cause: String,
+    },
+    /// A column is missing.
+    #[error("there is no column `{column}` of {kind}; the columns are: {}", present.join(", "))]
+    Column {
+        /// The column's name.
+        column: &'static str,
+        /// What it must hold.
+        kind: &'static str,
+        /// The columns there are, with their types.
+        present: Vec<String>,
+    },
+    /// A value is missing.
+    #[error(
+        "row {row}, column `{column}`: the value is missing (null); every row needs an image and a label"
+    )]
+    Null {
+        /// The row, from 0.
+        row: usize,
+        /// The column.
+        column: &'static str,
+    },
+    /// A label that no dataset of this crate can have.
+    #[error(
+        "row {row}, column `label`: {label} is not a class from 0 to 255; the file is not a labelled dataset"
+    )]
+    Label {
+        /// The row, from 0.
+        row: usize,
+        /// Its label.
+        label: i64,
+    },
+    /// An image that cannot be decoded.
+    #[error("row {row}, column `image`: {cause}; the file is damaged: download it again")]
+    Image {
+        /// The row, from 0.
+        row: usize,
+        /// What is wrong with the PNG.
+        cause: String,
+    },
+    /// An image of another shape than those before it.
+    #[error(
+        "row {row}, column `image`: the shape is {found:?}, but the images before it have {expected:?} \
+         (channels, height, width); all must be of one size"
+    )]
+    Shape {
+        /// The row, from 0.
+        row: usize,
+        /// Its channels, height and width.
+        found: [usize; 3],
+        /// Those of the images before it.
+        expected: [usize; 3],
+    },
+    /// There is no row.
+    #[error("the file has no rows; download it again")]
+    NoRows,
+    /// The rows do not make images.
+    #[error("{0}")]
+    Images(DatasetError),
+}
+
+impl ParquetProblem {
+    fn format(place: impl Into<String>) -> impl FnOnce(FormatError) -> Self {
+        let place = place.into();
+        move |cause| Self::Format { place, cause: cause.to_string() }
+    }
+}
+
+/// Reads the rows of `paths`, one file after the other, as one dataset.
+///
+/// # Errors
+/// [`ParquetError`] with the file, the row and the column.
+pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Rows, ParquetError> {
+    let mut pixels = Pixels::default();
+    let mut labels = Vec::new();
+    for path in paths {
+        let path = path.as_ref();
+        read_file(path, &mut pixels, &mut labels)
+            .map_err(|problem| ParquetError { path: path.to_owned(), problem })?;
+    }
+    let last = paths.last().map(|path| path.as_ref().to_owned()).unwrap_or_default();
+    let at = |problem| ParquetError { path: last, problem };
+    match pixels.finish() {
+        Some(images) => {
+            images.map(|images| Rows { images, labels }).map_err(|error| at(ParquetProblem::Images(error)))
+        }
+        None => Err(at(ParquetProblem::NoRows)),
+    }
+}
+
+fn read_file(path: &Path, pixels: &mut Pixels, labels: &mut Vec<u8>) -> Result<(), ParquetProblem> {
+    let file = File::open(path).map_err(ParquetProblem::Read)?;
+    let metadata = file.metadata().map_err(ParquetProblem::Read)?;
+    if !metadata.is_file() {
+        return Err(ParquetProblem::Read(io::Error::other("it is not a file")));
+    }
+    if metadata.len() == 0 {
+        return Err(ParquetProblem::Empty);
+    }
+    // The decoder has assertions that a damaged file can reach: they must not end the program.
+    let (mut own, taken) = (Vec::new(), std::mem::take(pixels));
+    let run = move || {
+        let mut pixels = taken;
+        let reader = SerializedFileReader::new(file).map_err(ParquetProblem::format("the footer"))?;
+        read_rows(&reader, &mut pixels, &mut own)?;
+        Ok((pixels, own))
+    };
+    let place = || "the file".to_owned();
+    let (read, own) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(ParquetProblem::Format { place: place(), cause: "the decoder gave up".to_owned() })
+    })?;
+    *pixels = read;
+    labels.extend(own);
+    Ok(())
+}
+
+fn read_rows(
+    reader: &dyn FileReader,
+    pixels: &mut Pixels,
+    labels: &mut Vec<u8>,
+) -> Result<(), ParquetProblem> {
+    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let image = column::find_binary(&schema, IMAGE_COLUMN)?;
+    let label = column::find_integer(&schema, LABEL_COLUMN)?;
+    let mut first = 0;
+    for index in 0..reader.num_row_groups() {
+        let group = reader
+            .get_row_group(index)
+            .map_err(ParquetProblem::format(format!("row group {index} (from row {first})")))?;
+        column::read_binary(&*group, image, IMAGE_COLUMN, first, &mut |row, encoded| {
+            pixels.push(encoded).map_err(|problem| problem.at(row))
+        })?;
+        column::read_integers(&*group, label, LABEL_COLUMN, first, &mut |row, label| {
+            labels.push(u8::try_from(label).map_err(|_| ParquetProblem::Label { row, label })?);
+            Ok(())
+        })?;
+        first += usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+    }
+    Ok(())
+}
