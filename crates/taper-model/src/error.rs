@@ -1,0 +1,45 @@
+//! What can go wrong in building or running a model.
+
+use taper_graph::{GraphError, Shape, WeightsError};
+use taper_kernels::KernelError;
+
+/// Why a model cannot be built or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The graph is not complete.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The weights are another network's.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The labels do not fit the logits.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// The images do not fit the network's input.
+    #[error(
+        "{found} numbers are no whole number of images for the network `{graph}`, whose input is {input}; \
+         give a multiple of {}", input.elements()
+    )]
+    Images {
+        /// How many numbers there are.
+        found: usize,
+        /// The graph's name.
+        graph: String,
+        /// The shape of its input.
+        input: Shape,
+    },
+    /// The network does not end in one row of logits for each image.
+    #[error(
+        "the network `{graph}` ends in {output}; a classifier must end in [N, classes], so flatten before the last linear layer"
+    )]
+    Output {
+        /// The graph's name.
+        graph: String,
+        /// The shape of its output.
+        output: Shape,
+    },
+    /// Candle refused an operation.
+    #[error("candle: {0}")]
+    Candle(#[from] candle_core::Error),
+}

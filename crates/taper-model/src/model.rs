@@ -1,0 +1,257 @@
+//! A graph with its parameters, run on candle tensors.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use candle_core::{Device, ModuleT, Result as CandleResult, Tensor, Var};
+use taper_graph::{Array, Graph, Node, Op, Weights};
+use taper_kernels::{BatchStatistics, DropoutKey};
+
+use crate::error::ModelError;
+use crate::init::initial_values;
+use crate::ops;
+
+/// How a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Dropout does nothing, batch norm uses its running averages, and no gradients are tracked.
+    Eval,
+    /// Dropout is drawn for this training step, batch norm uses the batch's statistics and updates its averages, and
+    /// gradients are tracked.
+    Train {
+        /// The number of the step; the same number draws the same dropout.
+        step: u64,
+    },
+}
+
+/// A [`Graph`] with its parameters, as a candle module: `[N, C, H, W]` images in, `[N, classes]` logits out.
+#[derive(Debug)]
+pub struct Model {
+    graph: Graph,
+    /// In the order of [`Graph::params`].
+    parameters: Vec<Parameter>,
+    /// For every node, which parameters are its own.
+    of_node: Vec<Range<usize>>,
+    /// For every value of the graph, the last node that reads it.
+    last_reader: Vec<usize>,
+    seed: u64,
+    /// Counts the steps of [`ModuleT::forward_t`], which is not told them.
+    steps: AtomicU64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) var: Var,
+    pub(crate) trainable: bool,
+}
+
+impl Model {
+    /// A model with PyTorch's default initialisation, a function of `seed`; dropout is drawn from the same seed.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] if the graph is incomplete, [`ModelError::Output`] if it does not end in `[N, classes]`.
+    pub fn new(graph: Graph, seed: u64) -> Result<Self, ModelError> {
+        graph.check_complete()?;
+        if graph.output_shape().features().is_err() {
+            let output = graph.output_shape().clone();
+            return Err(ModelError::Output { graph: graph.name().to_owned(), output });
+        }
+        let parameters = graph.params().enumerate().map(|(index, named)| {
+            let values = initial_values(named.param.init, seed, index, named.param.elements());
+            let tensor = Tensor::from_vec(values, named.param.shape.as_slice(), &Device::Cpu)?;
+            let var = Var::from_tensor(&tensor)?;
+            Ok(Parameter { name: named.name, var, trainable: named.param.trainable })
+        });
+        let parameters = parameters.collect::<CandleResult<Vec<Parameter>>>()?;
+        let mut end = 0;
+        let of_node = graph.nodes().iter().map(|node| {
+            let start = end;
+            end += node.params.len();
+            start..end
+        });
+        let of_node = of_node.collect();
+        let mut last_reader = vec![0; graph.nodes().len() + 1];
+        for (index, node) in graph.nodes().iter().enumerate() {
+            node.inputs.iter().for_each(|value| last_reader[value.index()] = index);
+        }
+        last_reader[graph.output().index()] = usize::MAX;
+        Ok(Self { graph, parameters, of_node, last_reader, seed, steps: AtomicU64::new(0) })
+    }
+
+    /// A model with given weights.
+    ///
+    /// # Errors
+    /// As [`Model::new`], and [`ModelError::Weights`] if the weights are another network's.
+    pub fn from_weights(graph: Graph, weights: &Weights) -> Result<Self, ModelError> {
+        let mut model = Self::new(graph, 0)?;
+        model.set_weights(weights)?;
+        Ok(model)
+    }
+
+    /// The network.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The number of classes, the width of the logits.
+    pub fn classes(&self) -> usize {
+        self.graph.output_shape().elements()
+    }
+
+    /// A copy of all parameters and running statistics.
+    ///
+    /// # Errors
+    /// [`ModelError::Candle`] if a tensor cannot be read.
+    pub fn weights(&self) -> Result<Weights, ModelError> {
+        let arrays = self.parameters.iter().map(|parameter| {
+            let data = parameter.var.flatten_all()?.to_vec1::<f32>()?;
+            Ok((parameter.name.clone(), Array { shape: parameter.var.dims().to_vec(), data }))
+        });
+        let arrays = arrays.collect::<CandleResult<BTreeMap<String, Array>>>()?;
+        Ok(Weights::new(&self.graph, arrays)?)
+    }
+
+    /// Replaces all parameters and running statistics.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] if the weights are another network's.
+    pub fn set_weights(&mut self, weights: &Weights) -> Result<(), ModelError> {
+        let arrays = weights.iter().map(|(name, array)| (name.to_owned(), array.clone())).collect();
+        let weights = Weights::new(&self.graph, arrays)?;
+        for (parameter, (_, array)) in self.parameters.iter().zip(weights.iter()) {
+            parameter.var.set(&Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu)?)?;
+        }
+        Ok(())
+    }
+
+    /// The variables that gradients are found for, with their names, in graph order.
+    pub fn trainable(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.parameters.iter().filter(|p| p.trainable).map(|p| (p.name.as_str(), &p.var))
+    }
+
+    /// Logits of images given as plain numbers, in evaluation mode: `[N, C, H, W]` in, `[N, classes]` out, row-major.
+    ///
+    /// # Errors
+    /// [`ModelError::Images`] if the numbers are no whole number of images.
+    pub fn logits(&self, images: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let xs = self.images_tensor(images)?;
+        Ok(self.forward(&xs, Mode::Eval)?.flatten_all()?.to_vec1()?)
+    }
+
+    /// Draws dropout from another seed than the parameters were.
+    pub(crate) fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
+    pub(crate) fn images_tensor(&self, images: &[f32]) -> Result<Tensor, ModelError> {
+        let input = self.graph.input_shape();
+        let each = input.elements();
+        if !images.len().is_multiple_of(each) {
+            let graph = self.graph.name().to_owned();
+            return Err(ModelError::Images { found: images.len(), graph, input: input.clone() });
+        }
+        Ok(Tensor::from_slice(images, input.with_batch(images.len() / each), &Device::Cpu)?)
+    }
+
+    /// Runs the network on `xs`, `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// Candle's, for a tensor that does not fit.
+    pub fn forward(&self, xs: &Tensor, mode: Mode) -> CandleResult<Tensor> {
+        let mut values: Vec<Option<Tensor>> = vec![None; self.graph.nodes().len() + 1];
+        values[0] = Some(xs.clone());
+        for (index, node) in self.graph.nodes().iter().enumerate() {
+            let inputs: Vec<Tensor> =
+                node.inputs.iter().filter_map(|value| values[value.index()].clone()).collect();
+            // What nothing reads any more is freed at once; while training, candle's own record keeps it.
+            for value in &node.inputs {
+                if self.last_reader[value.index()] == index {
+                    values[value.index()] = None;
+                }
+            }
+            values[index + 1] = Some(self.run_node(index, node, &inputs, mode)?);
+        }
+        match values.pop().flatten() {
+            Some(output) => Ok(output),
+            None => candle_core::bail!("the graph has no output"),
+        }
+    }
+
+    fn run_node(&self, index: usize, node: &Node, inputs: &[Tensor], mode: Mode) -> CandleResult<Tensor> {
+        let x = &inputs[0];
+        let parameters = self.node_parameters(index, mode);
+        let parameter = |at: usize| &parameters[at];
+        match (&node.op, mode) {
+            (Op::Conv2d(conv), _) => ops::conv2d(x, parameter(0), parameters.get(1), conv),
+            (Op::Linear(_), _) => ops::linear(x, parameter(0), parameters.get(1)),
+            (Op::MaxPool2d(pool), _) => ops::max_pool2d(x, pool),
+            (Op::AvgPool2d(pool), _) => ops::avg_pool2d(x, pool),
+            (Op::GlobalAvgPool, _) => ops::global_avg_pool(x),
+            (Op::BatchNorm2d(norm), Mode::Train { .. }) => {
+                let (y, statistics) = ops::batch_norm_train(x, parameter(0), parameter(1), norm.eps)?;
+                self.update_running_statistics(index, &statistics, norm.momentum, x.elem_count())?;
+                Ok(y)
+            }
+            (Op::BatchNorm2d(norm), Mode::Eval) => {
+                let all = [parameter(0), parameter(1), parameter(2), parameter(3)];
+                ops::batch_norm_eval(x, all, norm.eps)
+            }
+            (Op::Dropout(dropout), Mode::Train { step }) => {
+                ops::dropout(x, dropout.p, DropoutKey { seed: self.seed, step, layer: index as u32 })
+            }
+            (Op::Dropout(_), Mode::Eval) => Ok(x.clone()),
+            (Op::Relu | Op::Gelu | Op::Silu | Op::Tanh | Op::Sigmoid, _) => match node.op.activation() {
+                Some(function) => ops::activation(x, function),
+                None => candle_core::bail!("{} is no activation", node.op.name()),
+            },
+            (Op::Softmax, _) => ops::softmax(x),
+            (Op::Flatten, _) => x.flatten_from(1),
+            (Op::Add, _) => x + &inputs[1],
+            (Op::Concat, _) => Tensor::cat(inputs, 1),
+        }
+    }
+
+    /// A node's parameters; tracked for gradients only while training and only if trainable.
+    fn node_parameters(&self, index: usize, mode: Mode) -> Vec<Tensor> {
+        let tracked = |parameter: &Parameter| match mode {
+            Mode::Train { .. } if parameter.trainable => parameter.var.as_tensor().clone(),
+            _ => parameter.var.as_detached_tensor(),
+        };
+        self.parameters[self.of_node[index].clone()].iter().map(tracked).collect()
+    }
+
+    /// Moves batch norm's running averages towards the batch: the variance by its unbiased estimate, as in PyTorch.
+    fn update_running_statistics(
+        &self,
+        index: usize,
+        statistics: &BatchStatistics,
+        momentum: f64,
+        elements: usize,
+    ) -> CandleResult<()> {
+        let count = (elements / statistics.mean.len()) as f64;
+        let unbiased: Vec<f64> = statistics.variance.iter().map(|v| v * count / (count - 1.0)).collect();
+        let own = &self.parameters[self.of_node[index].clone()];
+        for (parameter, batch) in own[2..].iter().zip([&statistics.mean, &unbiased]) {
+            let running = parameter.var.to_vec1::<f32>()?;
+            let moved = running
+                .iter()
+                .zip(batch)
+                .map(|(running, batch)| ((1.0 - momentum) * f64::from(*running) + momentum * batch) as f32);
+            parameter.var.set(&Tensor::from_vec(moved.collect(), running.len(), &Device::Cpu)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl ModuleT for Model {
+    /// Training mode draws new dropout at every call; see [`Model::forward`] to say which.
+    fn forward_t(&self, xs: &Tensor, train: bool) -> CandleResult<Tensor> {
+        let mode = match train {
+            true => Mode::Train { step: self.steps.fetch_add(1, Ordering::Relaxed) },
+            false => Mode::Eval,
+        };
+        self.forward(xs, mode)
+    }
+}

@@ -1,0 +1,41 @@
+//! Seeded dropout.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use taper_kernels::DropoutKey;
+
+use super::storage::{gradient, output, refuse, slice, with_slices};
+
+/// Zeroes each element with probability `p` and scales the others by `1 / (1 − p)`; the mask is a function of `key`.
+///
+/// # Errors
+/// `p` outside `[0, 1)`, or a tensor that is not f32 on the CPU.
+pub fn dropout(x: &Tensor, p: f32, key: DropoutKey) -> Result<Tensor> {
+    if !(0.0..1.0).contains(&p) {
+        candle_core::bail!("dropout with probability {p}; use one from 0 up to, but not including, 1");
+    }
+    x.contiguous()?.apply_op1(DropoutOp { p, key })
+}
+
+struct DropoutOp {
+    p: f32,
+    key: DropoutKey,
+}
+
+impl CustomOp1 for DropoutOp {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = slice(x, layout)?;
+        let mut y = vec![0.0; x.len()];
+        taper_kernels::dropout(self.key, self.p, x, &mut y).map_err(refuse)?;
+        Ok(output(y, layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let mut dx = vec![0.0; x.elem_count()];
+        with_slices([dy], |[dy]| taper_kernels::dropout(self.key, self.p, dy, &mut dx).map_err(refuse))?;
+        gradient(dx, x.shape()).map(Some)
+    }
+}

@@ -1,0 +1,44 @@
+//! Softmax over dimension 1.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::storage::{gradient, output, refuse, slice, with_slices};
+
+/// Softmax over dimension 1 of `[N, F]` or `[N, C, H, W]`.
+///
+/// # Errors
+/// A tensor of one dimension, or not f32 on the CPU.
+pub fn softmax(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(SoftmaxOp)
+}
+
+struct SoftmaxOp;
+
+/// `[outer, classes, inner]` around dimension 1.
+fn sizes(shape: &Shape) -> Result<[usize; 3]> {
+    match shape.dims() {
+        [outer, classes, inner @ ..] => Ok([*outer, *classes, inner.iter().product()]),
+        dims => candle_core::bail!("softmax over dimension 1 of a tensor of shape {dims:?}"),
+    }
+}
+
+impl CustomOp1 for SoftmaxOp {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = slice(x, layout)?;
+        let mut y = vec![0.0; x.len()];
+        taper_kernels::softmax(sizes(layout.shape())?, x, &mut y).map_err(refuse)?;
+        Ok(output(y, layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let mut dx = vec![0.0; x.elem_count()];
+        with_slices([y, dy], |[y, dy]| {
+            taper_kernels::softmax_backward(sizes(x.shape())?, y, dy, &mut dx).map_err(refuse)
+        })?;
+        gradient(dx, x.shape()).map(Some)
+    }
+}
