@@ -1,12 +1,13 @@
 //! The messages of an ONNX file, kept by hand: the fields that Taper writes or inspects.
 //!
 //! Field numbers and meanings are those of the official
-//! [`onnx.proto3`](https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3); a test decodes what these types
-//! write with the complete official ones and gets the same bytes back. Fields that are not listed here are
-//! skipped when a file is read. No `protoc` takes part: the derive macro of [`prost`] does it all.
+//! [`onnx.proto`](https://github.com/onnx/onnx/blob/main/onnx/onnx.proto); a test reads what these types write with
+//! the complete official ones and loses nothing. Fields that are not listed here are skipped when a file is read. No
+//! `protoc` takes part: the derive macro of [`prost`] does it all.
 //!
-//! The value of an [`AttributeProto`] has presence (`optional`), so that an explicit 0 is written as 0 and
-//! not left out, which some readers take for "not given".
+//! ONNX's own programs speak proto2, and so do these types, for readers that know nothing else: the value of an
+//! [`AttributeProto`] has presence (an explicit 0 is written and not left out), and lists that are not declared
+//! `packed` are written element by element (rten 0.27 reads no others).
 
 use prost::{Enumeration, Message};
 
@@ -138,10 +139,10 @@ pub struct AttributeProto {
     #[prost(message, optional, tag = "6")]
     pub g: Option<GraphProto>,
     /// The value, if it is several f32.
-    #[prost(float, repeated, tag = "7")]
+    #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
     /// The value, if it is several whole numbers.
-    #[prost(int64, repeated, tag = "8")]
+    #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     /// The value, if it is several texts.
     #[prost(bytes = "vec", repeated, tag = "9")]
@@ -179,7 +180,7 @@ pub enum AttributeType {
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     /// The sizes.
-    #[prost(int64, repeated, tag = "1")]
+    #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     /// The element type, a code of [`DataType`](super::DataType).
     #[prost(int32, tag = "2")]

@@ -1,0 +1,21 @@
+//! The exporter against independent readers: rten, candle-onnx, and a naive forward in f64.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "all/inspect.rs"]
+mod inspect;
+#[path = "all/lowering.rs"]
+mod lowering;
+#[path = "all/oracle.rs"]
+mod oracle;
+#[path = "all/pooling.rs"]
+mod pooling;
+#[path = "all/presets.rs"]
+mod presets;
+#[path = "all/reference.rs"]
+mod reference;
+#[path = "all/safetensors.rs"]
+mod safetensors;
+#[path = "all/verify.rs"]
+mod verify;
+#[path = "all/wire_format.rs"]
+mod wire_format;
