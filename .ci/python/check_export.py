@@ -4,8 +4,8 @@
     python check_export.py RUN_DIR REFERENCE.safetensors
 
 RUN_DIR is a run of the reference CNN. REFERENCE holds `images` f32 [1000, 1, 28, 28] and `logits` f32
-[1000, 10], what the trained model itself answers. Every failed check is one line on standard error; the last line
-on standard output counts them. The exit code is 0 if all passed, 1 if not, 2 for wrong usage.
+[1000, 10], what the trained model itself answers. Every failed check is one line on standard error; the last
+line on standard output counts them. The exit code is 0 if all passed, 1 if not, 2 for wrong usage.
 """
 
 import sys
