@@ -39,7 +39,10 @@ pub use error::KernelError;
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use linear::{LinearGeometry, linear, linear_backward_input, linear_backward_params};
 pub use loss::{Loss, cross_entropy};
-pub use norm::{BatchNormGeometry, BatchStatistics, batch_norm_backward, batch_norm_eval, batch_norm_train};
+pub use norm::{
+    BatchNormGeometry, BatchStatistics, batch_norm_backward, batch_norm_eval, batch_norm_eval_backward,
+    batch_norm_train,
+};
 pub use optimizer::{Moments, Optimizer};
 pub use philox::philox4x32;
 pub use pool::{avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward};

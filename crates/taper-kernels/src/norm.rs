@@ -95,8 +95,7 @@ pub fn batch_norm_eval(
 ) -> Result<(), KernelError> {
     let channel_lens = [weight.len(), bias.len(), running_mean.len(), running_var.len()];
     g.check(&[("x", x.len()), ("y", y.len())], &channel_lens)?;
-    let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
-    scale_and_shift(g, x, [weight, bias], [&wide(running_mean), &wide(running_var)], eps, y);
+    scale_and_shift(g, x, [weight, bias], [&widen(running_mean), &widen(running_var)], eps, y);
     Ok(())
 }
 
@@ -130,14 +129,45 @@ pub fn batch_norm_backward(
     dy: &[f32],
     dx: &mut [f32],
 ) -> Result<[Vec<f32>; 2], KernelError> {
-    let BatchStatistics { mean, variance } = statistics;
+    backward(g, x, weight, statistics, eps, dy, dx, g.count() as f64)
+}
+
+/// Gradients of batch norm by running averages, which are constants: fills `dx`, and returns `[dweight, dbias]`.
+///
+/// # Errors
+/// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+pub fn batch_norm_eval_backward(
+    g: BatchNormGeometry,
+    x: &[f32],
+    weight: &[f32],
+    [running_mean, running_var]: [&[f32]; 2],
+    eps: f64,
+    dy: &[f32],
+    dx: &mut [f32],
+) -> Result<[Vec<f32>; 2], KernelError> {
+    let statistics = BatchStatistics { mean: widen(running_mean), variance: widen(running_var) };
+    // Constants are statistics over infinitely many elements: no single one moves them.
+    backward(g, x, weight, &statistics, eps, dy, dx, f64::INFINITY)
+}
+
+/// `dx = weight/std · (dy − Σ dy/count − x̂·Σ (dy·x̂)/count)`, `dweight = Σ dy·x̂`, `dbias = Σ dy`.
+#[expect(clippy::too_many_arguments, reason = "private, and both callers pass their own arguments on")]
+fn backward(
+    g: BatchNormGeometry,
+    x: &[f32],
+    weight: &[f32],
+    BatchStatistics { mean, variance }: &BatchStatistics,
+    eps: f64,
+    dy: &[f32],
+    dx: &mut [f32],
+    count: f64,
+) -> Result<[Vec<f32>; 2], KernelError> {
     let lens = [("x", x.len()), ("dy", dy.len()), ("gradient of x", dx.len())];
     g.check(&lens, &[weight.len(), mean.len(), variance.len()])?;
     let inverse_std = |channel: usize| 1.0 / (variance[channel] + eps).sqrt();
     let sums = |channel| {
-        let planes = g.planes(x, channel).zip(g.planes(dy, channel));
         let (mut sum, mut product) = (0.0, 0.0);
-        for (x, dy) in planes {
+        for (x, dy) in g.planes(x, channel).zip(g.planes(dy, channel)) {
             for (&x, &dy) in x.iter().zip(dy) {
                 sum += f64::from(dy);
                 product += f64::from(dy) * (f64::from(x) - mean[channel]);
@@ -146,8 +176,7 @@ pub fn batch_norm_backward(
         (product * inverse_std(channel), sum)
     };
     let (dweight, dbias): (Vec<f64>, Vec<f64>) = (0..g.channels).into_par_iter().map(sums).unzip();
-    let count = g.count() as f64;
-    // dx = weight/std · (dy − mean(dy) − x̂·mean(dy·x̂)): first dx = x, then the rest in place.
+    // First dx = x, then the rest in place.
     dx.copy_from_slice(x);
     g.for_each_plane(dy, dx, |channel, dy, dx| {
         let inverse = inverse_std(channel);
@@ -160,4 +189,8 @@ pub fn batch_norm_backward(
     });
     let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect::<Vec<f32>>();
     Ok([narrow(dweight), narrow(dbias)])
+}
+
+fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value)).collect()
 }

@@ -25,7 +25,7 @@ pub enum Mode {
     },
 }
 
-/// A [`Graph`] with its parameters, as a candle module: `[N, C, H, W]` images in, `[N, classes]` logits out.
+/// A [`Graph`] with its parameters, as a candle module: for a classifier, `[N, C, H, W]` images in and `[N, classes]` logits out.
 #[derive(Debug)]
 pub struct Model {
     graph: Graph,
@@ -51,13 +51,9 @@ impl Model {
     /// A model with PyTorch's default initialisation, a function of `seed`; dropout is drawn from the same seed.
     ///
     /// # Errors
-    /// [`ModelError::Graph`] if the graph is incomplete, [`ModelError::Output`] if it does not end in `[N, classes]`.
+    /// [`ModelError::Graph`] if the graph is incomplete.
     pub fn new(graph: Graph, seed: u64) -> Result<Self, ModelError> {
         graph.check_complete()?;
-        if graph.output_shape().features().is_err() {
-            let output = graph.output_shape().clone();
-            return Err(ModelError::Output { graph: graph.name().to_owned(), output });
-        }
         let parameters = graph.params().enumerate().map(|(index, named)| {
             let values = initial_values(named.param.init, seed, index, named.param.elements());
             let tensor = Tensor::from_vec(values, named.param.shape.as_slice(), &Device::Cpu)?;
@@ -96,8 +92,14 @@ impl Model {
     }
 
     /// The number of classes, the width of the logits.
-    pub fn classes(&self) -> usize {
-        self.graph.output_shape().elements()
+    ///
+    /// # Errors
+    /// [`ModelError::Output`] if the network does not end in `[N, classes]`.
+    pub fn classes(&self) -> Result<usize, ModelError> {
+        let output = self.graph.output_shape();
+        output
+            .features()
+            .map_err(|_| ModelError::Output { graph: self.graph.name().to_owned(), output: output.clone() })
     }
 
     /// A copy of all parameters and running statistics.
@@ -195,8 +197,7 @@ impl Model {
                 Ok(y)
             }
             (Op::BatchNorm2d(norm), Mode::Eval) => {
-                let all = [parameter(0), parameter(1), parameter(2), parameter(3)];
-                ops::batch_norm_eval(x, all, norm.eps)
+                ops::batch_norm_eval(x, parameter(0), parameter(1), [parameter(2), parameter(3)], norm.eps)
             }
             (Op::Dropout(dropout), Mode::Train { step }) => {
                 ops::dropout(x, dropout.p, DropoutKey { seed: self.seed, step, layer: index as u32 })

@@ -42,8 +42,9 @@ impl Trainer {
     /// A trainer at its first step.
     ///
     /// # Errors
-    /// [`ModelError`] if the settings do not fit the model.
+    /// [`ModelError::Output`] if the network does not end in `[N, classes]`.
     pub fn new(mut model: Model, settings: TrainerSettings) -> Result<Self, ModelError> {
+        model.classes()?;
         model.set_seed(settings.seed);
         let moments = model.trainable().map(|_| Moments::default()).collect();
         Ok(Self { model, settings, moments, step: 0 })

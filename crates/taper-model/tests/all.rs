@@ -1,0 +1,13 @@
+//! Models and ops against PyTorch's answers in `fixtures/`, finite differences and themselves.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "all/behaviour.rs"]
+mod behaviour;
+#[path = "all/fixture.rs"]
+mod fixture;
+#[path = "all/network.rs"]
+mod network;
+#[path = "all/operators.rs"]
+mod operators;
+#[path = "all/shapes.rs"]
+mod shapes;
