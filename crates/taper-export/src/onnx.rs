@@ -6,12 +6,14 @@ mod lower;
 mod model;
 mod node;
 mod ops;
+mod options;
 pub mod proto;
 mod tensor;
 
 pub use builder::{BuildError, GraphBuilder, Value};
-pub use inspect::{InspectError, Inspection, NodeInfo, ValueInfo, inspect};
-pub use lower::{LowerError, Options, Profile, lower};
+pub use inspect::{InspectError, Inspection, NodeInfo, ValueInfo, inspect, inspect_file};
+pub use lower::{LowerError, lower};
 pub use model::{OnnxModel, OpsetVersion};
 pub use node::Node;
+pub use options::{Options, Profile};
 pub use tensor::{DataType, Dim, Tensor};

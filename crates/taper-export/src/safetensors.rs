@@ -84,6 +84,12 @@ pub enum SafetensorsError {
         /// What is wrong with it.
         cause: String,
     },
+    /// It does not say which network its weights are of.
+    #[error("the header of {} has no metadata `{KEY}`: Taper did not write it; say which network it is", path.display())]
+    NoMetadata {
+        /// The file.
+        path: PathBuf,
+    },
     /// It holds the weights of another network.
     #[error("{}: {cause}; give the network that belongs to the file, or the file that belongs to the network", path.display())]
     Weights {
@@ -157,8 +163,21 @@ pub fn load(path: &Path) -> Result<Loaded, SafetensorsError> {
 /// # Errors
 /// Those of [`load`]; [`SafetensorsError::Weights`] lists all that is missing, unexpected or of the wrong shape.
 pub fn load_weights(path: &Path, graph: &Graph) -> Result<Weights, SafetensorsError> {
-    Weights::new(graph, load(path)?.arrays)
-        .map_err(|cause| SafetensorsError::Weights { path: path.to_owned(), cause })
+    fit(path, graph, load(path)?.arrays)
+}
+
+/// Reads a file that Taper wrote: the weights, and the metadata with the network they are of.
+///
+/// # Errors
+/// Those of [`load_weights`], and [`SafetensorsError::NoMetadata`] for a file from elsewhere.
+pub fn load_network(path: &Path) -> Result<(Weights, Metadata), SafetensorsError> {
+    let loaded = load(path)?;
+    let metadata = loaded.metadata.ok_or_else(|| SafetensorsError::NoMetadata { path: path.to_owned() })?;
+    Ok((fit(path, &metadata.graph, loaded.arrays)?, metadata))
+}
+
+fn fit(path: &Path, graph: &Graph, arrays: BTreeMap<String, Array>) -> Result<Weights, SafetensorsError> {
+    Weights::new(graph, arrays).map_err(|cause| SafetensorsError::Weights { path: path.to_owned(), cause })
 }
 
 fn read_metadata(path: &Path, bytes: &[u8]) -> Result<Option<Metadata>, SafetensorsError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use prost::Message;
 use taper_graph::thousands;
@@ -27,6 +28,23 @@ pub enum InspectError {
     NotOnnx {
         /// What is wrong.
         cause: String,
+    },
+    /// The file cannot be read from the disk.
+    #[error("cannot read {}: {cause}; check the path", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: String,
+    },
+    /// The file's bytes are at fault.
+    #[error("{}: {cause}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why its bytes are not an ONNX file.
+        #[source]
+        cause: Box<InspectError>,
     },
 }
 
@@ -111,8 +129,18 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     })
 }
 
+/// Looks into any ONNX file.
+///
+/// # Errors
+/// [`InspectError`] naming the file.
+pub fn inspect_file(path: &Path) -> Result<Inspection, InspectError> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| InspectError::Read { path: path.to_owned(), cause: error.to_string() })?;
+    inspect(&bytes).map_err(|cause| InspectError::File { path: path.to_owned(), cause: Box::new(cause) })
+}
+
 /// The messages of a file, with the graph that every ONNX file must have.
-pub(crate) fn decode(bytes: &[u8]) -> Result<(ModelProto, GraphProto), InspectError> {
+fn decode(bytes: &[u8]) -> Result<(ModelProto, GraphProto), InspectError> {
     /// Field 1 as a varint: the format version, with which every writer begins.
     const FIRST_BYTE: u8 = 0x08;
     let Some(&first) = bytes.first() else { return Err(InspectError::Empty) };
@@ -139,7 +167,7 @@ fn node_info(node: &NodeProto) -> NodeInfo {
     NodeInfo { name: node.name.clone(), op }
 }
 
-pub(crate) fn value_info(value: &ValueInfoProto) -> ValueInfo {
+fn value_info(value: &ValueInfoProto) -> ValueInfo {
     let tensor = value.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
     let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {
         let dim = |dim: &DimensionProto| {

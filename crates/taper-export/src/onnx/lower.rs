@@ -1,73 +1,14 @@
 //! A Taper graph as an ONNX graph.
 
-use std::fmt;
-
 use taper_graph::{Graph, GraphError, Node as Layer, Op, Shape, ShapeError, Weights, WeightsError};
 
 use super::builder::{BuildError, GraphBuilder, Value};
 use super::model::{OnnxModel, OpsetVersion};
 use super::node::Node;
 use super::ops;
+use super::options::{Options, Profile};
 use super::tensor::{DataType, Tensor, dims_of};
 use crate::metadata::Metadata;
-
-/// Which runtimes the file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Profile {
-    /// Ops and forms that every runtime has.
-    #[default]
-    Portable,
-    /// What candle-onnx 0.11 evaluates: it pads no pool and has no `GlobalAveragePool`.
-    Candle,
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Profile::Portable => "portable",
-            Profile::Candle => "candle",
-        })
-    }
-}
-
-/// How a graph becomes a file. [`Options::default`] gives the input `image`, the output `logits`, no metadata and
-/// the portable profile.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Options {
-    /// The name of the input.
-    pub input: String,
-    /// The name of the output.
-    pub output: String,
-    /// The runtimes the file is for.
-    pub profile: Profile,
-    /// What the file says about the network: becomes its `metadata_props`.
-    pub metadata: Option<Metadata>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            input: "image".to_owned(),
-            output: "logits".to_owned(),
-            profile: Profile::default(),
-            metadata: None,
-        }
-    }
-}
-
-impl Options {
-    /// With `metadata` written into the file.
-    pub fn metadata(self, metadata: Metadata) -> Self {
-        Self { metadata: Some(metadata), ..self }
-    }
-
-    /// For the runtimes of `profile`.
-    pub fn profile(self, profile: Profile) -> Self {
-        Self { profile, ..self }
-    }
-}
 
 /// Why a graph has no ONNX form.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -75,7 +16,7 @@ impl Options {
 pub enum LowerError {
     /// The graph is empty or has loose ends.
     #[error(transparent)]
-    Graph(#[from] GraphError),
+    Graph(Box<GraphError>),
     /// The weights belong to another graph.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -96,6 +37,12 @@ pub enum LowerError {
     /// Names clash or the file would be too large.
     #[error(transparent)]
     Build(#[from] BuildError),
+}
+
+impl From<GraphError> for LowerError {
+    fn from(error: GraphError) -> Self {
+        LowerError::Graph(Box::new(error))
+    }
 }
 
 /// Writes `graph` with `weights` as an ONNX file: opset 17, format version 8, one f32 input `[N, …]` with a symbolic

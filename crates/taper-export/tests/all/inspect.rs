@@ -1,7 +1,7 @@
 //! `inspect` reads any ONNX file and never panics.
 
 use proptest::prelude::*;
-use taper_export::onnx::{InspectError, Options, inspect, lower};
+use taper_export::onnx::{InspectError, Options, inspect, inspect_file, lower};
 use taper_graph::{Graph, Linear, Op, Preset};
 
 use crate::reference;
@@ -76,6 +76,19 @@ fn what_is_no_whole_onnx_file_is_a_clear_error() {
     let error = inspect(&bytes[..bytes.len() / 2]).unwrap_err();
     assert!(matches!(error, InspectError::Damaged { .. }), "{error:?}");
     assert!(error.to_string().contains("cut short"), "{error}");
+}
+
+#[test]
+fn errors_name_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    let text = inspect_file(&path).unwrap_err().to_string();
+    assert!(text.contains("model.onnx") && text.contains("check the path"), "{text}");
+    std::fs::write(&path, b"").unwrap();
+    let text = inspect_file(&path).unwrap_err().to_string();
+    assert!(text.ends_with("model.onnx: the ONNX file is empty; export it again"), "{text}");
+    std::fs::write(&path, tiny()).unwrap();
+    assert_eq!(inspect_file(&path), inspect(&tiny()));
 }
 
 #[test]

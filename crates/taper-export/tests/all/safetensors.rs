@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ::safetensors::SafeTensors;
 use ::safetensors::tensor::{Dtype, TensorView};
-use taper_export::safetensors::{SafetensorsError, load, load_weights, save, to_bytes};
+use taper_export::safetensors::{SafetensorsError, load, load_network, load_weights, save, to_bytes};
 use taper_export::{DatasetInfo, Metadata};
 use taper_graph::{Graph, Preset};
 
@@ -42,7 +42,7 @@ fn what_is_saved_is_loaded() {
         let weights = reference::weights(&graph, 1);
         save(&path, &weights, &metadata(&graph)).unwrap();
         assert!(load_weights(&path, &graph).unwrap() == weights);
-        assert_eq!(load(&path).unwrap().metadata, Some(metadata(&graph)));
+        assert!(load_network(&path).unwrap() == (weights, metadata(&graph)));
     }
 }
 
@@ -137,6 +137,8 @@ fn files_from_elsewhere_load_unless_they_hold_other_types() {
     let loaded = load(&path).unwrap();
     assert_eq!(loaded.arrays["fc.bias"].data, [1.0, -2.0]);
     assert_eq!(loaded.metadata, None);
+    let error = load_network(&path).unwrap_err();
+    assert!(matches!(error, SafetensorsError::NoMetadata { .. }), "{error}");
 
     let path = written(folder.path(), &file(Dtype::F16, &[0; 4], HashMap::new()));
     let error = load(&path).unwrap_err();

@@ -4,8 +4,9 @@ use taper_graph::{AvgPool2d, Node as Layer};
 
 use super::{end_padding, pads};
 use crate::onnx::builder::Value;
-use crate::onnx::lower::{LowerError, Lowering, Profile};
+use crate::onnx::lower::{LowerError, Lowering};
 use crate::onnx::node::Node;
+use crate::onnx::options::Profile;
 use crate::onnx::tensor::Tensor;
 
 /// `AveragePool` that divides as PyTorch does.

@@ -5,8 +5,9 @@ use taper_graph::{Conv2d, Node as Layer};
 use super::norm;
 use super::pads;
 use crate::onnx::builder::Value;
-use crate::onnx::lower::{LowerError, Lowering, Profile};
+use crate::onnx::lower::{LowerError, Lowering};
 use crate::onnx::node::Node;
+use crate::onnx::options::Profile;
 use crate::onnx::tensor::Tensor;
 
 /// `Conv` with every setting written out.

@@ -4,8 +4,9 @@ use taper_graph::{MaxPool2d, Node as Layer, Window};
 
 use super::{end_padding, pads};
 use crate::onnx::builder::Value;
-use crate::onnx::lower::{LowerError, Lowering, Profile};
+use crate::onnx::lower::{LowerError, Lowering};
 use crate::onnx::node::Node;
+use crate::onnx::options::Profile;
 use crate::onnx::tensor::Tensor;
 
 /// `MaxPool` where every runtime of the profile computes it, else the windows laid side by side by `Gather`.
