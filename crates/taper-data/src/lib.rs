@@ -20,17 +20,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod hub;
 pub mod idx;
 pub mod parquet;
+pub mod prepare;
 pub mod synthetic;
 
 mod batches;
+mod choice;
 mod dataset;
+mod error;
+mod folder;
 mod hash;
 mod images;
+mod load;
 mod rng;
 
 pub use batches::{Batches, extend_unit};
+pub use choice::{Choice, ParseChoiceError};
 pub use dataset::{Dataset, DatasetError, split_indices};
+pub use error::DataError;
 pub use hash::{Expected, PartHashes};
+pub use hub::HubOptions;
 pub use images::Images;
+pub use load::{LoadEvent, LoadOptions, Loaded, MNIST_REPOSITORY, Provenance, load};

@@ -14,10 +14,12 @@
 //! ```
 
 mod column;
+mod pages;
 mod png;
 
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use ::parquet::errors::ParquetError as FormatError;
@@ -168,21 +170,16 @@ fn read_file(path: &Path, pixels: &mut Pixels, labels: &mut Vec<u8>) -> Result<(
     if metadata.len() == 0 {
         return Err(ParquetProblem::Empty);
     }
-    // The decoder has assertions that a damaged file can reach: they must not end the program.
-    let (mut own, taken) = (Vec::new(), std::mem::take(pixels));
-    let run = move || {
-        let mut pixels = taken;
+    let run = || {
         let reader = SerializedFileReader::new(file).map_err(ParquetProblem::format("the footer"))?;
-        read_rows(&reader, &mut pixels, &mut own)?;
-        Ok((pixels, own))
+        read_rows(&reader, pixels, labels)
     };
-    let place = || "the file".to_owned();
-    let (read, own) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        Err(ParquetProblem::Format { place: place(), cause: "the decoder gave up".to_owned() })
-    })?;
-    *pixels = read;
-    labels.extend(own);
-    Ok(())
+    // The decoder has assertions that a damaged file might reach in spite of the checks in `pages`. What was
+    // decoded so far is given up with the error, so nothing half-changed is looked at again.
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let cause = "the decoder gave up".to_owned();
+        Err(ParquetProblem::Format { place: "the file".to_owned(), cause })
+    })
 }
 
 fn read_rows(

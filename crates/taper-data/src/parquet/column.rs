@@ -1,12 +1,12 @@
 //! One leaf column of a row group, value by value.
 
 use parquet::basic::Type;
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::file::reader::RowGroupReader;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::ParquetProblem;
+use super::{ParquetProblem, pages};
 
 /// Rows decoded at once: enough to hide the cost of a call, few enough to need little memory.
 const CHUNK: usize = 1024;
@@ -93,7 +93,8 @@ fn changed(name: &str, row: usize) -> ParquetProblem {
 }
 
 fn open(group: &dyn RowGroupReader, leaf: usize, name: &'static str, first: usize) -> Result<ColumnReader> {
-    group.get_column_reader(leaf).map_err(ParquetProblem::format(place(name, first)))
+    let pages = pages::open(group, leaf).map_err(ParquetProblem::format(place(name, first)))?;
+    Ok(get_column_reader(group.metadata().column(leaf).column_descr_ptr(), pages))
 }
 
 fn read<T: DataType>(

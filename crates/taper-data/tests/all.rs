@@ -1,0 +1,18 @@
+//! All of the crate's integration tests, in one binary to save link time.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod all {
+    mod dataset;
+    mod folder;
+    #[cfg(feature = "hub")]
+    mod hub;
+    mod idx;
+    mod linear;
+    mod load;
+    mod made;
+    mod parquet;
+    mod prepare;
+    mod real;
+    #[cfg(feature = "hub")]
+    mod server;
+}
