@@ -1,0 +1,175 @@
+//! `cargo xtask` hands over what it is given and gives back what it gets.
+//!
+//! A shell script stands in for cargo, as `$CARGO`, and another for the program `taper`, so that nothing is built.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// Says that it built `taper`, as cargo does, and writes down how it was called.
+const CARGO: &str = r#"#!/bin/sh
+echo "   Compiling taper" >&2
+[ -n "$FAIL" ] && exit "$FAIL"
+echo "cargo: $* manifest_dir=$CARGO_MANIFEST_DIR package=$CARGO_PKG_NAME" >&2
+echo '{"reason":"compiler-artifact","target":{"kind":["test"],"name":"passthrough"},"executable":"/bin/false"}'
+printf '%s"%s/taper"}\n' '{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"taper"},"executable":' "$BIN"
+"#;
+
+/// Shows its process, folder and arguments, and ends as `$END` says.
+const TAPER: &str = r#"#!/bin/sh
+echo "$$"
+pwd
+for argument; do echo "[$argument]"; done
+eval "$END"
+"#;
+
+/// The folder of the two scripts; its name has a space in it.
+fn scripts() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pass through");
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in [("cargo", CARGO), ("taper", TAPER)] {
+            let path = folder.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        folder
+    })
+}
+
+fn xtask(words: &[&str], end: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(words).env("CARGO", scripts().join("cargo")).env("BIN", scripts()).env("END", end);
+    command.env("CARGO_MANIFEST_DIR", env!("CARGO_MANIFEST_DIR")).env("CARGO_PKG_NAME", "xtask");
+    command
+}
+
+fn lines(bytes: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn arguments_folder_and_process_are_the_callers() {
+    let words = ["train", "--out", "a folder", "", "--", "*", "$HOME", "-x=\"1\""];
+    let folder = scripts().canonicalize().unwrap();
+    let child = xtask(&words, "")
+        .current_dir(&folder)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let process = child.id().to_string();
+    let output = child.wait_with_output().unwrap();
+
+    assert!(output.status.success());
+    // The same process: Ctrl-C reaches `taper` alone, and who waits for xtask waits for it.
+    let mut expected = vec![process, folder.display().to_string()];
+    expected.extend(words.iter().map(|word| format!("[{word}]")));
+    assert_eq!(lines(&output.stdout), expected);
+}
+
+#[test]
+fn exit_code_and_signal_pass_through() {
+    for code in [0, 1, 2, 7, 255] {
+        let output = xtask(&["pipeline"], &format!("exit {code}")).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    }
+    for (name, signal) in [("INT", 2), ("TERM", 15), ("KILL", 9)] {
+        let output = xtask(&["pipeline"], &format!("kill -{name} $$")).output().unwrap();
+        assert_eq!(output.status.signal(), Some(signal), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_word_that_xtask_does_not_know_is_tapers_to_answer() {
+    for words in [&["no-such-word"][..], &["--version"], &["help", "train"], &["train", "--help"]] {
+        let output = xtask(words, "exit 2").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", stderr(&output));
+        assert_eq!(lines(&output.stdout).len(), 2 + words.len(), "{words:?}");
+    }
+}
+
+#[test]
+fn cargo_builds_the_workspace_and_does_not_hear_of_xtask() {
+    let output = xtask(&["summary"], "").current_dir("/").output().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let expected = format!(
+        "cargo: build --manifest-path {}/Cargo.toml --workspace --bin taper --test passthrough \
+         --message-format=json-render-diagnostics manifest_dir= package=\n",
+        root.display()
+    );
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+}
+
+#[test]
+fn a_failed_build_ends_with_cargos_code_and_words() {
+    let output = xtask(&["pipeline"], "").env("FAIL", "101").output().unwrap();
+    assert_eq!(output.status.code(), Some(101));
+    assert_eq!(stderr(&output), "   Compiling taper\n");
+    assert_eq!(output.stdout, b"");
+}
+
+#[test]
+fn help_lists_the_words_and_builds_nothing() {
+    for words in [&[][..], &["help"], &["--help"], &["-h"]] {
+        let output = xtask(words, "").env("CARGO", "/no/such/cargo").output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", stderr(&output));
+        let help = String::from_utf8_lossy(&output.stdout).into_owned();
+        for word in "pipeline download train evaluate export predict summary inspect runtimes".split(' ') {
+            assert!(help.contains(&format!("\n  {word} ")), "{word} is missing:\n{help}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let missing = OsStr::new("/no/such/cargo");
+    let output = xtask(&["pipeline"], "").env("CARGO", missing).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot run /no/such/cargo"), "{}", stderr(&output));
+
+    let output = xtask(&["pipeline"], "").env("CARGO", "/bin/true").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("did not say where"), "{}", stderr(&output));
+
+    for words in [&["runtimes"][..], &["runtimes", "--data-dir"]] {
+        let output = xtask(words, "").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(stderr(&output).contains("usage: cargo xtask runtimes RUN"), "{}", stderr(&output));
+    }
+    let output = xtask(&["runtimes", "nowhere"], "").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("nowhere/model.onnx is no file"), "{}", stderr(&output));
+}
+
+#[test]
+fn runtimes_asks_taper_for_the_reference_and_stops_if_there_is_none() {
+    let run = scripts().join("run");
+    fs::create_dir_all(&run).unwrap();
+    fs::write(run.join("model.onnx"), b"").unwrap();
+    let words = ["runtimes", run.to_str().unwrap(), "--data-dir", "mnist"];
+
+    let output = xtask(&words, "exit 3").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let reference = scripts().join("runtimes/reference.safetensors");
+    let arguments =
+        ["reference", "--run", words[1], "--data-dir", "mnist", "--out", reference.to_str().unwrap()];
+    assert_eq!(lines(&output.stdout)[2..], arguments.map(|argument| format!("[{argument}]")));
+
+    let output = xtask(&words, "").output().unwrap();
+    let (model, reference) = (run.join("model.onnx"), reference.display());
+    let expected = format!("-- {} {reference} ", model.display());
+    assert!(stderr(&output).contains("cargo: run --manifest-path"), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+}
