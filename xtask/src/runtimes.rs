@@ -31,7 +31,7 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode, Error> {
 
     let reference = folder.join("reference.safetensors");
     let mut command = Command::new(taper);
-    command.args(["reference", "--run"]).arg(run).args(arguments).arg("--out").arg(&reference);
+    command.arg("reference").arg(run).args(arguments).arg("--out").arg(&reference);
     process::run(&mut command)?;
 
     let manifest = cargo::workspace().join("xtask/runtimes/Cargo.toml");

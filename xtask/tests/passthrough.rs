@@ -163,8 +163,7 @@ fn runtimes_asks_taper_for_the_reference_and_stops_if_there_is_none() {
     let output = xtask(&words, "exit 3").output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let reference = scripts().join("runtimes/reference.safetensors");
-    let arguments =
-        ["reference", "--run", words[1], "--data-dir", "mnist", "--out", reference.to_str().unwrap()];
+    let arguments = ["reference", words[1], "--data-dir", "mnist", "--out", reference.to_str().unwrap()];
     assert_eq!(lines(&output.stdout)[2..], arguments.map(|argument| format!("[{argument}]")));
 
     let output = xtask(&words, "").output().unwrap();

@@ -171,8 +171,8 @@ fn sources_are_short_and_finished_and_say_what_they_are_about() {
             rules.entry("code is finished").or_default().push(format!("{path}:{line}: {word}!"));
         }
         if !UNSAFE_FILES.contains(&path) {
-            let found = source::unsafe_code(&text).into_iter().map(|line| format!("{path}:{line}"));
-            rules.entry("only the files of UNSAFE_FILES hold unsafe code").or_default().extend(found);
+            let found = source::lines_of_trust(&text).into_iter().map(|line| format!("{path}:{line}"));
+            rules.entry("only the files of UNSAFE_FILES ask to be trusted").or_default().extend(found);
         }
     }
     rules.retain(|_, places| !places.is_empty());
@@ -181,11 +181,11 @@ fn sources_are_short_and_finished_and_say_what_they_are_about() {
 }
 
 #[test]
-fn files_that_may_hold_unsafe_code_do() {
+fn files_that_may_ask_to_be_trusted_do() {
     let repository = Repository::open();
-    let idle = |path: &&str| source::unsafe_code(&repository.read(path)).is_empty();
+    let idle = |path: &&str| source::lines_of_trust(&repository.read(path)).is_empty();
     let places = UNSAFE_FILES.iter().copied().filter(idle).map(str::to_owned).collect();
-    check("a file of UNSAFE_FILES without unsafe code needs no exception", places);
+    check("a file of UNSAFE_FILES that does not ask to be trusted needs no exception", places);
 }
 
 #[test]

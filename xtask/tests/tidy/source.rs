@@ -24,8 +24,8 @@ pub(crate) fn unfinished(text: &str) -> Vec<(usize, &'static str)> {
         .collect()
 }
 
-/// The lines with unsafe code, or with an attribute that permits it.
-pub(crate) fn unsafe_code(text: &str) -> Vec<usize> {
+/// The lines with unsafe code, or with an attribute that permits it: the compiler trusts the author there.
+pub(crate) fn lines_of_trust(text: &str) -> Vec<usize> {
     let is_unsafe = |word: &str| word == concat!("un", "safe") || word == concat!("un", "safe_code");
     code_lines(text)
         .filter(|(_, code)| words_of(code).any(|(_, word)| is_unsafe(word)))
@@ -71,5 +71,5 @@ fn code_that_needs_trust_is_found() {
     let text = format!(
         "#![allow({word}_code)]\n{word} {{ f() }}\n// {word}\nlet {word}ty = 1;\n{word} fn g() {{}}\n"
     );
-    assert_eq!(unsafe_code(&text), [1, 2, 5]);
+    assert_eq!(lines_of_trust(&text), [1, 2, 5]);
 }
