@@ -1,0 +1,110 @@
+//! [`FitConfig`]: everything that decides how a network is trained, and the one place of the defaults.
+
+use serde::{Deserialize, Serialize};
+
+use crate::optimizer::Optimizer;
+use crate::schedule::Schedule;
+
+/// How to train: the `[train]` table of a configuration file.
+///
+/// Fields left out of a file have the values of [`FitConfig::default`]; a field it does not know is an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FitConfig {
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images per step; the last step of an epoch takes what is left.
+    pub batch_size: usize,
+    /// The step size; with a schedule, the highest one.
+    pub learning_rate: f64,
+    /// How the learning rate changes from step to step.
+    pub schedule: Schedule,
+    /// The share of the target taken from the right class and spread evenly over all classes, in `[0, 1)`
+    /// (Szegedy et al. 2015).
+    pub label_smoothing: f64,
+    /// Decides the order of the images and the dropout. (The first weights have a seed of their own, given to
+    /// the model.) TOML holds seeds up to 2⁶³ − 1.
+    pub seed: u64,
+    /// How gradients become updates. Last, because TOML wants tables after plain values.
+    pub optimizer: Optimizer,
+}
+
+impl Default for FitConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 5,
+            batch_size: 100,
+            learning_rate: 1e-3,
+            schedule: Schedule::Constant,
+            label_smoothing: 0.0,
+            seed: 0,
+            optimizer: Optimizer::adam(),
+        }
+    }
+}
+
+/// A setting that training cannot work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} is {value}; it must be {allowed}")]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The setting's name in a configuration file.
+    pub setting: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What would do.
+    pub allowed: &'static str,
+}
+
+const BELOW_ONE: &str = "a number from 0 up to, but not including, 1";
+const NOT_NEGATIVE: &str = "a number that is 0 or greater";
+
+impl FitConfig {
+    /// Proves that training can run with these settings.
+    ///
+    /// # Errors
+    /// The first setting that it cannot work with.
+    ///
+    /// ```
+    /// use taper_train::FitConfig;
+    /// FitConfig::default().validate()?;
+    /// let error = FitConfig { learning_rate: -1.0, ..FitConfig::default() }.validate().unwrap_err();
+    /// assert_eq!(error.to_string(), "learning_rate is -1; it must be a number greater than 0, such as 0.001");
+    /// # Ok::<(), taper_train::ConfigError>(())
+    /// ```
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let refuse = |setting, value: &dyn std::fmt::Display, allowed| {
+            Err(ConfigError { setting, value: value.to_string(), allowed })
+        };
+        if self.epochs == 0 {
+            return refuse("epochs", &self.epochs, "at least 1");
+        }
+        check_batch_size(self.batch_size)?;
+        if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
+            return refuse("learning_rate", &self.learning_rate, "a number greater than 0, such as 0.001");
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return refuse("label_smoothing", &self.label_smoothing, BELOW_ONE);
+        }
+        for (setting, value, below_one) in self.optimizer.settings() {
+            if !(value.is_finite() && value >= 0.0 && (value < 1.0 || !below_one)) {
+                return refuse(setting, &value, if below_one { BELOW_ONE } else { NOT_NEGATIVE });
+            }
+        }
+        match self.optimizer {
+            // PyTorch refuses it too: Nesterov's step looks ahead along the momentum.
+            Optimizer::Sgd { momentum: 0.0, nesterov: true, .. } => {
+                refuse("optimizer.nesterov", &true, "false unless optimizer.momentum is greater than 0")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn check_batch_size(batch_size: usize) -> Result<std::num::NonZeroUsize, ConfigError> {
+    std::num::NonZeroUsize::new(batch_size).ok_or_else(|| ConfigError {
+        setting: "batch_size",
+        value: batch_size.to_string(),
+        allowed: "at least 1, such as 100",
+    })
+}

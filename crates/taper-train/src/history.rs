@@ -1,0 +1,94 @@
+//! [`History`]: what happened in training, step by step, without a single timing.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use taper_files::WriteError;
+
+/// One optimiser step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The step, from 1 over all epochs.
+    pub step: usize,
+    /// Mean loss over the batch, before the update; with label smoothing, if that is on.
+    pub loss: f64,
+    /// Fraction of the batch classified rightly, before the update.
+    pub accuracy: f64,
+    /// The rate the update ran at.
+    pub learning_rate: f64,
+}
+
+/// The validation after one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The last step of the epoch, from 1 over all epochs.
+    pub step: usize,
+    /// Mean cross-entropy over the validation images.
+    pub validation_loss: f64,
+    /// Fraction of the validation images classified rightly.
+    pub validation_accuracy: f64,
+}
+
+/// Every step and every epoch of a training run. It holds no timings, so that the same seed gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct History {
+    /// Every step, in order.
+    pub steps: Vec<StepRecord>,
+    /// Every epoch that was validated, in order.
+    pub epochs: Vec<EpochRecord>,
+}
+
+impl History {
+    /// The history as one CSV table, a row for each step. The two validation columns are empty but in the last row
+    /// of an epoch.
+    ///
+    /// Numbers have as many digits as it takes to read back the very same f64. In pandas:
+    /// `pd.read_csv("history.csv").plot(x="step", y="loss")`, and `.dropna()` keeps one row for each epoch.
+    ///
+    /// ```
+    /// use taper_train::{EpochRecord, History, StepRecord};
+    /// let history = History {
+    ///     steps: vec![StepRecord { epoch: 1, step: 1, loss: 2.25, accuracy: 0.125, learning_rate: 1e-3 }],
+    ///     epochs: vec![EpochRecord { epoch: 1, step: 1, validation_loss: 0.5, validation_accuracy: 1.0 }],
+    /// };
+    /// assert_eq!(history.to_csv(), "\
+    /// epoch,step,loss,accuracy,learning_rate,validation_loss,validation_accuracy
+    /// 1,1,2.25,0.125,0.001,0.5,1.0
+    /// ");
+    /// ```
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        let mut csv =
+            String::from("epoch,step,loss,accuracy,learning_rate,validation_loss,validation_accuracy\n");
+        let mut epochs = self.epochs.iter().peekable();
+        for step in &self.steps {
+            let StepRecord { epoch, step: number, loss, accuracy, learning_rate } = step;
+            // `{:?}` is the shortest text that reads back as the same f64. Writing to a string cannot fail.
+            let _ = write!(csv, "{epoch},{number},{loss:?},{accuracy:?},{learning_rate:?},");
+            let _ = match epochs.next_if(|epoch| epoch.step == *number) {
+                Some(end) => writeln!(csv, "{:?},{:?}", end.validation_loss, end.validation_accuracy),
+                None => writeln!(csv, ","),
+            };
+        }
+        csv
+    }
+
+    /// Writes [`History::to_csv`] to `path` in one step.
+    ///
+    /// # Errors
+    /// [`WriteError`] with the path and the cause; an earlier file then stays as it was.
+    pub fn write_csv(&self, path: &Path) -> Result<(), WriteError> {
+        taper_files::write_atomic(path, |file| file.write_all(self.to_csv().as_bytes()))
+    }
+
+    /// The epoch whose validation loss is lowest; the earlier one, if two are equal.
+    #[must_use]
+    pub fn best_epoch(&self) -> Option<&EpochRecord> {
+        self.epochs.iter().min_by(|a, b| a.validation_loss.total_cmp(&b.validation_loss))
+    }
+}

@@ -1,0 +1,17 @@
+//! Schedules against PyTorch, the configuration file, the history, and whole training runs.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "all/bars.rs"]
+mod bars;
+#[path = "all/config.rs"]
+mod config;
+#[path = "all/errors.rs"]
+mod errors;
+#[path = "all/history.rs"]
+mod history;
+#[path = "all/schedules.rs"]
+mod schedules;
+#[path = "all/stopping.rs"]
+mod stopping;
+#[path = "all/training.rs"]
+mod training;
