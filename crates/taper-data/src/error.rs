@@ -58,7 +58,6 @@ pub enum DataError {
         /// The file with the labels; the same one for Parquet.
         labels: PathBuf,
         /// What is wrong.
-        #[source]
         problem: DatasetError,
     },
     /// Training and test images have different shapes, `[C, H, W]`.

@@ -35,7 +35,6 @@ pub struct IdxError {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it, and the remedy.
-    #[source]
     pub problem: IdxProblem,
 }
 

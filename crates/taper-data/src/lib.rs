@@ -1,24 +1,29 @@
 //! Image-classification datasets as bytes: images `[N, C, H, W]` of `u8`, one `u8` label each.
 //!
-//! Reads MNIST's own IDX files, splits a dataset, and hands it out in seeded random batches. It knows no
-//! tensor library, so it serves any.
+//! [`load`] gets MNIST from a folder (IDX or Parquet) or from the Hugging Face Hub, checks its SHA-256, and
+//! otherwise says clearly what is wrong; [`synthetic`] draws handwritten digits where there is no network. A
+//! [`Dataset`] is split and handed out in seeded random [`Batches`]; [`prepare`] makes any picture of a digit what
+//! MNIST's are. The same seed gives the same bytes on every machine. The crate knows no tensor library, so it
+//! serves any.
 //!
 //! ```
 //! use std::num::NonZeroUsize;
-//! use taper_data::{Batches, Dataset, Images};
+//! use taper_data::synthetic::{self, Part};
+//! use taper_data::Batches;
 //!
-//! let images = Images::new(10, 1, 2, 2, (0..40).collect())?;
-//! let data = Dataset::digits(images, (0..10).collect())?;
-//! let (train, validation) = data.split(2, 42);
-//! assert_eq!((train.len(), validation.len()), (8, 2));
+//! let data = synthetic::digits(100, 0, Part::Train);
+//! let (train, validation) = data.split(20, 42);
+//! assert_eq!((train.len(), validation.len()), (80, 20));
 //!
 //! let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-//! let mut batches = Batches::shuffled(&train, NonZeroUsize::new(5).ok_or("zero")?, 42, 0);
+//! let mut batches = Batches::shuffled(&train, NonZeroUsize::new(32).ok_or("zero")?, 42, 0);
 //! while batches.next_into(&mut pixels, &mut labels) {
-//!     assert_eq!(pixels.len(), labels.len() * 4); // `[B, 1, 2, 2]` in 0…1
+//!     assert_eq!(pixels.len(), labels.len() * 28 * 28); // `[B, 1, 28, 28]` in 0…1
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Feature `hub` (on by default): the download from the Hub. Without it, MNIST is read from folders only.
 
 pub mod hub;
 pub mod idx;

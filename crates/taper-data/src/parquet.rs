@@ -51,7 +51,6 @@ pub struct ParquetError {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it, and the remedy.
-    #[source]
     pub problem: ParquetProblem,
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod all {
+    mod any_bytes;
     mod dataset;
     mod folder;
     #[cfg(feature = "hub")]

@@ -20,8 +20,9 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
 pub(crate) fn options(cache: &Path, endpoint: &str) -> HubOptions {
     let mut options = HubOptions::new(cache);
     options.endpoint = endpoint.to_owned();
-    options.connect_timeout = Duration::from_millis(1500);
-    options.stall_timeout = Duration::from_millis(1500);
+    // Long, so that a busy machine fails no test that is about something else.
+    options.connect_timeout = Duration::from_secs(30);
+    options.stall_timeout = Duration::from_secs(30);
     options
 }
 
@@ -36,6 +37,14 @@ impl Trial {
         let (cache, server) = (tempfile::tempdir().unwrap(), Server::start(&files(), route, fault));
         let options = options(cache.path(), &server.endpoint);
         Self { cache, server, options }
+    }
+
+    /// A trial that is about waiting in vain.
+    fn impatient(route: Route, fault: Fault) -> Self {
+        let mut trial = Self::new(route, fault);
+        trial.options.connect_timeout = Duration::from_millis(700);
+        trial.options.stall_timeout = Duration::from_millis(700);
+        trial
     }
 
     fn fetch(&self) -> Result<Vec<PathBuf>, HubError> {
@@ -139,7 +148,7 @@ fn offline_without_a_cache_asks_nobody() {
 fn failure(trial: &Trial) -> HubError {
     let begin = Instant::now();
     let error = trial.fetch().unwrap_err();
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}: {error}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}: {error}", begin.elapsed());
     assert_eq!(trial.cached(), None, "{error}");
     error
 }
@@ -156,7 +165,7 @@ fn a_hub_that_cannot_be_reached_is_given_up_in_time() {
     assert!(error.to_string().contains("no-such-host.invalid"), "{error}");
 
     for fault in [Fault::Silent, Fault::SilentAfterFirst] {
-        let error = failure(&Trial::new(Route::Direct, fault));
+        let error = failure(&Trial::impatient(Route::Direct, fault));
         assert!(
             matches!(error, HubError::Unreachable { .. }) && error.is_unreachable(),
             "{fault:?}: {error}"
@@ -167,7 +176,7 @@ fn a_hub_that_cannot_be_reached_is_given_up_in_time() {
 #[test]
 fn a_download_that_stands_still_is_given_up_in_time() {
     for at in [0, 100_000] {
-        let error = failure(&Trial::new(Route::Cdn, Fault::StallAt(at)));
+        let error = failure(&Trial::impatient(Route::Cdn, Fault::StallAt(at)));
         assert!(error.is_unreachable(), "{error}");
         assert!(
             matches!(&error, HubError::Stalled { received, total: 300_000, .. } if (*received > 0) == (at > 0)),

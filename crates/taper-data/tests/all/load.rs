@@ -29,7 +29,9 @@ fn synthetic_digits_say_what_they_are() {
 #[cfg(feature = "hub")]
 mod from_hub {
     use std::path::Path;
+    use std::time::Duration;
 
+    use taper_data::hub::HubError;
     use taper_data::{Choice, DataError, Expected, LoadEvent, LoadOptions, Loaded, load};
     use tempfile::TempDir;
 
@@ -78,7 +80,10 @@ mod from_hub {
             let sets = made::sets();
             assert_eq!((&loaded.train, &loaded.test, &loaded.fallback), (&sets.0, &sets.1, &None));
             assert_eq!(loaded.provenance.source, "hub:ylecun/mnist@main");
-            let whole = |event: &&LoadEvent| matches!(event, LoadEvent::Download { received, total, .. } if received == total);
+            let whole = |event: &&LoadEvent| match event {
+                LoadEvent::Download { received, total, .. } => received == total,
+                _ => false,
+            };
             assert_eq!(events.iter().filter(whole).count(), 2);
 
             trial.server.take_requests();
@@ -92,20 +97,24 @@ mod from_hub {
 
     #[test]
     fn auto_falls_back_when_the_hub_is_out_of_reach_and_mnist_insists() {
-        for fault in [Fault::Silent, Fault::StallAt(10), Fault::Status(503)] {
-            let mut trial = Trial::new(Choice::Auto, &made_files(), fault);
-            let (loaded, events) = trial.load().unwrap();
-            assert_eq!((&*loaded.provenance.name, loaded.train.len()), ("synthetic", 60_000));
-            let reason = loaded.fallback.unwrap();
-            assert!(events.contains(&LoadEvent::FellBack { reason: reason.clone() }));
-            trial.options.choice = Choice::Mnist;
-            assert!(trial.load().is_err());
-        }
-        let mut trial = Trial::new(Choice::Auto, &made_files(), Fault::None);
-        trial.options.hub.offline = true;
-        assert!(trial.load().unwrap().0.fallback.unwrap().contains("HF_HUB_OFFLINE"));
+        let mut trial = Trial::new(Choice::Auto, &made_files(), Fault::Silent);
+        trial.options.hub.connect_timeout = Duration::from_millis(500);
+        let (loaded, events) = trial.load().unwrap();
+        assert_eq!((&*loaded.provenance.name, loaded.train.len()), ("synthetic", 60_000));
+        let reason = loaded.fallback.unwrap();
+        assert!(reason.contains(&trial.server.endpoint), "{reason}");
+        assert!(events.contains(&LoadEvent::FellBack { reason }));
+
         trial.options.choice = Choice::Mnist;
-        assert!(matches!(trial.load(), Err(DataError::Hub(_))));
+        trial.options.hub.stall_timeout = Duration::from_millis(500);
+        for fault in [Fault::Silent, Fault::StallAt(10), Fault::Status(503)] {
+            trial.server.set_fault(fault);
+            let error = trial.load().unwrap_err();
+            // These are the errors at which `auto` falls back.
+            assert!(matches!(&error, DataError::Hub(error) if error.is_unreachable()), "{fault:?}: {error}");
+        }
+        trial.options.hub.offline = true;
+        assert!(matches!(trial.load(), Err(DataError::Hub(HubError::Offline { .. }))));
     }
 
     #[test]
