@@ -41,6 +41,8 @@ pub enum ExportError {
 pub struct Exported {
     /// The version of the operator set.
     pub opset: i64,
+    /// The version of the file format.
+    pub ir_version: i64,
     /// The size of the file.
     pub bytes: usize,
     /// The proof that it computes what the trained model computes.
@@ -67,5 +69,6 @@ pub fn export(
     let verification =
         verify(&bytes, sample, TOLERANCE).map_err(|cause| ExportError::Verify { path: path_of(), cause })?;
     write_atomic(path, |file| file.write_all(&bytes))?;
-    Ok(Exported { opset: model.opset(), bytes: bytes.len(), verification })
+    let (opset, ir_version) = (model.opset(), model.proto().ir_version);
+    Ok(Exported { opset, ir_version, bytes: bytes.len(), verification })
 }

@@ -29,8 +29,13 @@ pub struct WriteError {
 }
 
 impl WriteError {
+    /// An error about `path`.
+    pub fn new(path: &Path, cause: io::Error) -> Self {
+        Self { path: path.to_owned(), cause }
+    }
+
     fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
-        move |cause| Self { path: path.to_owned(), cause }
+        move |cause| Self::new(path, cause)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use prost::Message;
+use serde::Serialize;
 use taper_graph::thousands;
 
 use super::proto::{DimensionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
@@ -49,7 +50,7 @@ pub enum InspectError {
 }
 
 /// What an ONNX file holds; prints as the text of `taper inspect`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Inspection {
     /// The version of the file format.
@@ -79,7 +80,7 @@ pub struct Inspection {
 }
 
 /// An input or output.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ValueInfo {
     /// Its name.
@@ -91,7 +92,7 @@ pub struct ValueInfo {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NodeInfo {
     /// Its name.

@@ -1,0 +1,39 @@
+//! The command line: parse, run, print.
+
+mod args;
+mod commands;
+mod interrupt;
+mod progress;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use taper::Error;
+
+use args::Cli;
+
+/// Exit code of a run that Ctrl-C stopped: 128 + SIGINT, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the program. Exit codes: 0, 1 for a failure, 2 for wrong usage, 130 if interrupted.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    interrupt::install();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<ExitCode, Error> {
+    let threads = cli.command.threads()?;
+    if let Some(threads) = threads {
+        // A pool that is there already cannot be replaced; nothing has used it yet.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
+    commands::run(cli)
+}

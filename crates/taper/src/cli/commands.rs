@@ -1,0 +1,246 @@
+//! What each word of the program does.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::json;
+use taper::export::onnx::inspect_file;
+use taper::pipeline::{self, Data, Observer, Predictor, TrainedRun};
+use taper::scores::Evaluation;
+use taper::{Error, ExportMetrics, ModelConfig, RunFolder, newest_run};
+
+use super::args::{Cli, Command, DataArgs, ModelArgs, OutputArgs, RunArgs, TrainArgs};
+use super::progress::Progress;
+use super::{INTERRUPTED, interrupt, terminal};
+
+/// Images of the test set that `predict` shows the probabilities of.
+const SHOWN_CLASSES: usize = 3;
+
+pub(super) fn run(cli: &Cli) -> Result<ExitCode, Error> {
+    let output = &cli.output;
+    match &cli.command {
+        Command::Pipeline(args) => return pipeline(args, output),
+        Command::Train(args) => return train(args, output),
+        Command::Download(args) => download(args, output)?,
+        Command::Evaluate(args) => evaluate(args, output)?,
+        Command::Export { run, out } => export(run, out.as_deref(), output)?,
+        Command::Predict { images, run } => predict(images, run.as_deref(), output)?,
+        Command::Summary { model, toml } => summary(model, *toml, output)?,
+        Command::Inspect { file } => inspect(file, output)?,
+        Command::Reference { run, out } => {
+            let (folder, data) = open_run(run, output)?;
+            pipeline::reference(&folder, &data, out)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pipeline(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
+    let run = train_run(args, output)?;
+    if run.metrics.train.interrupted {
+        return Ok(finish_training(&run, output));
+    }
+    let test = pipeline::evaluate(&run.folder, &run.data)?;
+    let exported = pipeline::export(&run.folder, &run.data, &run.folder.onnx())?;
+    let metrics = run.folder.metrics()?;
+    if output.json {
+        terminal::json(&metrics);
+    } else {
+        print_training(&run);
+        print_scores(&test);
+        print_export(&exported, &run.folder.onnx());
+        terminal::result(format!("run       {}", run.folder.path().display()));
+    }
+    terminal::warn_of_fallback(&metrics);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn train(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
+    Ok(finish_training(&train_run(args, output)?, output))
+}
+
+fn train_run(args: &TrainArgs, output: &OutputArgs) -> Result<TrainedRun, Error> {
+    let config = args.config()?;
+    let progress = std::cell::RefCell::new(Progress::new(output.quiet));
+    let mut observer = Observer {
+        data: &mut |event| progress.borrow_mut().data(event),
+        train: &mut |event| {
+            interrupt::training(true);
+            progress.borrow_mut().train(event)
+        },
+    };
+    let run = pipeline::train(&config, args.out.as_deref(), &mut observer);
+    interrupt::training(false);
+    progress.borrow().finish();
+    run
+}
+
+fn finish_training(run: &TrainedRun, output: &OutputArgs) -> ExitCode {
+    if output.json {
+        terminal::json(&run.metrics);
+    } else {
+        print_training(run);
+        terminal::result(format!("run       {}", run.folder.path().display()));
+    }
+    terminal::warn_of_fallback(&run.metrics);
+    if run.metrics.train.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
+}
+
+fn download(args: &DataArgs, output: &OutputArgs) -> Result<(), Error> {
+    let mut config = taper::DataConfig::default();
+    args.apply(&mut config);
+    let data = load(&config, output)?;
+    let provenance = &data.provenance;
+    if output.json {
+        terminal::json(&json!({
+            "name": provenance.name, "source": provenance.source, "sha256": provenance.sha256,
+            "location": provenance.location, "train": data.train.len(), "test": data.test.len(),
+            "fallback": data.fallback,
+        }));
+        return Ok(());
+    }
+    terminal::result(format!("data      {} ({})", provenance.name, provenance.source));
+    terminal::result(format!("images    {} training, {} test", data.train.len(), data.test.len()));
+    terminal::result(format!("sha256    {}", provenance.sha256));
+    if let Some(location) = &provenance.location {
+        terminal::result(format!("folder    {}", location.display()));
+    }
+    Ok(())
+}
+
+fn load(config: &taper::DataConfig, output: &OutputArgs) -> Result<Data, Error> {
+    let mut progress = Progress::new(output.quiet);
+    let data = pipeline::load_data(config, &mut |event| progress.data(event));
+    progress.finish();
+    data
+}
+
+/// The run that was named, or the newest, and the data it was trained on.
+fn open_run(args: &RunArgs, output: &OutputArgs) -> Result<(RunFolder, Data), Error> {
+    let folder = find_run(args.run.as_deref())?;
+    let mut config = folder.config()?.data;
+    args.data.apply(&mut config);
+    let data = load(&config, output)?;
+    Ok((folder, data))
+}
+
+fn find_run(path: Option<&Path>) -> Result<RunFolder, Error> {
+    match path {
+        Some(path) => RunFolder::finished(path),
+        None => newest_run(Path::new("runs")),
+    }
+}
+
+fn evaluate(args: &RunArgs, output: &OutputArgs) -> Result<(), Error> {
+    let (folder, data) = open_run(args, output)?;
+    let test = pipeline::evaluate(&folder, &data)?;
+    if output.json {
+        terminal::json(&test);
+    } else {
+        print_scores(&test);
+    }
+    Ok(())
+}
+
+fn export(args: &RunArgs, out: Option<&Path>, output: &OutputArgs) -> Result<(), Error> {
+    let (folder, data) = open_run(args, output)?;
+    let path = out.map_or_else(|| folder.onnx(), Path::to_owned);
+    let exported = pipeline::export(&folder, &data, &path)?;
+    if output.json {
+        terminal::json(&exported);
+    } else {
+        print_export(&exported, &path);
+    }
+    Ok(())
+}
+
+fn predict(images: &[PathBuf], run: Option<&Path>, output: &OutputArgs) -> Result<(), Error> {
+    let predictor = Predictor::open(&find_run(run)?)?;
+    let predictions = images.iter().map(|image| predictor.predict(image));
+    let predictions = predictions.collect::<Result<Vec<_>, Error>>()?;
+    if output.json {
+        terminal::json(&predictions);
+        return Ok(());
+    }
+    for prediction in &predictions {
+        let ranked = prediction.probabilities.iter().take(SHOWN_CLASSES);
+        let ranked: Vec<String> =
+            ranked.map(|(class, probability)| format!("{class} {:5.1} %", 100.0 * probability)).collect();
+        terminal::result(format!("{}: {}", prediction.image, ranked.join("  ")));
+    }
+    Ok(())
+}
+
+fn summary(model: &ModelArgs, toml: bool, output: &OutputArgs) -> Result<(), Error> {
+    let config = match &model.model {
+        Some(name) => ModelConfig::from_name(name)?,
+        None => ModelConfig::default(),
+    };
+    let graph = config.graph()?;
+    if output.json {
+        let layers = graph.nodes().iter().map(|node| {
+            let parameters: usize = node.params.iter().filter(|p| p.trainable).map(|p| p.elements()).sum();
+            let shape = node.shape.item();
+            json!({ "name": node.name, "op": node.op.name(), "output": shape, "parameters": parameters, "multiply_adds": node.macs })
+        });
+        let layers: Vec<serde_json::Value> = layers.collect();
+        terminal::json(&json!({
+            "name": graph.name(), "input": graph.input_shape().item(), "layers": layers,
+            "parameters": graph.parameter_count(), "multiply_adds": graph.macs(),
+        }));
+    } else if toml {
+        terminal::result(graph.to_toml().trim_end());
+    } else {
+        terminal::result(graph.summary());
+    }
+    Ok(())
+}
+
+fn inspect(file: &Path, output: &OutputArgs) -> Result<(), Error> {
+    let inspection = inspect_file(file)?;
+    if output.json {
+        terminal::json(&inspection);
+    } else {
+        terminal::result(inspection.to_string().trim_end());
+    }
+    Ok(())
+}
+
+fn print_training(run: &TrainedRun) {
+    let (dataset, train) = (&run.metrics.dataset, &run.metrics.train);
+    terminal::result(format!("data      {} ({}), {} images", dataset.name, dataset.source, dataset.train));
+    terminal::result(format!(
+        "training  {} epochs in {:.1} s, {:.0} images/s on {} threads",
+        train.epochs, train.seconds, train.images_per_second, train.threads
+    ));
+    if let (Some(best), Some(loss), Some(accuracy)) =
+        (train.best_epoch, train.validation_loss, train.validation_accuracy)
+    {
+        terminal::result(format!(
+            "best      epoch {best}: validation loss {loss:.4}, accuracy {:.2} %",
+            100.0 * accuracy
+        ));
+    }
+}
+
+fn print_scores(test: &Evaluation) {
+    terminal::result(format!(
+        "test      accuracy {:.2} %, top 2 {:.2} %, loss {:.4}, calibration error {:.4}, {} images",
+        100.0 * test.accuracy,
+        100.0 * test.top2_accuracy,
+        test.loss,
+        test.ece,
+        test.images
+    ));
+}
+
+fn print_export(exported: &ExportMetrics, path: &Path) {
+    terminal::result(format!(
+        "ONNX      {}: opset {}, verified in {} on {} test images, greatest difference {:.1e}",
+        path.display(),
+        exported.opset,
+        exported.runtime,
+        exported.verified_images,
+        exported.max_abs_diff
+    ));
+}

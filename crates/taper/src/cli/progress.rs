@@ -1,0 +1,139 @@
+//! How a run shows on standard error: bars on a terminal, plain lines elsewhere.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use taper::data::LoadEvent;
+use taper::graph::thousands;
+use taper::train::{Control, EpochEnd, Event, StepEnd};
+
+use super::{interrupt, terminal};
+
+/// Where there is no terminal, a line at least this often, so that a log shows the run is alive.
+const LINE_EVERY: Duration = Duration::from_secs(20);
+
+/// Shows the progress of one run.
+pub(super) struct Progress {
+    quiet: bool,
+    bar: ProgressBar,
+    last_line: Instant,
+    started: Instant,
+    epoch_seconds: f64,
+}
+
+impl Progress {
+    pub(super) fn new(quiet: bool) -> Self {
+        let bar =
+            if quiet || !terminal::watched() { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        Self { quiet, bar, last_line: Instant::now(), started: Instant::now(), epoch_seconds: 0.0 }
+    }
+
+    fn line(&self, text: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| terminal::note(text));
+        }
+    }
+
+    /// Shows how the data are had.
+    pub(super) fn data(&mut self, event: LoadEvent) {
+        match event {
+            LoadEvent::Trying { source } => self.line(&format!("data: trying {source}")),
+            LoadEvent::Download { file, received, total } => {
+                self.bar.set_style(style("{msg} [{bar:30}] {bytes}/{total_bytes}"));
+                self.bar.set_length(total);
+                self.bar.set_position(received);
+                self.bar.set_message(file.clone());
+                if received == total {
+                    self.bar.reset();
+                    self.line(&format!("data: received {file}, {} bytes", thousands(total)));
+                }
+            }
+            LoadEvent::Decoded { source, train, test } => self.line(&format!(
+                "data: {source}, {} training and {} test images",
+                thousands(train as u64),
+                thousands(test as u64)
+            )),
+            // Loud even if the rest is to be quiet.
+            LoadEvent::FellBack { reason } => terminal::fallback(&reason),
+            _ => {}
+        }
+    }
+
+    /// Shows how training goes; asks it to stop after Ctrl-C.
+    pub(super) fn train(&mut self, event: &Event<'_>) -> Control {
+        match event {
+            Event::Started { epochs, steps_per_epoch, train_images, validation_images, .. } => {
+                self.bar.set_style(style("{prefix} [{bar:20}] {msg}"));
+                self.started = Instant::now();
+                self.line(&format!(
+                    "training: {epochs} epochs of {steps_per_epoch} steps on {} images, validated on {}",
+                    thousands(*train_images as u64),
+                    thousands(*validation_images as u64)
+                ));
+            }
+            Event::Step(step) => self.step(step),
+            Event::EpochEnd(epoch) => self.epoch(epoch),
+            Event::Interrupted { epoch, step, .. } => {
+                self.line(&format!("interrupted in epoch {epoch} after step {step}: saving"));
+            }
+            _ => {}
+        }
+        if interrupt::asked() { Control::Stop } else { Control::Continue }
+    }
+
+    fn step(&mut self, step: &StepEnd) {
+        let text = format!(
+            "loss {:.4}  accuracy {:5.2} %  {:>6} images/s  {} left",
+            step.loss,
+            100.0 * step.accuracy,
+            thousands(step.images_per_second as u64),
+            HumanDuration(self.time_left(step)),
+        );
+        let prefix = format!("epoch {}/{}", step.epoch, step.epochs);
+        if self.bar.is_hidden() {
+            if self.last_line.elapsed() > LINE_EVERY {
+                self.last_line = Instant::now();
+                self.line(&format!("{prefix} step {}/{}  {text}", step.step, step.steps));
+            }
+            return;
+        }
+        self.bar.set_length(step.steps as u64);
+        self.bar.set_position(step.step as u64);
+        self.bar.set_prefix(prefix);
+        self.bar.set_message(text);
+    }
+
+    /// From the pace of the run so far, validation included.
+    fn time_left(&self, step: &StepEnd) -> Duration {
+        let done = (step.epoch - 1) * step.steps + step.step;
+        let left = step.epochs * step.steps - done;
+        self.started.elapsed().mul_f64(left as f64 / done.max(1) as f64)
+    }
+
+    fn epoch(&mut self, epoch: &EpochEnd) {
+        self.epoch_seconds += epoch.seconds;
+        self.last_line = Instant::now();
+        self.line(&format!(
+            "epoch {}/{}  loss {:.4}  accuracy {:5.2} %  validation loss {:.4}  accuracy {:5.2} %  {:>6} images/s  {:.1} s",
+            epoch.epoch,
+            epoch.epochs,
+            epoch.train_loss,
+            100.0 * epoch.train_accuracy,
+            epoch.validation_loss,
+            100.0 * epoch.validation_accuracy,
+            thousands(epoch.images_per_second as u64),
+            epoch.seconds,
+        ));
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are constants of this file; a wrong one shows as the default style.
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}

@@ -1,0 +1,175 @@
+//! The configuration of a run, as `config.toml` holds it.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use taper_data::{Choice, HubOptions, LoadOptions};
+use taper_graph::{Graph, GraphError, Preset};
+use taper_train::FitConfig;
+
+use crate::error::Error;
+
+/// Everything that decides a run. What a file leaves out has its default; what it does not know is an error.
+///
+/// ```
+/// let config = taper::Config::from_toml("[train]\nepochs = 2\n")?;
+/// assert_eq!((config.train.epochs, config.train.batch_size), (2, 100));
+/// assert_eq!(taper::Config::from_toml(&config.to_toml())?, config);
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Threads to compute on; all of the machine's cores if not given. It changes no result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// What to learn from.
+    pub data: DataConfig,
+    /// What to train.
+    pub model: ModelConfig,
+    /// How to train it.
+    pub train: FitConfig,
+}
+
+/// What to learn from: the `[data]` table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataConfig {
+    /// `auto`, `mnist` or `synthetic`; in the `config.toml` of a run, the one that was used.
+    #[serde(with = "choice")]
+    pub dataset: Choice,
+    /// The folder with the data files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// The branch, tag or commit of the Hub's dataset repository.
+    pub revision: String,
+    /// The seed of the synthetic digits.
+    pub synthetic_seed: u64,
+    /// Training images held out to choose the best epoch.
+    pub validation: usize,
+    /// Train on this many of the remaining images only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            dataset: Choice::Auto,
+            data_dir: None,
+            revision: "main".to_owned(),
+            synthetic_seed: 0,
+            validation: 5000,
+            limit: None,
+        }
+    }
+}
+
+/// What to train: the `[model]` table, with a preset or the text of a network file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected `preset = \"…\"` or `graph = \"\"\"…\"\"\"`")]
+pub enum ModelConfig {
+    /// A network that comes with Taper.
+    Preset {
+        /// Its name.
+        preset: String,
+    },
+    /// The text of a network file.
+    Graph {
+        /// The text.
+        graph: String,
+    },
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        ModelConfig::Preset { preset: Preset::default().name().to_owned() }
+    }
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// What is wrong with the text, with its line.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`Error`] naming the file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = read_text(path)?;
+        Self::from_toml(&text).map_err(|cause| Error::Content {
+            path: path.to_owned(),
+            what: "configuration file",
+            cause,
+        })
+    }
+
+    /// The whole configuration as text.
+    pub fn to_toml(&self) -> String {
+        // Plain numbers, strings and tables always have a TOML form.
+        toml::to_string(self).unwrap_or_default()
+    }
+}
+
+impl DataConfig {
+    /// What `taper-data` is told; the Hub's address and cache are the environment's.
+    pub fn load_options(&self) -> LoadOptions {
+        let mut options = LoadOptions::new(self.dataset);
+        options.data_dir.clone_from(&self.data_dir);
+        options.revision.clone_from(&self.revision);
+        options.seed_of_synthetic = self.synthetic_seed;
+        options.hub = HubOptions::from_env();
+        options
+    }
+}
+
+impl ModelConfig {
+    /// `name` as the command line gives it: a preset, or the path of a network file, which is read and checked.
+    ///
+    /// # Errors
+    /// [`Error`] for an unknown preset, or a file that cannot be read or holds no valid network.
+    pub fn from_name(name: &str) -> Result<Self, Error> {
+        if !name.ends_with(".toml") {
+            let preset: Preset = name.parse()?;
+            return Ok(ModelConfig::Preset { preset: preset.name().to_owned() });
+        }
+        let path = Path::new(name);
+        let text = read_text(path)?;
+        Graph::from_toml(&text).map_err(|cause| Error::Graph { file: Some(path.to_owned()), cause })?;
+        Ok(ModelConfig::Graph { graph: text })
+    }
+
+    /// The network.
+    ///
+    /// # Errors
+    /// [`GraphError`] if it is not valid.
+    pub fn graph(&self) -> Result<Graph, GraphError> {
+        match self {
+            ModelConfig::Preset { preset } => preset.parse::<Preset>()?.graph(),
+            ModelConfig::Graph { graph } => Graph::from_toml(graph),
+        }
+    }
+}
+
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })
+}
+
+/// [`Choice`] by its name.
+mod choice {
+    use super::Choice;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(choice: &Choice, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(choice.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Choice, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

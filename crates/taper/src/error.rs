@@ -1,0 +1,119 @@
+//! What can go wrong in a run.
+
+use std::path::{Path, PathBuf};
+
+use taper_data::DataError;
+use taper_data::prepare::PrepareError;
+use taper_export::ExportError;
+use taper_export::onnx::InspectError;
+use taper_export::safetensors::SafetensorsError;
+use taper_files::WriteError;
+use taper_graph::GraphError;
+use taper_model::ModelError;
+use taper_train::TrainError;
+
+/// Why a run failed. Every message names the place and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data could not be had.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The network is not valid.
+    #[error("{}{cause}", of_file(file.as_deref()))]
+    Graph {
+        /// The file it is in, if it is in one.
+        file: Option<PathBuf>,
+        /// What is wrong with it.
+        cause: GraphError,
+    },
+    /// The model could not be built or run.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Training or evaluation failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The ONNX file could not be made or was not verified.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The safetensors file could not be read or written.
+    #[error(transparent)]
+    Safetensors(#[from] SafetensorsError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// An ONNX file could not be read.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// A picture could not be read.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// A file could not be read from the disk.
+    #[error("cannot read {}: {cause}; check the path", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{} is no {what}: {cause}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A folder holds no finished run.
+    #[error("{} holds no finished run ({} is missing); train one with --out {0}, or name another folder", path.display(), missing)]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+        /// The file that is missing.
+        missing: &'static str,
+    },
+    /// There is no run to take the network from.
+    #[error(
+        "there is no finished run under `runs/`; train one with `taper pipeline`, or name one with --run"
+    )]
+    NoRuns,
+    /// Too few training images to hold some out for validation.
+    #[error(
+        "{train} training images are too few to hold out {validation} for validation; give more images, or a \
+         smaller `validation` in the configuration"
+    )]
+    TooFewImages {
+        /// How many there are.
+        train: usize,
+        /// How many were to be held out.
+        validation: usize,
+    },
+    /// The data found are not those that the run was trained on.
+    #[error(
+        "the run was trained on {expected_name} data with SHA-256 {expected}, but the data found ({found_name}) have \
+         {found}; give the same data with --dataset or --data-dir"
+    )]
+    OtherData {
+        /// The name of the run's data.
+        expected_name: String,
+        /// The hash of the run's data.
+        expected: String,
+        /// The name of the data found.
+        found_name: String,
+        /// Their hash.
+        found: String,
+    },
+}
+
+fn of_file(file: Option<&Path>) -> String {
+    file.map(|file| format!("{}: ", file.display())).unwrap_or_default()
+}
+
+impl From<GraphError> for Error {
+    fn from(cause: GraphError) -> Self {
+        Error::Graph { file: None, cause }
+    }
+}

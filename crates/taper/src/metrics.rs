@@ -1,0 +1,107 @@
+//! `metrics.json`: what a run used and what it reached.
+
+use serde::{Deserialize, Serialize};
+use taper_metrics::Evaluation;
+use taper_train::EpochTiming;
+
+/// The whole of `metrics.json`. Training fills all but the last two parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// The version of Taper.
+    pub taper_version: String,
+    /// The data actually used.
+    pub dataset: DatasetMetrics,
+    /// The network.
+    pub model: ModelMetrics,
+    /// The training run.
+    pub train: TrainMetrics,
+    /// Scores on the test images, looked at once, at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Evaluation>,
+    /// The ONNX file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<ExportMetrics>,
+}
+
+/// The data actually used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DatasetMetrics {
+    /// `mnist`, `synthetic`, or `custom` for other data.
+    pub name: String,
+    /// Where they came from, the same on every machine.
+    pub source: String,
+    /// One hash over all decoded images and labels.
+    pub sha256: String,
+    /// The licence of the data, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// What each class is called, in the order of the logits.
+    pub class_names: Vec<String>,
+    /// Images trained on.
+    pub train: usize,
+    /// Images that chose the best epoch.
+    pub validation: usize,
+    /// Images that the scores under `test` are of.
+    pub test: usize,
+    /// Why these are synthetic digits although MNIST was wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+}
+
+/// The network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ModelMetrics {
+    /// Its name.
+    pub name: String,
+    /// Its trainable parameters.
+    pub parameters: usize,
+    /// Multiply-adds of one forward pass of one image.
+    pub multiply_adds: u64,
+}
+
+/// The training run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TrainMetrics {
+    /// Epochs that were completed.
+    pub epochs: usize,
+    /// The epoch whose weights were kept, from 1: the one with the lowest validation loss.
+    pub best_epoch: Option<usize>,
+    /// Validation loss of that epoch.
+    pub validation_loss: Option<f64>,
+    /// Validation accuracy of that epoch, as a fraction.
+    pub validation_accuracy: Option<f64>,
+    /// Wall time of all training steps; validation excluded.
+    pub seconds: f64,
+    /// Images over those seconds.
+    pub images_per_second: f64,
+    /// The seed.
+    pub seed: u64,
+    /// Threads computed on.
+    pub threads: usize,
+    /// Whether the run was stopped before it was through.
+    pub interrupted: bool,
+    /// The time of each epoch's training steps.
+    pub per_epoch: Vec<EpochTiming>,
+}
+
+/// The ONNX file and the proof that it computes what the trained network computes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ExportMetrics {
+    /// The version of the operator set.
+    pub opset: u32,
+    /// The version of the file format.
+    pub ir_version: u32,
+    /// Size of the file in bytes.
+    pub bytes: usize,
+    /// Greatest difference of any logit from the trained network's.
+    pub max_abs_diff: f64,
+    /// Test images that were compared.
+    pub verified_images: usize,
+    /// The runtime that was compared with.
+    pub runtime: String,
+}

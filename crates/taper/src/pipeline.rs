@@ -1,0 +1,86 @@
+//! The steps of a run: get the data, train, evaluate, export, predict.
+//!
+//! ```no_run
+//! use taper::pipeline::{self, Observer};
+//! use taper::train::Control;
+//!
+//! let config = taper::Config::default();
+//! let mut observer = Observer { data: &mut |_| (), train: &mut |_| Control::Continue };
+//! let run = pipeline::train(&config, None, &mut observer)?;
+//! let test = pipeline::evaluate(&run.folder, &run.data)?;
+//! let exported = pipeline::export(&run.folder, &run.data, &run.folder.onnx())?;
+//! println!("{} of the test images, ONNX within {:e}", test.accuracy, exported.max_abs_diff);
+//! # Ok::<(), taper::Error>(())
+//! ```
+
+mod evaluate;
+mod export;
+mod predict;
+mod train;
+
+pub use evaluate::evaluate;
+pub use export::{export, reference};
+pub use predict::{Prediction, Predictor};
+pub use train::{TrainedRun, train};
+
+use taper_data::{Dataset, LoadEvent, Loaded, Provenance, load};
+use taper_train::{Control, Event};
+
+use crate::config::DataConfig;
+use crate::error::Error;
+use crate::metrics::Metrics;
+
+/// Images classified at once where no gradient is needed.
+const EVALUATION_BATCH: usize = 100;
+
+/// Test images that every exported file is run on.
+const VERIFIED_IMAGES: usize = 1000;
+
+/// Who is told how a run goes.
+pub struct Observer<'a> {
+    /// Hears how the data are had.
+    pub data: &'a mut dyn FnMut(LoadEvent),
+    /// Hears how training goes, and can stop it.
+    pub train: &'a mut dyn FnMut(&Event<'_>) -> Control,
+}
+
+impl std::fmt::Debug for Observer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// The data of a run.
+#[derive(Debug, Clone)]
+pub struct Data {
+    /// Images to train on and to validate with, not yet split.
+    pub train: Dataset,
+    /// Images looked at once, at the end.
+    pub test: Dataset,
+    /// What they are.
+    pub provenance: Provenance,
+    /// Why these are synthetic digits although MNIST was wanted.
+    pub fallback: Option<String>,
+}
+
+/// Gets the data that `config` asks for: all files are read and checked.
+///
+/// # Errors
+/// [`Error::Data`] naming the file, the place and the remedy.
+pub fn load_data(config: &DataConfig, on_event: &mut dyn FnMut(LoadEvent)) -> Result<Data, Error> {
+    let Loaded { train, test, provenance, fallback, .. } = load(&config.load_options(), on_event)?;
+    Ok(Data { train, test, provenance, fallback })
+}
+
+/// Proves that these are the data that a run was trained on.
+fn check_same_data(metrics: &Metrics, data: &Data) -> Result<(), Error> {
+    if metrics.dataset.sha256 == data.provenance.sha256 {
+        return Ok(());
+    }
+    Err(Error::OtherData {
+        expected_name: metrics.dataset.name.clone(),
+        expected: metrics.dataset.sha256.clone(),
+        found_name: data.provenance.name.clone(),
+        found: data.provenance.sha256.clone(),
+    })
+}

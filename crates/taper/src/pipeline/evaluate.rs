@@ -1,0 +1,27 @@
+//! The one look at the test images.
+
+use taper_export::{Metadata, safetensors};
+use taper_metrics::Evaluation;
+use taper_model::Model;
+
+use super::{Data, EVALUATION_BATCH, check_same_data};
+use crate::error::Error;
+use crate::run::RunFolder;
+
+/// Scores a run on its test images, and enters the result in its metrics, its safetensors file and its model card.
+///
+/// # Errors
+/// [`Error`]: no finished run, other data than it was trained on, or a file that cannot be written.
+pub fn evaluate(folder: &RunFolder, data: &Data) -> Result<Evaluation, Error> {
+    let mut metrics = folder.metrics()?;
+    check_same_data(&metrics, data)?;
+    let (weights, metadata) = folder.network()?;
+    let model = Model::from_weights(metadata.graph.clone(), &weights)?;
+    let evaluation = taper_train::evaluate(&model, &data.test, EVALUATION_BATCH, &mut |_| ())?;
+    let metadata = Metadata { accuracy: Some(evaluation.accuracy), ..metadata };
+    safetensors::save(&folder.safetensors(), &weights, &metadata)?;
+    metrics.test = Some(evaluation.clone());
+    folder.write_metrics(&metrics)?;
+    super::export::write_card(folder, &metrics, &metadata.graph)?;
+    Ok(evaluation)
+}

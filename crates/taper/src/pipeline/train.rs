@@ -1,0 +1,135 @@
+//! Training, and what it leaves.
+
+use std::path::{Path, PathBuf};
+
+use taper_data::Dataset;
+use taper_export::{DatasetInfo, Metadata, safetensors};
+use taper_files::check_writable;
+use taper_graph::Graph;
+use taper_model::Model;
+use taper_train::{Fitted, fit};
+
+use super::{Data, Observer, load_data};
+use crate::config::{Config, DataConfig};
+use crate::error::Error;
+use crate::metrics::{DatasetMetrics, Metrics, ModelMetrics, TrainMetrics};
+use crate::run::RunFolder;
+
+/// A run after training.
+#[derive(Debug)]
+pub struct TrainedRun {
+    /// Where it is.
+    pub folder: RunFolder,
+    /// The data it was trained on, with the test images that no one has looked at yet.
+    pub data: Data,
+    /// What is known so far.
+    pub metrics: Metrics,
+}
+
+/// Gets the data, trains the network and writes all of the run but the ONNX file and the test scores, into `out` or
+/// else `runs/<dataset>-<network>`. A run that stood there is replaced, but only once training is over.
+///
+/// Data, network and folder are checked before the first step.
+///
+/// # Errors
+/// [`Error`] naming the place and the remedy; an earlier run in the folder then stays as it was.
+pub fn train(config: &Config, out: Option<&Path>, observer: &mut Observer<'_>) -> Result<TrainedRun, Error> {
+    config.train.validate().map_err(taper_train::TrainError::from)?;
+    let graph = config.model.graph()?;
+    if let Some(out) = out {
+        check_writable(out)?;
+    }
+    let data = load_data(&config.data, observer.data)?;
+    let folder = out.map_or_else(|| default_folder(&data, &graph), Path::to_owned);
+    check_writable(&folder)?;
+    let (train, validation) = split(&config.data, &data.train, config.train.seed)?;
+    let sizes = [train.len(), validation.len(), data.test.len()];
+    let model = Model::new(graph.clone(), config.train.seed)?;
+    let fitted = fit(model, &train, &validation, &config.train, observer.train)?;
+
+    let metrics = Metrics {
+        taper_version: env!("CARGO_PKG_VERSION").to_owned(),
+        dataset: dataset_metrics(&data, sizes),
+        model: model_metrics(&graph),
+        train: train_metrics(&fitted, config),
+        test: None,
+        export: None,
+    };
+    let folder = RunFolder::new(folder);
+    folder.clear()?;
+    safetensors::save(&folder.safetensors(), &fitted.model.weights()?, &metadata(graph, &metrics.dataset))?;
+    fitted.history.write_csv(&folder.history())?;
+    folder.write_config(&resolved(config, &data))?;
+    folder.write_metrics(&metrics)?;
+    Ok(TrainedRun { folder, data, metrics })
+}
+
+fn default_folder(data: &Data, graph: &Graph) -> PathBuf {
+    Path::new("runs").join(format!("{}-{}", data.provenance.name, graph.name()))
+}
+
+/// The configuration with the dataset that was used, so that `--config` repeats the run even where `auto` would find
+/// other data.
+fn resolved(config: &Config, data: &Data) -> Config {
+    let dataset = data.provenance.name.parse().unwrap_or(config.data.dataset);
+    Config { data: DataConfig { dataset, ..config.data.clone() }, ..config.clone() }
+}
+
+/// Seeded training and validation parts; the limit cuts the training part only.
+fn split(config: &DataConfig, train: &Dataset, seed: u64) -> Result<(Dataset, Dataset), Error> {
+    if train.len() <= config.validation {
+        return Err(Error::TooFewImages { train: train.len(), validation: config.validation });
+    }
+    let (train, validation) = train.split(config.validation, seed);
+    Ok((train.take(config.limit.unwrap_or(usize::MAX)), validation))
+}
+
+fn dataset_metrics(data: &Data, [train, validation, test]: [usize; 3]) -> DatasetMetrics {
+    let provenance = data.provenance.clone();
+    DatasetMetrics {
+        name: provenance.name,
+        source: provenance.source,
+        sha256: provenance.sha256,
+        license: provenance.license,
+        class_names: data.train.class_names.clone(),
+        train,
+        validation,
+        test,
+        fallback: data.fallback.clone(),
+    }
+}
+
+fn model_metrics(graph: &Graph) -> ModelMetrics {
+    let (parameters, multiply_adds) = (graph.parameter_count(), graph.macs());
+    ModelMetrics { name: graph.name().to_owned(), parameters, multiply_adds }
+}
+
+fn train_metrics(fitted: &Fitted, config: &Config) -> TrainMetrics {
+    let throughput = fitted.throughput();
+    let best = fitted.history.best_epoch();
+    TrainMetrics {
+        epochs: fitted.history.epochs.len(),
+        best_epoch: fitted.best_epoch,
+        validation_loss: best.map(|epoch| epoch.validation_loss),
+        validation_accuracy: best.map(|epoch| epoch.validation_accuracy),
+        seconds: throughput.seconds,
+        images_per_second: throughput.images_per_second(),
+        seed: config.train.seed,
+        threads: config.threads.unwrap_or_else(available_threads),
+        interrupted: fitted.interrupted,
+        per_epoch: fitted.timings.clone(),
+    }
+}
+
+fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn metadata(graph: Graph, dataset: &DatasetMetrics) -> Metadata {
+    let info = DatasetInfo {
+        name: dataset.name.clone(),
+        sha256: dataset.sha256.clone(),
+        source: dataset.source.clone(),
+    };
+    Metadata::new(graph, info, dataset.class_names.clone())
+}

@@ -1,0 +1,9 @@
+//! The program itself: a whole run, its repetition, and every kind of bad input.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "all/bad_input.rs"]
+mod bad_input;
+#[path = "all/program.rs"]
+mod program;
+#[path = "all/runs.rs"]
+mod runs;

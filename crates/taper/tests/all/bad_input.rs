@@ -1,0 +1,145 @@
+//! Bad input: one clear error that names the place and the remedy, exit code 1 (2 for wrong usage), nothing left behind.
+
+use std::fs;
+use std::path::Path;
+
+use crate::program::{copy_of_small_run, run, stderr, succeed};
+
+/// Runs every row and reports all that fail: words, exit code, and what the error must mention.
+fn check(folder: &Path, rows: &[(&[&str], i32, &[&str])]) {
+    let mut failures = Vec::new();
+    for (words, code, mentions) in rows {
+        let output = run(folder, words);
+        let said = stderr(&output);
+        let missing: Vec<&&str> = mentions.iter().filter(|mention| !said.contains(**mention)).collect();
+        let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
+        if output.status.code() != Some(*code)
+            || !missing.is_empty()
+            || errors != 1
+            || said.contains("panicked")
+        {
+            failures.push(format!("taper {words:?}: {:?}, lacks {missing:?}, said {said}", output.status));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    let folder = tempfile::tempdir().unwrap();
+    check(
+        folder.path(),
+        &[
+            (&["fly"], 2, &["fly"]),
+            (&["train", "--epochs", "0"], 2, &["--epochs", "at least 1"]),
+            (&["train", "--lr", "-1"], 2, &["--lr"]),
+            (&["train", "--lr", "NaN"], 2, &["--lr", "greater than 0"]),
+            (&["train", "--limit", "many"], 2, &["--limit"]),
+            (&["train", "--dataset", "cifar"], 2, &["cifar", "auto, mnist, synthetic"]),
+            (&["pipeline", "--sed", "3"], 2, &["--sed", "--seed"]),
+            (&["predict"], 2, &["IMAGE"]),
+            (&["inspect"], 2, &["<FILE>"]),
+        ],
+    );
+}
+
+#[test]
+fn bad_networks_and_configurations_are_refused_before_any_data_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "misfit.toml",
+        "name = \"m\"\ninput = [1, 28, 28]\n[[layers]]\nname = \"big\"\nop = \"conv2d\"\nout_channels = 4\nkernel = 40\n",
+    );
+    write("syntax.toml", "name = \"m\"\ninput = [1, 28, 28\n");
+    write("rate.toml", "[train]\nlearning_rate = -1.0\n");
+    write("unknown.toml", "[train]\nepoch = 3\n");
+    check(
+        folder.path(),
+        &[
+            (&["train", "--model", "vgg"], 1, &["vgg", "tutorial, lenet5, residual"]),
+            (&["train", "--model", "nowhere.toml"], 1, &["nowhere.toml", "check the path"]),
+            (
+                &["train", "--model", "misfit.toml"],
+                1,
+                &["misfit.toml", "`big`", "[N, 1, 28, 28]", "at most 28"],
+            ),
+            (&["summary", "--model", "syntax.toml"], 1, &["syntax.toml", "line 2"]),
+            (&["train", "--config", "rate.toml"], 1, &["learning_rate", "-1"]),
+            (&["train", "--config", "unknown.toml"], 1, &["unknown.toml", "epoch", "epochs"]),
+            (&["train", "--config", "absent.toml"], 1, &["absent.toml"]),
+        ],
+    );
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn bad_data_are_refused_and_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    fs::create_dir(file("empty")).unwrap();
+    fs::create_dir(file("cut")).unwrap();
+    for name in [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ] {
+        fs::write(file("cut").join(name), [0, 0, 8, 3, 0, 0]).unwrap();
+    }
+    fs::write(file("taken"), "a file").unwrap();
+    check(
+        folder.path(),
+        &[
+            (&["pipeline", "--data-dir", "nowhere", "--out", "run"], 1, &["nowhere", "--data-dir"]),
+            (&["pipeline", "--data-dir", "empty", "--out", "run"], 1, &["empty", "train-images-idx3-ubyte"]),
+            (&["pipeline", "--data-dir", "cut", "--out", "run"], 1, &["train-images-idx3-ubyte"]),
+            (&["train", "--dataset", "synthetic", "--data-dir", "empty"], 1, &["empty", "synthetic"]),
+            (&["train", "--dataset", "synthetic", "--out", "taken"], 1, &["taken"]),
+            (&["train", "--dataset", "synthetic", "--out", "taken/run"], 1, &["taken/run"]),
+        ],
+    );
+    assert_eq!(fs::read_dir(file("run")).unwrap().count(), 0, "something half-written");
+}
+
+#[test]
+fn bad_runs_are_refused() {
+    let (folder, run_folder) = copy_of_small_run();
+    let tutorial = folder.path().join("tutorial");
+    fs::create_dir(&tutorial).unwrap();
+    for name in ["config.toml", "metrics.json"] {
+        fs::copy(run_folder.join(name), tutorial.join(name)).unwrap();
+    }
+    fs::write(tutorial.join("model.safetensors"), [8, 0, 0, 0, 0, 0, 0, 0, b'{']).unwrap();
+    fs::write(folder.path().join("cut.onnx"), [8, 8, 18]).unwrap();
+    fs::write(folder.path().join("not.png"), "no picture").unwrap();
+    check(
+        folder.path(),
+        &[
+            (&["evaluate"], 1, &["runs/", "--run"]),
+            (&["evaluate", "nowhere"], 1, &["nowhere", "metrics.json"]),
+            (&["evaluate", "tutorial"], 1, &["model.safetensors", "cut short"]),
+            (&["predict", "--run", "run", "absent.png"], 1, &["absent.png"]),
+            (&["predict", "--run", "run", "not.png"], 1, &["not.png"]),
+            (&["inspect", "cut.onnx"], 1, &["cut.onnx"]),
+            (&["inspect", "absent.onnx"], 1, &["absent.onnx"]),
+            (&["export", "run", "--out", "no/such/folder.onnx"], 1, &["folder.onnx"]),
+        ],
+    );
+    // Weights whose header names another network than they are of.
+    let mut weights = fs::read(run_folder.join("model.safetensors")).unwrap();
+    let place = weights.windows(5).position(|window| window == b"conv1").unwrap();
+    weights[place + 4] = b'7';
+    fs::write(run_folder.join("model.safetensors"), weights).unwrap();
+    check(folder.path(), &[(&["evaluate", "run"], 1, &["model.safetensors", "missing", "unexpected"])]);
+}
+
+#[test]
+fn a_run_is_not_scored_on_other_data() {
+    let (folder, run_folder) = copy_of_small_run();
+    let metrics = fs::read_to_string(run_folder.join("metrics.json")).unwrap();
+    let hash = metrics.split("\"sha256\": \"").nth(1).unwrap()[..64].to_owned();
+    fs::write(run_folder.join("metrics.json"), metrics.replace(&hash, &"0".repeat(64))).unwrap();
+    check(folder.path(), &[(&["evaluate", "run"], 1, &[&hash, "--dataset", "--data-dir"])]);
+    assert!(succeed(folder.path(), &["summary"]).contains("tutorial"));
+}

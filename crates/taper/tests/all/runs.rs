@@ -1,0 +1,170 @@
+//! Whole runs: what they leave, that they repeat, that they can be stopped.
+
+use std::fs;
+
+use crate::program::{SMALL, copy_of_small_run, json, run, small_run, stderr, succeed, taper};
+
+#[test]
+fn a_pipeline_leaves_the_whole_run() {
+    let run = small_run().join("run");
+    let mut files: Vec<String> =
+        fs::read_dir(&run).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(
+        files,
+        ["README.md", "config.toml", "history.csv", "metrics.json", "model.onnx", "model.safetensors"]
+    );
+
+    let metrics = json(&fs::read_to_string(run.join("metrics.json")).unwrap());
+    let present = [
+        "/dataset/name",
+        "/dataset/source",
+        "/dataset/sha256",
+        "/dataset/train",
+        "/dataset/validation",
+        "/dataset/test",
+        "/model/name",
+        "/model/parameters",
+        "/train/epochs",
+        "/train/seconds",
+        "/train/images_per_second",
+        "/train/seed",
+        "/train/threads",
+        "/test/accuracy",
+        "/test/loss",
+        "/test/top2_accuracy",
+        "/test/ece",
+        "/test/confusion_matrix/9/9",
+        "/test/per_class/9/f1",
+        "/export/opset",
+        "/export/max_abs_diff",
+        "/export/verified_images",
+    ];
+    let missing: Vec<&str> = present.into_iter().filter(|path| metrics.pointer(path).is_none()).collect();
+    assert!(missing.is_empty(), "metrics.json lacks {missing:?}");
+    let number = |path: &str| metrics.pointer(path).unwrap().as_f64().unwrap();
+    assert_eq!(metrics["dataset"]["name"], "synthetic");
+    assert_eq!(
+        [number("/dataset/train"), number("/dataset/validation"), number("/dataset/test")],
+        [3000.0, 5000.0, 10000.0]
+    );
+    assert_eq!([number("/export/opset"), number("/export/verified_images")], [17.0, 1000.0]);
+    assert!(number("/export/max_abs_diff") <= 1e-4);
+    assert!(number("/test/accuracy") > 0.3, "one short epoch learns something: {}", number("/test/accuracy"));
+
+    let card = fs::read_to_string(run.join("README.md")).unwrap();
+    assert!(card.contains("synthetic"), "the model card must name the data");
+    assert!(!fs::read_to_string(run.join("history.csv")).unwrap().contains("second"), "no timings");
+}
+
+#[test]
+fn the_same_configuration_gives_the_same_bytes_on_any_number_of_threads() {
+    let first = small_run().join("run");
+    let folder = tempfile::tempdir().unwrap();
+    let config = first.join("config.toml").display().to_string();
+    succeed(folder.path(), &["pipeline", "--config", &config, "--threads", "1", "--out", "again", "--quiet"]);
+    for file in ["model.safetensors", "model.onnx", "history.csv", "README.md"] {
+        let same =
+            fs::read(first.join(file)).unwrap() == fs::read(folder.path().join("again").join(file)).unwrap();
+        assert!(same, "{file} differs");
+    }
+}
+
+#[test]
+fn evaluate_and_export_repeat_what_the_pipeline_wrote() {
+    let (folder, run) = copy_of_small_run();
+    let before = fs::read(run.join("metrics.json")).unwrap();
+    let scores = json(&succeed(folder.path(), &["evaluate", "run", "--json", "--quiet"]));
+    assert_eq!(scores, json(std::str::from_utf8(&before).unwrap())["test"]);
+    let exported = json(&succeed(folder.path(), &["export", "run", "--out", "other.onnx", "--json"]));
+    assert_eq!(exported["verified_images"], 1000);
+    assert!(fs::read(folder.path().join("other.onnx")).unwrap() == fs::read(run.join("model.onnx")).unwrap());
+    assert!(fs::read(run.join("metrics.json")).unwrap() == before, "metrics.json changed");
+}
+
+#[test]
+fn train_replaces_an_earlier_run_whole_and_leaves_other_files_alone() {
+    let (folder, run) = copy_of_small_run();
+    fs::write(run.join("notes.txt"), "mine").unwrap();
+    succeed(folder.path(), &[&["train", "--out", "run", "--seed", "1"], &SMALL[..]].concat());
+    assert!(!run.join("model.onnx").exists(), "the ONNX file of the earlier run is left");
+    assert_eq!(fs::read_to_string(run.join("notes.txt")).unwrap(), "mine");
+    let metrics = json(&fs::read_to_string(run.join("metrics.json")).unwrap());
+    assert!(metrics.get("test").is_none() && metrics["train"]["seed"] == 1);
+}
+
+#[test]
+fn auto_falls_back_loudly_and_mnist_insists() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["--model", "lenet5", "--limit", "100", "--epochs", "1"];
+    let output = run(folder.path(), &[&["train", "--quiet"], &words[..]].concat());
+    assert!(output.status.success());
+    let said = stderr(&output);
+    assert_eq!(said.matches("SYNTHETIC").count(), 2, "at the start and at the end: {said}");
+    let metrics = fs::read_to_string(folder.path().join("runs/synthetic-lenet5/metrics.json")).unwrap();
+    assert!(json(&metrics)["dataset"]["fallback"].is_string());
+    // The configuration names what was used, so that it repeats the run.
+    let config = fs::read_to_string(folder.path().join("runs/synthetic-lenet5/config.toml")).unwrap();
+    assert!(config.contains("dataset = \"synthetic\""), "{config}");
+
+    let output = run(folder.path(), &[&["train", "--dataset", "mnist"], &words[..]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("127.0.0.1:9"), "{}", stderr(&output));
+}
+
+#[test]
+fn predict_names_the_digit_of_a_picture() {
+    let run_folder = small_run();
+    let (digits, _) = taper::data::synthetic::train_and_test(7);
+    let picture = tempfile::tempdir().unwrap();
+    // A dark digit on white paper, three times as large.
+    let path = picture.path().join("digit.png");
+    let small =
+        image::GrayImage::from_raw(28, 28, digits.images.image(0).iter().map(|p| 255 - p).collect()).unwrap();
+    image::imageops::resize(&small, 84, 84, image::imageops::FilterType::Triangle).save(&path).unwrap();
+    let path = path.display().to_string();
+    let predictions = json(&succeed(run_folder, &["predict", "--run", "run", &path, "--json"]));
+    let probabilities = predictions[0]["probabilities"].as_array().unwrap();
+    let sum: f64 = probabilities.iter().map(|p| p[1].as_f64().unwrap()).sum();
+    assert!(probabilities.len() == 10 && (sum - 1.0).abs() < 1e-9, "{predictions}");
+    let text = succeed(run_folder, &["predict", "--run", "run", &path]);
+    assert!(text.contains("digit.png") && text.matches('%').count() == 3, "{text}");
+}
+
+#[test]
+fn summary_and_inspect_say_what_a_network_is() {
+    let folder = small_run();
+    let summary = succeed(folder, &["summary"]);
+    assert!(summary.contains("layer3.2") && summary.contains("1,379,557"), "{summary}");
+    let text = succeed(folder, &["summary", "--model", "residual", "--toml"]);
+    fs::write(folder.join("mine.toml"), text).unwrap();
+    assert!(succeed(folder, &["summary", "--model", "mine.toml"]).contains("block2.add"));
+    assert_eq!(json(&succeed(folder, &["summary", "--json"]))["multiply_adds"], 8_737_386);
+    let inspection = succeed(folder, &["inspect", "run/model.onnx"]);
+    assert!(inspection.contains("MaxPool") && inspection.contains("dataset_sha256"), "{inspection}");
+    assert_eq!(json(&succeed(folder, &["inspect", "run/model.onnx", "--json"]))["ir_version"], 8);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_exits_130() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = taper(folder.path())
+        .args(["pipeline", "--dataset", "synthetic", "--epochs", "1000", "--out", "run"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("training:")), "it never began");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    let metrics = json(&fs::read_to_string(folder.path().join("run/metrics.json")).unwrap());
+    assert_eq!(metrics["train"]["interrupted"], true);
+    assert!(
+        folder.path().join("run/model.safetensors").exists()
+            && !folder.path().join("run/model.onnx").exists()
+    );
+}
