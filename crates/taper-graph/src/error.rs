@@ -36,12 +36,15 @@ pub enum ShapeError {
         cause: WindowError,
     },
     /// Channels cannot be divided into groups.
-    #[error("{channels} {which} channels cannot be divided into {groups} groups; {}", fitting_groups(*channels))]
+    #[error(
+        "{input} input and {output} output channels cannot both be divided into {groups} groups; use {}",
+        fitting_groups(*input, *output)
+    )]
     Groups {
-        /// The number of channels.
-        channels: usize,
-        /// `input` or `output`.
-        which: &'static str,
+        /// The number of input channels.
+        input: usize,
+        /// The number of output channels.
+        output: usize,
         /// The number of groups.
         groups: usize,
     },
@@ -65,6 +68,9 @@ pub enum ShapeError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A shape without sizes.
+    #[error("it has no sizes; give at least one, such as [1, 28, 28] for channels, height and width")]
+    NoDimensions,
     /// A dimension is zero.
     #[error("a size of {sizes:?} is 0; every size must be at least 1")]
     ZeroDimension {
@@ -79,10 +85,11 @@ pub enum ShapeError {
     },
 }
 
-fn fitting_groups(channels: usize) -> String {
-    let divisors: Vec<String> =
-        (1..=channels.min(4096)).filter(|d| channels.is_multiple_of(*d)).map(|d| d.to_string()).collect();
-    format!("use one of {}", divisors.join(", "))
+fn fitting_groups(input: usize, output: usize) -> String {
+    let fits = |groups: &usize| input.is_multiple_of(*groups) && output.is_multiple_of(*groups);
+    // A list of every divisor of a million would help nobody.
+    let fitting: Vec<String> = (1..=input.min(1024)).filter(fits).map(|groups| groups.to_string()).collect();
+    fitting.join(", or ")
 }
 
 /// Why a graph cannot be built or read.
@@ -114,7 +121,10 @@ pub enum GraphError {
         node: String,
     },
     /// A name that files and other runtimes could not carry.
-    #[error("`{name}` is no name for a {what}; use letters, digits, `_`, `-` and `.`, and not `input`")]
+    #[error(
+        "`{}` is no name for a {what}; use letters, digits, `_`, `-` and `.`, and not `input`",
+        name.escape_debug()
+    )]
     BadName {
         /// The name.
         name: String,

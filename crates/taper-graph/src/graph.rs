@@ -86,11 +86,8 @@ impl Graph {
     /// another node is wired.
     ///
     /// # Errors
-    /// A bad or taken name, or inputs the op cannot take: the error names the node and the shapes, and says
-    /// what would fit.
-    ///
-    /// # Panics
-    /// If a [`ValueId`] comes from another, larger graph.
+    /// A bad or taken name, a [`ValueId`] of another, larger graph, or inputs the op cannot take: the error names
+    /// the node and the shapes, and says what would fit.
     ///
     /// ```
     /// use taper_graph::{Conv2d, Graph, Op};
@@ -113,6 +110,9 @@ impl Graph {
         if self.nodes.iter().any(|node| node.name == name) {
             return Err(GraphError::DuplicateName { node: name });
         }
+        if let Some(foreign) = inputs.iter().find(|id| id.0 > self.nodes.len()) {
+            return Err(self.unknown_input(name, format!("value {}", foreign.0)));
+        }
         let shapes: Vec<&Shape> = inputs.iter().map(|&id| self.shape(id)).collect();
         let inferred = op.infer(&shapes).map_err(|cause| GraphError::Shape {
             node: name.clone(),
@@ -128,6 +128,13 @@ impl Graph {
             macs: inferred.macs,
         });
         Ok(self.output())
+    }
+
+    /// The error for a node that reads what is not there.
+    pub(crate) fn unknown_input(&self, node: String, input: String) -> GraphError {
+        let names = self.nodes.iter().map(|node| node.name.as_str());
+        let known: Vec<&str> = std::iter::once(INPUT).chain(names).collect();
+        GraphError::UnknownInput { node, input, known: known.join(", ") }
     }
 
     /// Proves that the graph has nodes and that each one's output is read, so that no layer is left dangling.
@@ -162,12 +169,18 @@ impl Graph {
         ValueId(self.nodes.len())
     }
 
-    /// The value at a place: 0 for the input, `i + 1` for node `i`.
-    pub(crate) fn value_at(&self, index: usize) -> ValueId {
-        ValueId(index)
+    /// The value of that name: `input`, or a node's.
+    pub(crate) fn value_named(&self, name: &str) -> Option<ValueId> {
+        if name == INPUT {
+            return Some(self.input());
+        }
+        self.nodes.iter().position(|node| node.name == name).map(|index| ValueId(index + 1))
     }
 
     /// The shape of a value of this graph.
+    ///
+    /// # Panics
+    /// If the value is of another, larger graph.
     pub fn shape(&self, value: ValueId) -> &Shape {
         match value.0 {
             0 => &self.input,
@@ -191,6 +204,9 @@ impl Graph {
     }
 
     /// What a value is called: `input`, or the name of the node it comes from.
+    ///
+    /// # Panics
+    /// If the value is of another, larger graph.
     pub fn value_name(&self, value: ValueId) -> &str {
         match value.0 {
             0 => INPUT,
@@ -214,7 +230,7 @@ impl Graph {
 
     /// Multiply-adds of one forward pass of one image.
     pub fn macs(&self) -> u64 {
-        self.nodes.iter().map(|node| node.macs).sum()
+        self.nodes.iter().fold(0, |sum, node| sum.saturating_add(node.macs))
     }
 }
 

@@ -8,7 +8,7 @@ pub(crate) mod norm;
 pub(crate) mod pair;
 pub(crate) mod pool;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::ShapeError;
 use crate::param::Param;
@@ -23,7 +23,7 @@ use pool::{AvgPool2d, MaxPool2d};
 ///
 /// The enum is exhaustive on purpose: every reading of a graph must answer for a new op.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Op {
     /// 2-D convolution: `[N, C, H, W]` → `[N, out_channels, H', W']`.
     #[serde(rename = "conv2d")]
@@ -66,9 +66,16 @@ pub enum Op {
 /// Dropout (Srivastava et al. 2014): while training, each element is zeroed with probability `p` and the others are
 /// scaled by `1 / (1 − p)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Dropout {
     /// The probability of zeroing an element, in `[0, 1)`.
+    #[serde(serialize_with = "shortest")]
     pub p: f32,
+}
+
+/// As the shortest number that reads back as the same f32: `0.3`, not `0.30000001192092896`.
+fn shortest<S: Serializer>(p: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(p.to_string().parse().unwrap_or(f64::from(*p)))
 }
 
 /// What an op makes of its inputs.
@@ -151,28 +158,27 @@ impl Op {
     /// # Ok::<(), taper_graph::ShapeError>(())
     /// ```
     pub fn infer(&self, inputs: &[&Shape]) -> Result<Inferred, ShapeError> {
+        let one = || match inputs {
+            [input] => Ok(*input),
+            _ => Err(wrong_count("one input", inputs.len())),
+        };
         match self {
-            Op::Add => return merge::infer_add(inputs).map(Inferred::plain),
-            Op::Concat => return merge::infer_concat(inputs).map(Inferred::plain),
-            _ => {}
-        }
-        let &[input] = inputs else { return Err(wrong_count("one input", inputs.len())) };
-        match self {
-            Op::Conv2d(conv) => conv.infer(input),
-            Op::MaxPool2d(pool) => pool.infer(input).map(Inferred::plain),
-            Op::AvgPool2d(pool) => pool.infer(input).map(Inferred::plain),
+            Op::Conv2d(conv) => conv.infer(one()?),
+            Op::MaxPool2d(pool) => pool.infer(one()?).map(Inferred::plain),
+            Op::AvgPool2d(pool) => pool.infer(one()?).map(Inferred::plain),
             Op::GlobalAvgPool => {
-                let [channels, _, _] = input.image()?;
+                let [channels, _, _] = one()?.image()?;
                 Shape::batch_of(&[channels, 1, 1]).map(Inferred::plain)
             }
-            Op::BatchNorm2d(norm) => norm.infer(input),
-            Op::Linear(linear) => linear.infer(input),
-            Op::Dropout(dropout) => dropout.infer(input).map(Inferred::plain),
-            Op::Flatten => Shape::batch_of(&[input.elements()]).map(Inferred::plain),
+            Op::BatchNorm2d(norm) => norm.infer(one()?),
+            Op::Linear(linear) => linear.infer(one()?),
+            Op::Dropout(dropout) => dropout.infer(one()?).map(Inferred::plain),
+            Op::Flatten => Shape::batch_of(&[one()?.elements()]).map(Inferred::plain),
             Op::Relu | Op::Gelu | Op::Silu | Op::Tanh | Op::Sigmoid | Op::Softmax => {
-                Ok(Inferred::plain(input.clone()))
+                Ok(Inferred::plain(one()?.clone()))
             }
-            Op::Add | Op::Concat => Err(wrong_count("two inputs or more", 1)),
+            Op::Add => merge::infer_add(inputs).map(Inferred::plain),
+            Op::Concat => merge::infer_concat(inputs).map(Inferred::plain),
         }
     }
 }
@@ -196,4 +202,11 @@ fn wrong_count(expected: &'static str, found: usize) -> ShapeError {
         n => format!("{n} are"),
     };
     ShapeError::InputCount { expected, found }
+}
+
+fn at_least_one(setting: &'static str, value: usize) -> Result<(), ShapeError> {
+    if value > 0 {
+        return Ok(());
+    }
+    Err(ShapeError::Setting { setting, value: "0".to_owned(), allowed: "at least 1" })
 }

@@ -35,8 +35,8 @@ impl Shape {
     /// The shape of a batch of items with the given sizes: `[C, H, W]` becomes `[N, C, H, W]`.
     ///
     /// # Errors
-    /// [`ShapeError::ZeroDimension`] if a size is zero, [`ShapeError::TooLarge`] if one item would have more
-    /// than 2³¹ elements.
+    /// [`ShapeError::NoDimensions`] if there is no size, [`ShapeError::ZeroDimension`] if one is zero,
+    /// [`ShapeError::TooLarge`] if one item would have more than 2³¹ elements.
     ///
     /// ```
     /// use taper_graph::Shape;
@@ -44,6 +44,9 @@ impl Shape {
     /// # Ok::<(), taper_graph::ShapeError>(())
     /// ```
     pub fn batch_of(item: &[usize]) -> Result<Self, ShapeError> {
+        if item.is_empty() {
+            return Err(ShapeError::NoDimensions);
+        }
         checked_elements(item)?;
         let dims = std::iter::once(Dim::Batch).chain(item.iter().map(|&size| Dim::Fixed(size)));
         Ok(Self(dims.collect()))
@@ -86,7 +89,7 @@ impl Shape {
         self.item().try_into().map_err(|_| ShapeError::Rank {
             input: self.clone(),
             expected: "[N, C, H, W]",
-            remedy: "wire it before the flatten",
+            remedy: "wire it before any flatten, and give the network an input of [C, H, W]",
         })
     }
 

@@ -36,7 +36,8 @@ impl fmt::Display for Summary<'_> {
         let rule = "─".repeat(name + op + shape + parameters + macs + 8);
         for (number, row) in rows.iter().enumerate() {
             let [a, b, c, d, e] = row;
-            writeln!(f, "{a:name$}  {b:op$}  {c:shape$}  {d:>parameters$}  {e:>macs$}")?;
+            let line = format!("{a:name$}  {b:op$}  {c:shape$}  {d:>parameters$}  {e:>macs$}");
+            writeln!(f, "{}", line.trim_end())?;
             if number == 0 {
                 writeln!(f, "{rule}")?;
             }

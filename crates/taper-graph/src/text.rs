@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::error::GraphError;
-use crate::graph::{Graph, INPUT, ValueId};
+use crate::graph::{Graph, ValueId};
 use crate::op::Op;
 
 #[derive(Deserialize)]
@@ -36,8 +36,8 @@ impl Graph {
     /// # Errors
     /// [`GraphError`] naming the line (of a syntax error) or the layer, and what would be right.
     pub fn from_toml(text: &str) -> Result<Self, GraphError> {
-        let text: Text =
-            toml::from_str(text).map_err(|error| GraphError::Syntax { cause: error.to_string() })?;
+        let text: Text = toml::from_str(text)
+            .map_err(|error| GraphError::Syntax { cause: in_plain_words(&error.to_string()) })?;
         let mut graph = Graph::new(text.name, &text.input)?;
         for (index, layer) in text.layers.into_iter().enumerate() {
             let layer = Layer::read(index, layer)?;
@@ -56,9 +56,7 @@ impl Graph {
             if node.name != index.to_string() {
                 text.push_str(&format!("name = {}\n", quoted(&node.name)));
             }
-            // An op of plain numbers and flags always has a TOML form.
-            let settings = Table::try_from(&node.op).unwrap_or_default();
-            text.push_str(&settings.to_string());
+            text.push_str(&format!("op = {}\n{}", quoted(node.op.name()), settings(&node.op)));
             if node.inputs.iter().map(|value| value.index()).ne([index]) {
                 let names: Vec<String> =
                     node.inputs.iter().map(|&value| quoted(self.value_name(value))).collect();
@@ -92,40 +90,57 @@ impl Layer {
                 Some(names.map_err(|_| fail("`inputs` must be a list of layer names".to_owned()))?)
             }
         };
-        if !table.contains_key("op") {
-            return Err(fail("it has no `op`; say which, for instance op = \"relu\"".to_owned()));
-        }
-        let op = Op::deserialize(table.clone()).map_err(|error| fail(error.to_string().trim().to_owned()))?;
-        if let Some(unknown) = unknown_setting(&table, &op) {
-            return Err(fail(format!("`{}` has no setting `{unknown}`", op.name())));
-        }
+        let op = match table.remove("op") {
+            None => return Err(fail("it has no `op`; say which, for instance op = \"relu\"".to_owned())),
+            Some(Value::String(op)) => op,
+            Some(other) => return Err(fail(format!("`op` must be a string, not {}", other.type_str()))),
+        };
+        let op = read_op(&op, table).map_err(fail)?;
         Ok(Self { name, op, inputs })
     }
 
     fn resolve_inputs(&self, graph: &Graph) -> Result<Vec<ValueId>, GraphError> {
         let Some(names) = &self.inputs else { return Ok(vec![graph.output()]) };
-        let values = (0..=graph.nodes().len()).map(|index| match index {
-            0 => (INPUT, graph.input()),
-            _ => (graph.nodes()[index - 1].name.as_str(), graph.value_at(index)),
-        });
-        let values: Vec<(&str, ValueId)> = values.collect();
         let find = |name: &String| {
-            values.iter().find(|(known, _)| known == name).map(|&(_, value)| value).ok_or_else(|| {
-                GraphError::UnknownInput {
-                    node: self.name.clone(),
-                    input: name.clone(),
-                    known: values.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", "),
-                }
-            })
+            graph.value_named(name).ok_or_else(|| graph.unknown_input(self.name.clone(), name.clone()))
         };
         names.iter().map(find).collect()
     }
 }
 
-/// serde lets an op without settings carry any key; this finds what the op would not write itself.
-fn unknown_setting(table: &Table, op: &Op) -> Option<String> {
-    let known = Table::try_from(op).unwrap_or_default();
-    table.keys().find(|key| !known.contains_key(*key)).cloned()
+/// The settings of an op. To serde an op is its name, or a table of one entry: its name and its settings.
+fn settings(op: &Op) -> Table {
+    match Value::try_from(op) {
+        Ok(Value::Table(mut named)) => match named.remove(op.name()) {
+            Some(Value::Table(settings)) => settings,
+            _ => Table::new(),
+        },
+        _ => Table::new(),
+    }
+}
+
+/// The reverse of [`settings`].
+fn read_op(name: &str, settings: Table) -> Result<Op, String> {
+    let first = settings.keys().next().cloned();
+    let named = Table::from_iter([(name.to_owned(), Value::Table(settings))]);
+    Op::deserialize(named).map_err(|error| match (error.message(), first) {
+        ("expected empty table", Some(first)) => format!("`{name}` has no settings; delete `{first}`"),
+        // One line: the setting's name follows on a second.
+        _ => in_plain_words(&error.to_string()).replace('\n', ", "),
+    })
+}
+
+/// What the TOML reader says, in the words of a network file.
+fn in_plain_words(said: &str) -> String {
+    const WORDS: [(&str, &str); 6] = [
+        ("unknown variant", "unknown op"),
+        ("unknown field", "unknown setting"),
+        ("missing field", "missing setting"),
+        ("expected usize", "expected a whole number from 0 up"),
+        ("expected f32", "expected a number"),
+        ("expected f64", "expected a number"),
+    ];
+    WORDS.iter().fold(said.trim_end().to_owned(), |text, (jargon, plain)| text.replace(jargon, plain))
 }
 
 fn quoted(text: &str) -> String {

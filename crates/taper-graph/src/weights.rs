@@ -33,8 +33,10 @@ pub struct WeightsError {
     pub missing: Vec<String>,
     /// Arrays that the graph has no parameter for.
     pub unexpected: Vec<String>,
-    /// Name, expected shape, found shape (or number of elements, if that is what is wrong).
+    /// Name, expected shape, found shape.
     pub mis_shaped: Vec<(String, Vec<usize>, Vec<usize>)>,
+    /// Name, expected and found number of elements of arrays of the right shape.
+    pub mis_sized: Vec<(String, usize, usize)>,
 }
 
 impl WeightsError {
@@ -48,6 +50,9 @@ impl WeightsError {
         }
         for (name, expected, found) in &self.mis_shaped {
             reasons.push(format!("{name} is {found:?} and should be {expected:?}"));
+        }
+        for (name, expected, found) in &self.mis_sized {
+            reasons.push(format!("{name} has {found} elements and should have {expected}"));
         }
         reasons.join("; ")
     }
@@ -74,6 +79,7 @@ impl Weights {
             missing: Vec::new(),
             unexpected: Vec::new(),
             mis_shaped: Vec::new(),
+            mis_sized: Vec::new(),
         };
         let mut ordered = Vec::new();
         for named in graph.params() {
@@ -84,17 +90,13 @@ impl Weights {
                     error.mis_shaped.push((named.name, expected.clone(), array.shape));
                 }
                 Some(array) if array.data.len() != named.param.elements() => {
-                    error.mis_shaped.push((named.name, expected.clone(), vec![array.data.len()]));
+                    error.mis_sized.push((named.name, named.param.elements(), array.data.len()));
                 }
                 Some(array) => ordered.push((named.name, array)),
             }
         }
         error.unexpected = arrays.into_keys().collect();
-        if error.missing.is_empty() && error.unexpected.is_empty() && error.mis_shaped.is_empty() {
-            Ok(Self { arrays: ordered })
-        } else {
-            Err(error)
-        }
+        if error.reasons().is_empty() { Ok(Self { arrays: ordered }) } else { Err(error) }
     }
 
     /// Name and array of every parameter, in graph order.

@@ -6,7 +6,7 @@ use std::ops::Range;
 ///
 /// It follows PyTorch: the output has
 /// `⌊(input + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1` positions; with `ceil_mode` the division
-/// rounds up, but a last window that would start in the padding on the right is dropped.
+/// rounds up, but a last window that would start in the padding on the right is dropped. All numbers are at most 2²⁹.
 ///
 /// ```
 /// use taper_graph::Window;
@@ -31,6 +31,10 @@ pub struct Window {
     pub ceil_mode: bool,
 }
 
+/// The largest number a window takes. Three of them still fit the `isize` of a 32-bit machine, so that no sum below
+/// overflows.
+const LARGEST: usize = 1 << 29;
+
 /// Why a [`Window`] does not fit an input; the message says what would.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -46,50 +50,37 @@ pub enum WindowError {
     EmptyInput,
     /// The kernel spans more than the padded input.
     #[error(
-        "a kernel of {kernel} with dilation {dilation} spans {span} elements, but the input has {input} and, \
-         with padding {padding} on both sides, {padded}; use {}", fitting_kernel(*kernel, *dilation, *padded, *span)
+        "a kernel of {} with dilation {} spans {span} elements, but the input has {input} and, with padding {} on \
+         both sides, {padded}; use {}", window.kernel, window.dilation, window.padding, remedies.join(", or ")
     )]
     KernelTooLarge {
-        /// Number of taps.
-        kernel: usize,
-        /// Distance between two taps.
-        dilation: usize,
+        /// The window.
+        window: Window,
         /// Elements from the first tap to the last.
         span: usize,
         /// Size of the input.
         input: usize,
-        /// Padding on each side.
-        padding: usize,
         /// Size of the input with padding on both sides.
         padded: usize,
+        /// What would fit, each in words.
+        remedies: Vec<String>,
     },
-    /// A pooling window would lie in the padding alone.
-    #[error("padding {padding} is more than half of the pooling kernel's {span}; use at most {}", span / 2)]
+    /// More padding than pooling allows.
+    #[error("padding {padding} is more than half of the pooling kernel's {kernel}; use at most {}", kernel / 2)]
     PaddingTooLarge {
         /// Padding on each side.
         padding: usize,
-        /// Elements from the first tap to the last.
-        span: usize,
-    },
-    /// The sizes overflow the machine's integers.
-    #[error("kernel {kernel}, padding {padding} and dilation {dilation} overflow; use smaller numbers")]
-    Overflow {
         /// Number of taps.
         kernel: usize,
-        /// Padding on each side.
-        padding: usize,
-        /// Distance between two taps.
-        dilation: usize,
     },
-}
-
-fn fitting_kernel(kernel: usize, dilation: usize, padded: usize, span: usize) -> String {
-    let padding = (span - padded).div_ceil(2);
-    let largest = (padded.max(1) - 1) / dilation + 1;
-    if padded == 0 || largest >= kernel {
-        return format!("padding of {padding} more");
-    }
-    format!("a kernel of at most {largest}, or padding of {padding} more")
+    /// A number so large that sizes would overflow.
+    #[error("{what} is {value}, which is too large; use at most {LARGEST}")]
+    Overflow {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        value: usize,
+    },
 }
 
 impl Window {
@@ -107,9 +98,10 @@ impl Window {
             if value == 0 {
                 return Err(WindowError::Zero { what });
             }
+            check_size(what, value)?;
         }
         let span = (self.kernel - 1).checked_mul(self.dilation).and_then(|reach| reach.checked_add(1));
-        span.ok_or_else(|| self.overflow())
+        span.ok_or(WindowError::Overflow { what: "kernel", value: self.kernel })
     }
 
     /// The number of positions on an input of `input` elements; at least 1.
@@ -117,54 +109,75 @@ impl Window {
     /// # Errors
     /// [`WindowError`] if no window fits; the message says what would.
     pub fn output(&self, input: usize) -> Result<usize, WindowError> {
-        let span = self.span()?;
-        if input == 0 {
-            return Err(WindowError::EmptyInput);
-        }
-        let padded = self.padding.checked_mul(2).and_then(|both| both.checked_add(input));
-        let padded = padded.filter(|&size| size <= isize::MAX as usize).ok_or_else(|| self.overflow())?;
-        let too_large = WindowError::KernelTooLarge {
-            kernel: self.kernel,
-            dilation: self.dilation,
-            span,
-            input,
-            padding: self.padding,
-            padded,
-        };
-        let Some(room) = padded.checked_sub(span) else {
-            // PyTorch lets an incomplete first window stand in ceil mode while it lacks less than one stride.
-            let incomplete = self.ceil_mode && span - padded < self.stride;
-            return if incomplete { Ok(1) } else { Err(too_large) };
-        };
-        if !self.ceil_mode {
-            return Ok(room / self.stride + 1);
-        }
-        let positions = room.div_ceil(self.stride) + 1;
-        let last_starts_in_right_padding = (positions - 1)
-            .checked_mul(self.stride)
-            .is_none_or(|last_start| last_start >= input + self.padding);
-        Ok(if last_starts_in_right_padding { positions - 1 } else { positions })
+        self.positions(input, false)
     }
 
-    /// As [`Window::output`], with the limit that pooling has: padding of at most half the kernel's span, so
-    /// that no window lies in the padding alone.
+    /// As [`Window::output`], with the limit that PyTorch sets for pooling: padding of at most half the kernel (its
+    /// taps, whatever the dilation), so that without dilation every window sees the input.
     ///
     /// # Errors
     /// [`WindowError`] if no window fits or the padding is too large.
     pub fn pooled(&self, input: usize) -> Result<usize, WindowError> {
-        let span = self.span()?;
-        if self.padding > span / 2 {
-            return Err(WindowError::PaddingTooLarge { padding: self.padding, span });
+        self.span()?;
+        if self.padding > self.kernel / 2 {
+            return Err(WindowError::PaddingTooLarge { padding: self.padding, kernel: self.kernel });
         }
-        self.output(input)
+        self.positions(input, true)
     }
 
-    /// Where window number `position` starts in the input; negative inside the left padding.
+    fn positions(&self, input: usize, pooling: bool) -> Result<usize, WindowError> {
+        let span = self.span()?;
+        if input == 0 {
+            return Err(WindowError::EmptyInput);
+        }
+        check_size("the input's size", input)?;
+        check_size("padding", self.padding)?;
+        let padded = input + 2 * self.padding;
+        let Some(room) = padded.checked_sub(span) else {
+            // PyTorch lets an incomplete first window stand in ceil mode while it lacks less than one stride.
+            if self.ceil_mode && span - padded < self.stride {
+                return Ok(1);
+            }
+            let remedies = self.remedies(input, span, pooling);
+            return Err(WindowError::KernelTooLarge { window: *self, span, input, padded, remedies });
+        };
+        if !self.ceil_mode {
+            return Ok(room / self.stride + 1);
+        }
+        // Windows that would start in the padding on the right are dropped.
+        let started_before_it = (input + self.padding).div_ceil(self.stride);
+        Ok((room.div_ceil(self.stride) + 1).min(started_before_it))
+    }
+
+    /// What one could change, alone, for a kernel that is too large to fit.
+    fn remedies(&self, input: usize, span: usize, pooling: bool) -> Vec<String> {
+        let reach = input + 2 * self.padding - 1;
+        let kernel = reach / self.dilation + 1;
+        // A kernel of one tap always fits, so there are at least two here.
+        let dilation = reach / (self.kernel - 1);
+        let padding = (span - input).div_ceil(2);
+        let candidates = [
+            (format!("a kernel of at most {kernel}"), Self { kernel, ..*self }),
+            (format!("dilation of at most {dilation}"), Self { dilation, ..*self }),
+            (format!("padding of at least {padding}"), Self { padding, ..*self }),
+        ];
+        let fits = |window: &Self| {
+            let room_for = |span| window.padding <= LARGEST && span <= input + 2 * window.padding;
+            window.span().is_ok_and(room_for) && (!pooling || window.padding <= window.kernel / 2)
+        };
+        let remedies: Vec<String> =
+            candidates.into_iter().filter(|(_, window)| fits(window)).map(|(remedy, _)| remedy).collect();
+        if remedies.is_empty() { vec!["a larger input".to_owned()] } else { remedies }
+    }
+
+    /// Where window number `position`, one of those that [`Window::output`] counts, starts in the input; negative inside
+    /// the left padding.
     pub fn start(&self, position: usize) -> isize {
         (position * self.stride) as isize - self.padding as isize
     }
 
-    /// The positions at which tap number `tap` falls on the input and not on its padding, of `positions` in all.
+    /// The positions at which tap number `tap` falls on the input and not on its padding, of `positions` in all; `input`
+    /// and `positions` as in [`Window::output`].
     pub fn inside(&self, tap: usize, input: usize, positions: usize) -> Range<usize> {
         let offset = tap * self.dilation;
         let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
@@ -177,8 +190,8 @@ impl Window {
     pub fn element(&self, position: usize, tap: usize) -> usize {
         position * self.stride + tap * self.dilation - self.padding
     }
+}
 
-    fn overflow(&self) -> WindowError {
-        WindowError::Overflow { kernel: self.kernel, padding: self.padding, dilation: self.dilation }
-    }
+fn check_size(what: &'static str, value: usize) -> Result<(), WindowError> {
+    if value <= LARGEST { Ok(()) } else { Err(WindowError::Overflow { what, value }) }
 }

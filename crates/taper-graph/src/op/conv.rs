@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Inferred, pair};
+use super::{Inferred, at_least_one, pair};
 use crate::error::ShapeError;
 use crate::param::{Init, Param};
-use crate::shape::Shape;
+use crate::shape::{Shape, checked_elements};
 use crate::window::Window;
 
 /// 2-D convolution (cross-correlation, as everywhere in deep learning).
@@ -90,23 +90,17 @@ impl Conv2d {
 
     pub(super) fn infer(&self, input: &Shape) -> Result<Inferred, ShapeError> {
         let [in_channels, _, _] = input.image()?;
-        if self.groups == 0 {
-            return Err(ShapeError::Setting {
-                setting: "groups",
-                value: "0".to_owned(),
-                allowed: "at least 1",
-            });
-        }
-        for (channels, which) in [(in_channels, "input"), (self.out_channels, "output")] {
-            if !channels.is_multiple_of(self.groups) {
-                return Err(ShapeError::Groups { channels, which, groups: self.groups });
-            }
+        at_least_one("out_channels", self.out_channels)?;
+        at_least_one("groups", self.groups)?;
+        if !in_channels.is_multiple_of(self.groups) || !self.out_channels.is_multiple_of(self.groups) {
+            let (input, output, groups) = (in_channels, self.out_channels, self.groups);
+            return Err(ShapeError::Groups { input, output, groups });
         }
         let [height, width] = pair::slide(self.windows(), input, Window::output)?;
         let shape = Shape::batch_of(&[self.out_channels, height, width])?;
         let [kernel_h, kernel_w] = self.kernel;
         let weight = vec![self.out_channels, in_channels / self.groups, kernel_h, kernel_w];
-        let fan_in = crate::shape::checked_elements(&weight[1..])?;
+        let fan_in = checked_elements(&weight[1..])?;
         let init = Init::fan_in(fan_in);
         let mut params = vec![Param::trained("weight", weight, init)];
         if self.bias {

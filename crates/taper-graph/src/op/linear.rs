@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Inferred;
 use super::conv::yes;
+use super::{Inferred, at_least_one};
 use crate::error::ShapeError;
 use crate::param::{Init, Param};
 use crate::shape::Shape;
@@ -32,6 +32,7 @@ impl Linear {
 
     pub(super) fn infer(&self, input: &Shape) -> Result<Inferred, ShapeError> {
         let in_features = input.features()?;
+        at_least_one("out_features", self.out_features)?;
         let shape = Shape::batch_of(&[self.out_features])?;
         let init = Init::fan_in(in_features);
         let mut params = vec![Param::trained("weight", vec![self.out_features, in_features], init)];

@@ -149,6 +149,16 @@ impl AvgPool2d {
         }
     }
 
+    /// With `stride` along both dimensions.
+    pub fn stride(self, stride: usize) -> Self {
+        Self { stride: [stride; 2], ..self }
+    }
+
+    /// With `padding` zeros on all four sides.
+    pub fn padding(self, padding: usize) -> Self {
+        Self { padding: [padding; 2], ..self }
+    }
+
     /// The windows along height and width.
     pub fn windows(&self) -> [Window; 2] {
         [0, 1].map(|axis| Window {
