@@ -39,6 +39,14 @@ pub enum ModelError {
         /// The shape of its output.
         output: Shape,
     },
+    /// A batch norm saw one value a channel, which has no variance.
+    #[error(
+        "batch norm `{node}` sees one value a channel while training, which has no variance; use a larger batch"
+    )]
+    SingleValue {
+        /// The node's name.
+        node: String,
+    },
     /// Candle refused an operation.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),

@@ -21,8 +21,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod engine;
 mod error;
 mod init;
+mod layer;
 mod model;
 pub mod ops;
 mod trainer;
@@ -30,4 +32,4 @@ mod trainer;
 pub use error::ModelError;
 pub use model::{Mode, Model};
 pub use taper_kernels::Optimizer;
-pub use trainer::{Step, Trainer, TrainerSettings};
+pub use trainer::{Gradients, Step, Trainer, TrainerSettings};

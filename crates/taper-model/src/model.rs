@@ -142,19 +142,29 @@ impl Model {
         Ok(self.forward(&xs, Mode::Eval)?.flatten_all()?.to_vec1()?)
     }
 
+    /// All parameters and statistics, in the order of [`Graph::params`].
+    pub(crate) fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
     /// Draws dropout from another seed than the parameters were.
     pub(crate) fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
     }
 
-    pub(crate) fn images_tensor(&self, images: &[f32]) -> Result<Tensor, ModelError> {
+    fn images_tensor(&self, images: &[f32]) -> Result<Tensor, ModelError> {
+        let sizes = self.graph.input_shape().with_batch(self.count_images(images)?);
+        Ok(Tensor::from_slice(images, sizes, &Device::Cpu)?)
+    }
+
+    /// The number of images that these numbers are.
+    pub(crate) fn count_images(&self, images: &[f32]) -> Result<usize, ModelError> {
         let input = self.graph.input_shape();
-        let each = input.elements();
-        if !images.len().is_multiple_of(each) {
+        if !images.len().is_multiple_of(input.elements()) {
             let graph = self.graph.name().to_owned();
             return Err(ModelError::Images { found: images.len(), graph, input: input.clone() });
         }
-        Ok(Tensor::from_slice(images, input.with_batch(images.len() / each), &Device::Cpu)?)
+        Ok(images.len() / input.elements())
     }
 
     /// Runs the network on `xs`, `[N, C, H, W]`.
@@ -224,7 +234,7 @@ impl Model {
     }
 
     /// Moves batch norm's running averages towards the batch: the variance by its unbiased estimate, as in PyTorch.
-    fn update_running_statistics(
+    pub(crate) fn update_running_statistics(
         &self,
         index: usize,
         statistics: &BatchStatistics,

@@ -34,5 +34,5 @@ pub use loss::cross_entropy;
 pub use norm::{batch_norm_eval, batch_norm_train};
 pub use pool::{avg_pool2d, global_avg_pool, max_pool2d};
 pub use softmax::softmax;
-pub(crate) use storage::slice;
+pub(crate) use storage::with_variables;
 pub use taper_kernels::{BatchStatistics, DropoutKey, Loss};

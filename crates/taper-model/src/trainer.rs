@@ -2,12 +2,15 @@
 
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult};
-use taper_kernels::{Moments, Optimizer};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result as CandleResult, Tensor};
+use taper_graph::{Array, Op};
+use taper_kernels::{DropoutKey, Moments, Optimizer};
 
+use crate::engine::Engine;
 use crate::error::ModelError;
-use crate::model::{Mode, Model};
-use crate::ops;
+use crate::layer::Saved;
+use crate::model::Model;
+use crate::ops::with_variables;
 
 /// What a [`Trainer`] is told once.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,11 +32,22 @@ pub struct Step {
     pub correct: usize,
 }
 
+/// What one batch says about the parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradients {
+    /// The loss that they are the gradients of.
+    pub step: Step,
+    /// Name and gradient of every trainable parameter, in graph order.
+    pub parameters: Vec<(String, Array)>,
+}
+
 /// A model with the state of its optimiser.
 #[derive(Debug)]
 pub struct Trainer {
     model: Model,
     settings: TrainerSettings,
+    engine: Engine,
+    /// One for each parameter; those of statistics stay empty.
     moments: Vec<Moments>,
     step: u64,
 }
@@ -46,8 +60,8 @@ impl Trainer {
     pub fn new(mut model: Model, settings: TrainerSettings) -> Result<Self, ModelError> {
         model.classes()?;
         model.set_seed(settings.seed);
-        let moments = model.trainable().map(|_| Moments::default()).collect();
-        Ok(Self { model, settings, moments, step: 0 })
+        let moments = model.parameters().iter().map(|_| Moments::default()).collect();
+        Ok(Self { model, settings, engine: Engine::default(), moments, step: 0 })
     }
 
     /// One step on a batch of images `[N, C, H, W]` with their labels `[N]`.
@@ -55,18 +69,60 @@ impl Trainer {
     /// # Errors
     /// [`ModelError`] if the images do not fit the network, or a label is not one of its classes.
     pub fn step(&mut self, images: &[f32], labels: &[u8], learning_rate: f64) -> Result<Step, ModelError> {
-        let xs = self.model.images_tensor(images)?;
-        let logits = self.model.forward(&xs, Mode::Train { step: self.step })?;
-        let (loss, found) = ops::cross_entropy(&logits, labels, self.settings.label_smoothing)?;
-        let gradients = loss.backward()?;
-        for ((_, var), moments) in self.model.trainable().zip(&mut self.moments) {
-            let Some(gradient) = gradients.get(var.as_tensor()) else { continue };
-            let update =
-                Update { optimizer: self.settings.optimizer, moments: Mutex::new(moments), learning_rate };
-            var.as_tensor().inplace_op2(&gradient.contiguous()?, &update)?;
+        let step = self.run(images, labels)?;
+        self.update_statistics(labels.len())?;
+        let parameters = self.model.parameters().iter().zip(&mut self.moments).enumerate();
+        for (index, (parameter, moments)) in parameters.filter(|(_, (parameter, _))| parameter.trainable) {
+            let update = Update {
+                optimizer: self.settings.optimizer,
+                gradient: self.engine.parameter_gradient(index),
+                moments: Mutex::new(moments),
+                learning_rate,
+            };
+            parameter.var.as_tensor().inplace_op1(&update)?;
         }
         self.step += 1;
-        Ok(Step { loss: found.mean, correct: found.correct })
+        Ok(step)
+    }
+
+    /// The gradients that [`Trainer::step`] would follow; nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`].
+    pub fn gradients(&mut self, images: &[f32], labels: &[u8]) -> Result<Gradients, ModelError> {
+        let step = self.run(images, labels)?;
+        let parameters = self.model.parameters().iter().enumerate().filter(|(_, p)| p.trainable);
+        let parameters = parameters.map(|(index, parameter)| {
+            let data = self.engine.parameter_gradient(index).to_vec();
+            (parameter.name.clone(), Array { shape: parameter.var.dims().to_vec(), data })
+        });
+        Ok(Gradients { step, parameters: parameters.collect() })
+    }
+
+    /// Forward, loss and backward.
+    fn run(&mut self, images: &[f32], labels: &[u8]) -> Result<Step, ModelError> {
+        self.model.count_images(images)?;
+        let dropout = DropoutKey { seed: self.settings.seed, step: self.step, layer: 0 };
+        let tensors: Vec<&Tensor> = self.model.parameters().iter().map(|p| p.var.as_tensor()).collect();
+        let (graph, smoothing) = (self.model.graph(), self.settings.label_smoothing);
+        let engine = &mut self.engine;
+        let loss = with_variables(&tensors, |parameters| {
+            engine.run(graph, parameters, images, labels, smoothing, dropout)
+        })?;
+        Ok(Step { loss: loss.mean, correct: loss.correct })
+    }
+
+    /// Moves the running averages of every batch norm towards the batch.
+    fn update_statistics(&self, batch: usize) -> Result<(), ModelError> {
+        for (index, node) in self.model.graph().nodes().iter().enumerate() {
+            if let (Op::BatchNorm2d(norm), Saved::Statistics(statistics)) =
+                (&node.op, self.engine.saved(index))
+            {
+                let elements = batch * node.shape.elements();
+                self.model.update_running_statistics(index, statistics, norm.momentum, elements)?;
+            }
+        }
+        Ok(())
     }
 
     /// The model as it stands.
@@ -83,33 +139,25 @@ impl Trainer {
 /// An optimiser step on a variable's own memory.
 struct Update<'a> {
     optimizer: Optimizer,
+    gradient: &'a [f32],
     moments: Mutex<&'a mut Moments>,
     learning_rate: f64,
 }
 
-impl InplaceOp2 for Update<'_> {
+impl InplaceOp1 for Update<'_> {
     fn name(&self) -> &'static str {
         "optimizer step"
     }
 
-    fn cpu_fwd(
-        &self,
-        parameter: &mut CpuStorage,
-        parameter_layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
-    ) -> CandleResult<()> {
-        let refuse = |error: String| candle_core::Error::Msg(error);
-        let (CpuStorage::F32(parameter), Some((start, end))) =
-            (parameter, parameter_layout.contiguous_offsets())
+    fn cpu_fwd(&self, parameter: &mut CpuStorage, layout: &Layout) -> CandleResult<()> {
+        let refuse = |error: &dyn std::fmt::Display| candle_core::Error::Msg(error.to_string());
+        let (CpuStorage::F32(parameter), Some((start, end))) = (parameter, layout.contiguous_offsets())
         else {
             candle_core::bail!("an optimiser step needs a contiguous f32 parameter")
         };
-        let gradient = ops::slice(gradient, gradient_layout)?;
-        let mut moments = self.moments.lock().map_err(|error| refuse(error.to_string()))?;
-        let parameter = &mut parameter[start..end];
+        let mut moments = self.moments.lock().map_err(|error| refuse(&error))?;
         self.optimizer
-            .step(parameter, gradient, &mut moments, self.learning_rate)
-            .map_err(|error| refuse(error.to_string()))
+            .step(&mut parameter[start..end], self.gradient, &mut moments, self.learning_rate)
+            .map_err(|error| refuse(&error))
     }
 }

@@ -48,3 +48,8 @@ pub use taper_metrics as scores;
 pub use taper_model as model;
 pub use taper_report as report;
 pub use taper_train as train;
+
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

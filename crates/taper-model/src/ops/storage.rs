@@ -5,7 +5,7 @@ use std::fmt::Display;
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor};
 
 /// The elements of a contiguous f32 storage.
-pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let data = storage.as_slice::<f32>()?;
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&data[start..end]),
@@ -32,6 +32,22 @@ pub(super) fn with_slices<const N: usize, T>(
         *to = slice(storage, layout)?;
     }
     work(slices)
+}
+
+/// As [`with_slices`], of any number of variables, which are contiguous.
+pub(crate) fn with_variables<T>(
+    variables: &[&Tensor],
+    work: impl FnOnce(&[&[f32]]) -> std::result::Result<T, crate::ModelError>,
+) -> std::result::Result<T, crate::ModelError> {
+    let guards: Vec<_> = variables.iter().map(|variable| variable.storage_and_layout()).collect();
+    let mut slices = Vec::with_capacity(guards.len());
+    for (storage, layout) in &guards {
+        let Storage::Cpu(storage) = &**storage else {
+            return Err(refuse("this model needs its parameters on the CPU").into());
+        };
+        slices.push(slice(storage, layout)?);
+    }
+    work(&slices)
 }
 
 /// What a forward pass returns to candle.

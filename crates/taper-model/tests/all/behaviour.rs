@@ -4,6 +4,8 @@ use candle_core::{Device, ModuleT, Tensor, Var};
 use taper_graph::{BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset};
 use taper_model::{Mode, Model, ModelError, Optimizer, Trainer, TrainerSettings, ops};
 
+use crate::fixture::{flat, relative_error};
+
 const SETTINGS: TrainerSettings = TrainerSettings {
     optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 },
     label_smoothing: 0.0,
@@ -57,6 +59,42 @@ fn gradients_of_a_branching_network_match_finite_differences() {
         let slope = (moved(1.0) - moved(-1.0)) / (2.0 * step);
         var.set(&Tensor::from_vec(values.clone(), var.dims(), &Device::Cpu).unwrap()).unwrap();
         assert!((slope - norm2).abs() <= 0.01 * norm2, "{name}: {slope} against {norm2}");
+    }
+}
+
+/// The loss, gradients and running statistics of a first training step, by candle's autograd and by the trainer.
+#[test]
+fn the_trainer_agrees_with_candles_autograd() {
+    for preset in ["branching", "lenet5", "residual"] {
+        let graph = preset.parse::<Preset>().map_or_else(|_| branching(), |preset| preset.graph().unwrap());
+        let input = graph.input_shape().with_batch(6);
+        let images: Vec<f32> = images(66, 1).into_iter().take(input.iter().product()).collect();
+        let labels = [0, 1, 2, 1, 0, 2];
+        let model = Model::new(graph.clone(), SETTINGS.seed).unwrap();
+        let x = Tensor::from_slice(&images, input, &Device::Cpu).unwrap();
+        let logits = model.forward(&x, Mode::Train { step: 0 }).unwrap();
+        let (loss, numbers) = ops::cross_entropy(&logits, &labels, 0.1).unwrap();
+        let expected = loss.backward().unwrap();
+
+        let settings = TrainerSettings { label_smoothing: 0.1, ..SETTINGS };
+        let mut trainer = Trainer::new(Model::new(graph, SETTINGS.seed).unwrap(), settings).unwrap();
+        let found = trainer.gradients(&images, &labels).unwrap();
+        assert!((found.step.loss - numbers.mean).abs() < 1e-9, "{preset}: {found:?} against {numbers:?}");
+        for ((name, var), (found_name, array)) in model.trainable().zip(&found.parameters) {
+            let expected = flat(expected.get(var.as_tensor()).unwrap());
+            let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+            let error = relative_error(&array.data, &expected);
+            assert!(
+                name == found_name && error < 1e-6,
+                "{preset}: {name} and {found_name} differ by {error:.1e}"
+            );
+        }
+        trainer.step(&images, &labels, 0.0).unwrap();
+        assert_eq!(
+            trainer.model().weights().unwrap(),
+            model.weights().unwrap(),
+            "{preset}: running statistics"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor, Var};
 use serde_json::Value;
 use taper_graph::{Array, Graph, Init, Op, Preset, Weights};
-use taper_model::{Mode, Model, ops};
+use taper_model::{Mode, Model, Optimizer, Trainer, TrainerSettings, ops};
 
 use crate::fixture::{Tensors, flat, json, relative_error};
 
@@ -78,6 +78,18 @@ fn logits_loss_and_all_gradients_match_pytorch() {
             None => outer_products(&tensors, name),
         };
         close(name, &found, &expected);
+    }
+
+    // The trainer has a backward pass of its own.
+    let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 0 };
+    let pixels = flat(images.as_tensor());
+    let mut trainer = Trainer::new(model, settings).unwrap();
+    let found = trainer.gradients(&pixels, &labels).unwrap();
+    close("the trainer's loss", &[found.step.loss as f32], &tensors.elements("loss"));
+    assert_eq!(found.parameters.len(), 10);
+    for (name, array) in &found.parameters {
+        let expected = tensors.get(&format!("grad.{name}")).map(|(_, elements)| elements);
+        close(name, &array.data, &expected.unwrap_or_else(|| outer_products(&tensors, name)));
     }
 }
 
