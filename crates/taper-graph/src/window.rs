@@ -172,12 +172,14 @@ impl Window {
 
     /// Where window number `position`, one of those that [`Window::output`] counts, starts in the input; negative inside
     /// the left padding.
+    #[inline]
     pub fn start(&self, position: usize) -> isize {
         (position * self.stride) as isize - self.padding as isize
     }
 
     /// The positions at which tap number `tap` falls on the input and not on its padding, of `positions` in all; `input`
     /// and `positions` as in [`Window::output`].
+    #[inline]
     pub fn inside(&self, tap: usize, input: usize, positions: usize) -> Range<usize> {
         let offset = tap * self.dilation;
         let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
@@ -186,7 +188,18 @@ impl Window {
         first.min(end)..end
     }
 
+    /// The taps that fall on the input and not on its padding at a position; the reverse of [`Window::inside`].
+    #[inline]
+    pub fn taps(&self, position: usize, input: usize) -> Range<usize> {
+        let start = position * self.stride;
+        let first = self.padding.saturating_sub(start).div_ceil(self.dilation);
+        let end = (input + self.padding).saturating_sub(start).div_ceil(self.dilation);
+        let end = end.min(self.kernel);
+        first.min(end)..end
+    }
+
     /// The input element under tap number `tap` at a position that [`Window::inside`] gave.
+    #[inline]
     pub fn element(&self, position: usize, tap: usize) -> usize {
         position * self.stride + tap * self.dilation - self.padding
     }

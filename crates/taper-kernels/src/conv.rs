@@ -4,11 +4,15 @@ use rayon::prelude::*;
 
 use crate::error::{KernelError, check_len};
 use crate::geometry::ConvGeometry;
-use crate::im2col::{col2im, im2col};
+use crate::im2col::{col2im, gather_planes, group_of, group_of_mut, im2col, scatter_planes};
 use crate::matmul::{Into, Matrix, matmul};
 
 /// Images whose weight gradients are summed by one task; fixed, so that the order of additions is.
 const CHUNK: usize = 10;
+
+/// Output pixels that one matrix product should have at least: over the 49 of a single 7×7 image it would run at half
+/// the speed, and over thousands its operands would leave the cache.
+const PIXELS: usize = 200;
 
 /// Where [`conv2d_backward`] puts the gradients; the weight's is always computed.
 #[derive(Debug)]
@@ -43,20 +47,19 @@ pub fn conv2d(
     if y.is_empty() {
         return Ok(());
     }
-    let images = y.par_chunks_mut(g.out_image_len()).zip(x.par_chunks(g.image_len()));
-    images.for_each_init(
-        || vec![0.0; g.taps() * g.out_pixels()],
-        |columns, (y, x)| {
+    let images = block_images(g);
+    let blocks = y.par_chunks_mut(images * g.out_image_len()).zip(x.par_chunks(images * g.image_len()));
+    blocks.for_each_init(
+        || Matrices::new(g, images),
+        |matrices, (y, x)| {
+            let pixels = y.len() / g.out_channels;
+            let [columns, planes] = matrices.over(g, pixels);
             for group in 0..g.groups {
-                im2col(g, group_of(x, group, g.groups), columns);
+                im2col(g, group, x, columns);
                 let weight = Matrix::row_major(group_of(weight, group, g.groups), g.group_out(), g.taps());
-                let columns = Matrix::row_major(columns, g.taps(), g.out_pixels());
-                matmul(weight, columns, group_of_mut(y, group, g.groups), Into::Replace);
-            }
-            if let Some(bias) = bias {
-                for (plane, bias) in y.chunks_exact_mut(g.out_pixels()).zip(bias) {
-                    plane.iter_mut().for_each(|y| *y += bias);
-                }
+                matmul(weight, Matrix::row_major(columns, g.taps(), pixels), planes, Into::Replace);
+                let bias = bias.map(|bias| group_of(bias, group, g.groups));
+                scatter_planes(g, group, planes, bias, y);
             }
         },
     );
@@ -91,23 +94,38 @@ pub fn conv2d_backward(
 }
 
 fn bias_gradient(g: &ConvGeometry, dy: &[f32], dbias: &mut [f32]) {
-    let planes = |channel| dy.chunks_exact(g.out_pixels()).skip(channel).step_by(g.out_channels);
-    // One sum runs over a million terms: f64 keeps its digits.
-    let sum = |channel| planes(channel).flatten().map(|&dy| f64::from(dy)).sum::<f64>() as f32;
-    dbias.par_iter_mut().enumerate().for_each(|(channel, dbias)| *dbias = sum(channel));
+    dbias.par_iter_mut().enumerate().for_each(|(channel, dbias)| {
+        let planes = dy.chunks_exact(g.out_pixels()).skip(channel).step_by(g.out_channels);
+        *dbias = planes.map(sum).sum::<f64>() as f32;
+    });
+}
+
+/// In f64, since a sum may run over a million terms, and in eight lanes, since one addition would wait for the last.
+fn sum(values: &[f32]) -> f64 {
+    let mut lanes = [0.0; 8];
+    let chunks = values.chunks_exact(lanes.len());
+    let rest: f64 = chunks.remainder().iter().map(|&value| f64::from(value)).sum();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, &value)| *lane += f64::from(value));
+    }
+    lanes.iter().sum::<f64>() + rest
 }
 
 /// Each task sums its chunk of images; the chunks' sums are added up in order.
 fn weight_gradient(g: &ConvGeometry, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
+    let images = block_images(g).min(CHUNK);
     let chunks = x.par_chunks(CHUNK * g.image_len()).zip(dy.par_chunks(CHUNK * g.out_image_len()));
     let partial = |(x, dy): (&[f32], &[f32])| {
         let mut sum = vec![0.0; g.weight_len()];
-        let mut columns = vec![0.0; g.taps() * g.out_pixels()];
-        for (x, dy) in x.chunks_exact(g.image_len()).zip(dy.chunks_exact(g.out_image_len())) {
+        let mut matrices = Matrices::new(g, images);
+        for (x, dy) in x.chunks(images * g.image_len()).zip(dy.chunks(images * g.out_image_len())) {
+            let pixels = dy.len() / g.out_channels;
+            let [columns, planes] = matrices.over(g, pixels);
             for group in 0..g.groups {
-                im2col(g, group_of(x, group, g.groups), &mut columns);
-                let dy = Matrix::row_major(group_of(dy, group, g.groups), g.group_out(), g.out_pixels());
-                let columns = Matrix::row_major(&columns, g.taps(), g.out_pixels());
+                im2col(g, group, x, columns);
+                gather_planes(g, group, dy, planes);
+                let dy = Matrix::row_major(planes, g.group_out(), pixels);
+                let columns = Matrix::row_major(columns, g.taps(), pixels);
                 matmul(dy, columns.transposed(), group_of_mut(&mut sum, group, g.groups), Into::Add);
             }
         }
@@ -124,28 +142,44 @@ fn input_gradient(g: &ConvGeometry, weight: &[f32], dy: &[f32], dx: &mut [f32]) 
     if dx.is_empty() {
         return;
     }
-    let images = dx.par_chunks_mut(g.image_len()).zip(dy.par_chunks(g.out_image_len()));
-    images.for_each_init(
-        || vec![0.0; g.taps() * g.out_pixels()],
-        |columns, (dx, dy)| {
+    let images = block_images(g);
+    let blocks = dx.par_chunks_mut(images * g.image_len()).zip(dy.par_chunks(images * g.out_image_len()));
+    blocks.for_each_init(
+        || Matrices::new(g, images),
+        |matrices, (dx, dy)| {
+            let pixels = dy.len() / g.out_channels;
+            let [columns, planes] = matrices.over(g, pixels);
             dx.fill(0.0);
             for group in 0..g.groups {
+                gather_planes(g, group, dy, planes);
                 let weight = Matrix::row_major(group_of(weight, group, g.groups), g.group_out(), g.taps());
-                let dy = Matrix::row_major(group_of(dy, group, g.groups), g.group_out(), g.out_pixels());
+                let dy = Matrix::row_major(planes, g.group_out(), pixels);
                 matmul(weight.transposed(), dy, columns, Into::Replace);
-                col2im(g, columns, group_of_mut(dx, group, g.groups));
+                col2im(g, group, columns, dx);
             }
         },
     );
 }
 
-/// The part of `data` that belongs to one group; all parts are equal.
-fn group_of(data: &[f32], group: usize, groups: usize) -> &[f32] {
-    let len = data.len() / groups;
-    &data[group * len..][..len]
+/// How many images go into one matrix product; a function of the sizes alone, so that the threads change nothing.
+fn block_images(g: &ConvGeometry) -> usize {
+    PIXELS.div_ceil(g.out_pixels().max(1)).min(g.batch.max(1))
 }
 
-fn group_of_mut(data: &mut [f32], group: usize, groups: usize) -> &mut [f32] {
-    let len = data.len() / groups;
-    &mut data[group * len..][..len]
+/// The two matrices of a block of images, reused from block to block.
+struct Matrices {
+    columns: Vec<f32>,
+    planes: Vec<f32>,
+}
+
+impl Matrices {
+    fn new(g: &ConvGeometry, images: usize) -> Self {
+        let pixels = images * g.out_pixels();
+        Self { columns: vec![0.0; g.taps() * pixels], planes: vec![0.0; g.group_out() * pixels] }
+    }
+
+    /// Their parts for so many output pixels, fewer in the last block: `[taps, pixels]` and `[out_channels/groups, pixels]`.
+    fn over(&mut self, g: &ConvGeometry, pixels: usize) -> [&mut [f32]; 2] {
+        [&mut self.columns[..g.taps() * pixels], &mut self.planes[..g.group_out() * pixels]]
+    }
 }

@@ -3,9 +3,12 @@
 use rayon::prelude::*;
 
 use crate::error::{KernelError, check_len};
-use crate::philox::philox4x32;
+use crate::philox::philox4x32_lanes;
 
-/// Elements that one task handles; a multiple of four, the words one counter gives.
+/// Counters worked on side by side.
+const LANES: usize = 64;
+
+/// Elements that one task handles; a multiple of the words that all lanes give.
 const GRAIN: usize = 1 << 14;
 
 /// What the mask of one dropout layer at one training step is drawn from.
@@ -37,26 +40,34 @@ pub struct DropoutKey {
 pub fn dropout(key: DropoutKey, p: f32, x: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
     check_len("y", y.len(), x.len())?;
     // A word below the threshold drops its element; 2³² possible words make the probability exact to 2⁻³².
-    let threshold = (f64::from(p) * 4_294_967_296.0) as u64;
+    let threshold = (f64::from(p) * 4_294_967_296.0) as u32;
     let scale = 1.0 / (1.0 - p);
-    let seed = [key.seed as u32, (key.seed >> 32) as u32];
     y.par_chunks_mut(GRAIN).zip(x.par_chunks(GRAIN)).enumerate().for_each(|(task, (y, x))| {
-        for (group, (y, x)) in y.chunks_mut(4).zip(x.chunks(4)).enumerate() {
-            let place = (task * (GRAIN / 4) + group) as u64;
-            // 2⁴⁴ elements a layer and 2⁵² steps, far beyond any run.
-            let counter = [
-                place as u32,
-                (place >> 32) as u32 | ((key.step >> 32) as u32) << 12,
-                key.step as u32,
-                key.layer,
-            ];
-            let words = philox4x32(counter, seed);
-            for ((y, &x), word) in y.iter_mut().zip(x).zip(words) {
-                *y = if u64::from(word) < threshold { 0.0 } else { x * scale };
+        for (group, (y, x)) in y.chunks_mut(4 * LANES).zip(x.chunks(4 * LANES)).enumerate() {
+            let words = key.words((task * (GRAIN / 4) + group * LANES) as u64);
+            for ((y, &x), word) in y.iter_mut().zip(x).zip(words.as_flattened()) {
+                *y = if *word < threshold { 0.0 } else { x * scale };
             }
         }
     });
     Ok(())
+}
+
+impl DropoutKey {
+    /// The random words of the [`LANES`] counters from `first` on, of every counter its first word, then of every one
+    /// its second, and so on.
+    fn words(&self, first: u64) -> [[u32; LANES]; 4] {
+        let place = std::array::from_fn::<u64, LANES, _>(|lane| first + lane as u64);
+        // 2⁴⁴ elements a layer and 2⁵² steps, far beyond any run.
+        let step_high = ((self.step >> 32) as u32) << 12;
+        let counter = [
+            place.map(|place| place as u32),
+            place.map(|place| (place >> 32) as u32 | step_high),
+            [self.step as u32; LANES],
+            [self.layer; LANES],
+        ];
+        philox4x32_lanes(counter, [self.seed as u32, (self.seed >> 32) as u32])
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 #![allow(unsafe_code)]
 
 use gemm::Parallelism;
-use rayon::prelude::*;
 
 /// A matrix in a slice, with any strides.
 #[derive(Clone, Copy)]
@@ -32,13 +31,6 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// `count` rows from `first` on.
-    fn row_block(self, first: usize, count: usize) -> Self {
-        assert!(first + count <= self.rows);
-        let data = if count == 0 { &[] } else { &self.data[first * self.row_stride..] };
-        Self { data, rows: count, ..self }
-    }
-
     /// Whether every element lies inside the slice.
     fn fits(&self) -> bool {
         self.rows == 0
@@ -56,6 +48,17 @@ pub(crate) enum Into {
 
 /// `y = a·b` or `y += a·b` on the calling thread; `y` is row-major.
 pub(crate) fn matmul(a: Matrix<'_>, b: Matrix<'_>, y: &mut [f32], into: Into) {
+    product(a, b, y, into, Parallelism::None);
+}
+
+/// `y = a·b` on all threads. They share out tiles of `y`; how the products of one element are added up depends on the
+/// sizes alone, so that the number of threads does not change a bit.
+pub(crate) fn matmul_parallel(a: Matrix<'_>, b: Matrix<'_>, y: &mut [f32]) {
+    // 0 means all threads of the current pool.
+    product(a, b, y, Into::Replace, Parallelism::Rayon(0));
+}
+
+fn product(a: Matrix<'_>, b: Matrix<'_>, y: &mut [f32], into: Into, parallelism: Parallelism) {
     assert!(a.columns == b.rows && y.len() == a.rows * b.columns && a.fits() && b.fits());
     if y.is_empty() {
         return;
@@ -83,22 +86,7 @@ pub(crate) fn matmul(a: Matrix<'_>, b: Matrix<'_>, y: &mut [f32], into: Into) {
             false,
             false,
             false,
-            Parallelism::None,
+            parallelism,
         );
     }
-}
-
-/// `y = a·b` on all threads, in blocks of rows whose number does not depend on the threads.
-pub(crate) fn matmul_parallel(a: Matrix<'_>, b: Matrix<'_>, y: &mut [f32]) {
-    /// Every block packs the whole of `b` again, so there are few.
-    const BLOCKS: usize = 4;
-    assert_eq!(y.len(), a.rows * b.columns);
-    if y.is_empty() {
-        return;
-    }
-    let rows = a.rows.div_ceil(BLOCKS);
-    y.par_chunks_mut(rows * b.columns).enumerate().for_each(|(block, y)| {
-        let count = y.len() / b.columns;
-        matmul(a.row_block(block * rows, count), b, y, Into::Replace);
-    });
 }

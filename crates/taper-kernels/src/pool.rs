@@ -38,37 +38,87 @@ pub fn max_pool2d(
     if y.is_empty() {
         return Ok(());
     }
-    let [height, width] = g.output;
-    let outputs = y.par_chunks_mut(height * width).zip(indices.par_chunks_mut(height * width));
+    let columns: Vec<Taps> = (0..g.output[1]).map(|position| Taps::of(g, 1, position)).collect();
+    let rows: Vec<Taps> = (0..g.output[0]).map(|position| Taps::of(g, 0, position)).collect();
+    let halves = g.windows.iter().all(|w| (w.kernel, w.stride, w.dilation, w.padding, w.ceil_mode) == HALVES);
+    let out_pixels = rows.len() * columns.len();
+    let outputs = y.par_chunks_mut(out_pixels).zip(indices.par_chunks_mut(out_pixels));
     outputs.zip(x.par_chunks(g.input[0] * g.input[1])).for_each(|((y, indices), x)| {
-        let rows = y.chunks_exact_mut(width).zip(indices.chunks_exact_mut(width));
-        for (out_row, (y, indices)) in rows.enumerate() {
-            max_row(g, x, out_row, y, indices);
+        if halves {
+            return halve(x, g.input[1], columns.len(), y, indices);
+        }
+        let windows = rows.iter().flat_map(|rows| columns.iter().map(move |columns| (rows, columns)));
+        for ((y, index), (rows, columns)) in y.iter_mut().zip(indices).zip(windows) {
+            (*y, *index) = maximum(x, g.input[1], rows, columns);
         }
     });
     Ok(())
 }
 
-fn max_row(g: &PoolGeometry, plane: &[f32], out_row: usize, y: &mut [f32], indices: &mut [u32]) {
-    let [vertical, horizontal] = g.windows;
-    y.fill(f32::NEG_INFINITY);
-    indices.fill(NONE);
-    for tap_y in 0..vertical.kernel {
-        if !vertical.inside(tap_y, g.input[0], g.output[0]).contains(&out_row) {
-            continue;
-        }
-        let row_start = vertical.element(out_row, tap_y) * g.input[1];
-        for tap_x in 0..horizontal.kernel {
-            for column in horizontal.inside(tap_x, g.input[1], g.output[1]) {
-                let at = row_start + horizontal.element(column, tap_x);
-                let value = plane[at];
-                if value > y[column] || indices[column] == NONE || value.is_nan() {
-                    y[column] = value;
-                    indices[column] = at as u32;
-                }
-            }
+/// Kernel, stride, dilation, padding and ceil mode of pooling by 2×2 windows side by side, by far the most common.
+const HALVES: (usize, usize, usize, usize, bool) = (2, 2, 1, 0, false);
+
+/// [`maximum`] of all 2×2 windows of a plane, in a form that fits vector registers.
+fn halve(plane: &[f32], width: usize, out_width: usize, y: &mut [f32], indices: &mut [u32]) {
+    let out_rows = y.chunks_exact_mut(out_width).zip(indices.chunks_exact_mut(out_width));
+    for ((y, indices), (row, lines)) in out_rows.zip(plane.chunks_exact(2 * width).enumerate()) {
+        let (upper, lower) = lines.split_at(width);
+        let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+        let mut at = (2 * row * width) as u32;
+        for ((y, place), (upper, lower)) in y.iter_mut().zip(indices).zip(pairs) {
+            // An index of an element of a plane fits: it is stored as u32.
+            let below = at.wrapping_add(width as u32);
+            let above = first_greatest((upper[0], at), (upper[1], at.wrapping_add(1)));
+            let below = first_greatest((lower[0], below), (lower[1], below.wrapping_add(1)));
+            (*y, *place) = first_greatest(above, below);
+            at = at.wrapping_add(2);
         }
     }
+}
+
+/// The greater of two values and where it stands: the first of equal ones, but NaN wins.
+///
+/// Which is greater is anyone's guess: a branch would be mispredicted, a mask cannot be.
+#[inline]
+fn first_greatest(first: (f32, u32), second: (f32, u32)) -> (f32, u32) {
+    let mask = u32::from((second.0 > first.0) | second.0.is_nan()).wrapping_neg();
+    let value = second.0.to_bits() & mask | first.0.to_bits() & !mask;
+    (f32::from_bits(value), second.1 & mask | first.1 & !mask)
+}
+
+/// The input elements of one window along one axis: `count` of them from `first` on, one dilation apart.
+struct Taps {
+    first: usize,
+    count: usize,
+    step: usize,
+}
+
+impl Taps {
+    fn of(g: &PoolGeometry, axis: usize, position: usize) -> Self {
+        let window = g.windows[axis];
+        let taps = window.taps(position, g.input[axis]);
+        let first = if taps.is_empty() { 0 } else { window.element(position, taps.start) };
+        Self { first, count: taps.len(), step: window.dilation }
+    }
+}
+
+/// The greatest value of one window and where it stands; −∞ and [`NONE`] if the window sees nothing but padding.
+#[inline]
+fn maximum(plane: &[f32], width: usize, rows: &Taps, columns: &Taps) -> (f32, u32) {
+    if rows.count == 0 || columns.count == 0 {
+        return (f32::NEG_INFINITY, NONE);
+    }
+    let mut start = rows.first * width + columns.first;
+    let mut greatest = (plane[start], start as u32);
+    for _ in 0..rows.count {
+        let mut at = start;
+        for _ in 0..columns.count {
+            greatest = first_greatest(greatest, (plane[at], at as u32));
+            at += columns.step;
+        }
+        start += rows.step * width;
+    }
+    greatest
 }
 
 /// Gradient of max pooling: each output's gradient goes to the element that was chosen.

@@ -104,7 +104,11 @@ proptest! {
                 .map(|(position, start)| (position, place(*start) as usize))
                 .collect();
             let found = window.inside(tap, input, starts.len()).map(|p| (p, window.element(p, tap)));
-            prop_assert_eq!(found.collect::<Vec<_>>(), expected, "tap {}", tap);
+            prop_assert_eq!(found.collect::<Vec<_>>(), expected.clone(), "tap {}", tap);
+            for position in 0..starts.len() {
+                let on_input = expected.iter().any(|(p, _)| *p == position);
+                prop_assert_eq!(window.taps(position, input).contains(&tap), on_input);
+            }
         }
     }
 
