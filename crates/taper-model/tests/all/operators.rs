@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
-use serde_json::Value;
+use serde_json::{Value, json};
 use taper_graph::{Array, Graph, Op, Weights};
 use taper_model::{Mode, Model, ops};
 
-use crate::fixture::{Tensors, flat, json, relative_error};
+use crate::fixture::{self, Tensors, flat, relative_error};
 
 /// The worst accepted error, relative to the tensor's norm.
 const TOLERANCE: f64 = 1e-5;
@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 1e-5;
 #[test]
 fn forward_and_gradients_match_pytorch() {
     let tensors = Tensors::open("ops.safetensors");
-    let cases = json("ops.json");
+    let cases = fixture::json("ops.json");
     let mut failures = Vec::new();
     let mut compared = 0;
     for case in cases["cases"].as_array().unwrap() {
@@ -96,7 +96,9 @@ fn op_of(case: &Value) -> Op {
     for key in ["name", "inputs", "output", "training"] {
         settings.remove(key);
     }
-    serde_json::from_value(Value::Object(settings)).unwrap()
+    let op = settings.remove("op").unwrap();
+    let form = if settings.is_empty() { op } else { json!({ op.as_str().unwrap(): settings }) };
+    serde_json::from_value(form).unwrap()
 }
 
 fn run_merge(name: &str, case: &Value, tensors: &Tensors) -> Found {
