@@ -59,10 +59,10 @@ pub fn linear(
     check_len("x", x.len(), g.input_len())?;
     check_len("weight", weight.len(), g.weight_len())?;
     check_len("y", y.len(), g.output_len())?;
+    check_len("bias", bias.map_or(g.out_features, <[f32]>::len), g.out_features)?;
     matmul_parallel(g.x(x), g.weight(weight).transposed(), y);
     if let Some(bias) = bias {
-        check_len("bias", bias.len(), g.out_features)?;
-        for row in y.chunks_exact_mut(g.out_features) {
+        for row in y.chunks_exact_mut(g.out_features.max(1)) {
             row.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);
         }
     }
@@ -104,7 +104,7 @@ pub fn linear_backward_params(
     if let Some(dbias) = dbias {
         check_len("gradient of bias", dbias.len(), g.out_features)?;
         dbias.fill(0.0);
-        for row in dy.chunks_exact(g.out_features) {
+        for row in dy.chunks_exact(g.out_features.max(1)) {
             dbias.iter_mut().zip(row).for_each(|(sum, dy)| *sum += dy);
         }
     }

@@ -16,6 +16,8 @@ pub struct Loss {
 /// With `label_smoothing` ε the target is `1 − ε + ε/classes` for the label and `ε/classes` for the others (Szegedy et
 /// al. 2015), as in [`torch.nn.CrossEntropyLoss`](https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html).
 ///
+/// The mean over no items is NaN, as in PyTorch.
+///
 /// # Errors
 /// [`KernelError`] if the lengths do not agree or a label is not one of the classes.
 ///
@@ -35,15 +37,16 @@ pub fn cross_entropy(
 ) -> Result<Loss, KernelError> {
     check_len("logits", logits.len(), classes * labels.len())?;
     check_len("gradient", gradient.len(), logits.len())?;
+    if let Some(item) = labels.iter().position(|&label| usize::from(label) >= classes) {
+        return Err(KernelError::Label { item, label: usize::from(labels[item]), classes });
+    }
     let spread = label_smoothing / classes as f64;
     let share = 1.0 / labels.len() as f64;
     let (mut total, mut correct) = (0.0, 0);
-    let rows = logits.chunks_exact(classes).zip(gradient.chunks_exact_mut(classes));
-    for (item, (&label, (row, gradient))) in labels.iter().zip(rows).enumerate() {
+    // No classes, no labels: then no size of a chunk matters, but 0 is refused.
+    let rows = logits.chunks_exact(classes.max(1)).zip(gradient.chunks_exact_mut(classes.max(1)));
+    for (&label, (row, gradient)) in labels.iter().zip(rows) {
         let label = usize::from(label);
-        if label >= classes {
-            return Err(KernelError::Label { item, label, classes });
-        }
         let best = first_maximum(row);
         let greatest = f64::from(row[best]);
         let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - greatest).exp()).sum();

@@ -36,7 +36,7 @@ impl BatchNormGeometry {
 
     /// Every plane of one channel.
     fn planes<'a>(&self, data: &'a [f32], channel: usize) -> impl Iterator<Item = &'a [f32]> {
-        data.chunks_exact(self.pixels).skip(channel).step_by(self.channels)
+        data.chunks_exact(self.pixels.max(1)).skip(channel).step_by(self.channels)
     }
 
     /// Runs `map` for every plane of `y` with its channel and the same plane of `x`.

@@ -74,7 +74,7 @@ impl Optimizer {
     /// Moves `parameter` one step against `gradient`.
     ///
     /// # Errors
-    /// [`KernelError::Length`] if the slices, or moments of an earlier step, differ in length.
+    /// [`KernelError::Length`] if the slices, or moments of an earlier step, differ in length; then nothing has changed.
     ///
     /// ```
     /// use taper_kernels::{Moments, Optimizer};
@@ -91,32 +91,49 @@ impl Optimizer {
         learning_rate: f64,
     ) -> Result<(), KernelError> {
         check_len("gradient", gradient.len(), parameter.len())?;
+        if moments.step == 0 {
+            moments.allocate(self, parameter.len());
+        }
+        moments.check(self, parameter.len())?;
         moments.step += 1;
         match *self {
             Optimizer::Sgd { momentum, nesterov, weight_decay } => {
-                let rule = Sgd { momentum, nesterov, weight_decay, learning_rate };
-                rule.step(parameter, gradient, moments)
+                Sgd { momentum, nesterov, weight_decay, learning_rate }.step(parameter, gradient, moments);
             }
             Optimizer::Adam { beta1, beta2, eps, weight_decay } => {
-                let rule = Adam { beta1, beta2, eps, penalty: weight_decay, shrink: 0.0, learning_rate };
-                rule.step(parameter, gradient, moments)
+                Adam { beta1, beta2, eps, penalty: weight_decay, shrink: 0.0, learning_rate }
+                    .step(parameter, gradient, moments);
             }
             Optimizer::AdamW { beta1, beta2, eps, weight_decay } => {
                 let shrink = learning_rate * weight_decay;
-                let rule = Adam { beta1, beta2, eps, penalty: 0.0, shrink, learning_rate };
-                rule.step(parameter, gradient, moments)
+                Adam { beta1, beta2, eps, penalty: 0.0, shrink, learning_rate }
+                    .step(parameter, gradient, moments);
             }
+        }
+        Ok(())
+    }
+
+    /// Which moments the rule keeps: the first, the second.
+    fn keeps(&self) -> [bool; 2] {
+        match *self {
+            Optimizer::Sgd { momentum, .. } => [momentum != 0.0, false],
+            Optimizer::Adam { .. } | Optimizer::AdamW { .. } => [true, true],
         }
     }
 }
 
-/// The moment buffer, made at the first step.
-fn buffer<'a>(moment: &'a mut Vec<f32>, len: usize, step: u64) -> Result<&'a mut [f32], KernelError> {
-    if step == 1 {
-        *moment = vec![0.0; len];
+impl Moments {
+    fn allocate(&mut self, optimizer: &Optimizer, len: usize) {
+        let [first, second] = optimizer.keeps().map(|kept| if kept { vec![0.0; len] } else { Vec::new() });
+        (self.first, self.second) = (first, second);
     }
-    check_len("moment", moment.len(), len)?;
-    Ok(moment)
+
+    fn check(&self, optimizer: &Optimizer, len: usize) -> Result<(), KernelError> {
+        let [first, second] = optimizer.keeps();
+        let moments = [("first moment", first, &self.first), ("second moment", second, &self.second)];
+        let mut kept = moments.iter().filter(|(_, kept, _)| *kept);
+        kept.try_for_each(|(what, _, moment)| check_len(what, moment.len(), len))
+    }
 }
 
 struct Sgd {
@@ -127,31 +144,26 @@ struct Sgd {
 }
 
 impl Sgd {
-    fn step(
-        &self,
-        parameter: &mut [f32],
-        gradient: &[f32],
-        moments: &mut Moments,
-    ) -> Result<(), KernelError> {
+    fn step(&self, parameter: &mut [f32], gradient: &[f32], moments: &mut Moments) {
         let (rate, decay, momentum) =
             (self.learning_rate as f32, self.weight_decay as f32, self.momentum as f32);
+        let all = parameter.par_chunks_mut(GRAIN).zip(gradient.par_chunks(GRAIN));
         if momentum == 0.0 {
-            for (parameter, &gradient) in parameter.iter_mut().zip(gradient) {
-                *parameter -= rate * (gradient + decay * *parameter);
-            }
-            return Ok(());
+            all.for_each(|(parameter, gradient)| {
+                for (parameter, &gradient) in parameter.iter_mut().zip(gradient) {
+                    *parameter -= rate * (gradient + decay * *parameter);
+                }
+            });
+            return;
         }
-        let velocity = buffer(&mut moments.first, parameter.len(), moments.step)?;
-        let all = parameter.par_chunks_mut(GRAIN).zip(velocity.par_chunks_mut(GRAIN));
-        all.zip(gradient.par_chunks(GRAIN)).for_each(|((parameter, velocity), gradient)| {
-            for ((parameter, velocity), &gradient) in parameter.iter_mut().zip(velocity).zip(gradient) {
+        all.zip(moments.first.par_chunks_mut(GRAIN)).for_each(|((parameter, gradient), velocity)| {
+            for ((parameter, &gradient), velocity) in parameter.iter_mut().zip(gradient).zip(velocity) {
                 let gradient = gradient + decay * *parameter;
                 *velocity = momentum * *velocity + gradient;
                 let direction = if self.nesterov { gradient + momentum * *velocity } else { *velocity };
                 *parameter -= rate * direction;
             }
         });
-        Ok(())
     }
 }
 
@@ -166,15 +178,7 @@ struct Adam {
 }
 
 impl Adam {
-    fn step(
-        &self,
-        parameter: &mut [f32],
-        gradient: &[f32],
-        moments: &mut Moments,
-    ) -> Result<(), KernelError> {
-        let len = parameter.len();
-        let first = buffer(&mut moments.first, len, moments.step)?;
-        let second = buffer(&mut moments.second, len, moments.step)?;
+    fn step(&self, parameter: &mut [f32], gradient: &[f32], moments: &mut Moments) {
         // A run of 2³¹ steps would take years; the powers underflow to 0 long before.
         let steps = i32::try_from(moments.step).unwrap_or(i32::MAX);
         let correction1 = 1.0 - self.beta1.powi(steps);
@@ -185,7 +189,7 @@ impl Adam {
         let (fresh1, beta2, fresh2) =
             ((1.0 - self.beta1) as f32, self.beta2 as f32, (1.0 - self.beta2) as f32);
         let all = parameter.par_chunks_mut(GRAIN).zip(gradient.par_chunks(GRAIN));
-        let moments = first.par_chunks_mut(GRAIN).zip(second.par_chunks_mut(GRAIN));
+        let moments = moments.first.par_chunks_mut(GRAIN).zip(moments.second.par_chunks_mut(GRAIN));
         all.zip(moments).for_each(|((parameter, gradient), (first, second))| {
             let values = parameter.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
             for ((parameter, &gradient), (first, second)) in values {
@@ -196,6 +200,5 @@ impl Adam {
                 *parameter = keep * *parameter - rate * *first / denominator;
             }
         });
-        Ok(())
     }
 }

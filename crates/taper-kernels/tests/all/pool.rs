@@ -12,6 +12,16 @@ struct Case {
     image: [usize; 3],
 }
 
+/// 2×2 windows side by side, which have code of their own, on random sizes.
+fn halves() -> impl Strategy<Value = Case> {
+    (0..3usize, 1..4usize, 2..14usize, 2..14usize).prop_map(|(batch, channels, h, w)| Case {
+        max: MaxPool2d::new(2),
+        avg: AvgPool2d::new(2),
+        batch,
+        image: [channels, h, w],
+    })
+}
+
 /// Random settings and sizes that fit each other.
 fn cases() -> impl Strategy<Value = Case> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
@@ -30,7 +40,7 @@ fn cases() -> impl Strategy<Value = Case> {
 
 proptest! {
     #[test]
-    fn max_pooling_matches_the_oracle(case in cases(), seed: u32) {
+    fn max_pooling_matches_the_oracle(case in prop_oneof![3 => cases(), 1 => halves()], seed: u32) {
         let g = PoolGeometry::max(&case.max, case.batch, case.image).unwrap();
         let (x, dy) = (distinct(seed, g.input_len()), random(seed, g.output_len()));
         let (mut y, mut indices) = (vec![f32::NAN; dy.len()], vec![9; dy.len()]);
@@ -65,16 +75,26 @@ fn of_equal_values_the_first_gets_the_gradient() {
 
 #[test]
 fn nan_and_infinity_pass_through_max_pooling() {
-    let g = PoolGeometry::max(&MaxPool2d::new(2), 1, [1, 2, 6]).unwrap();
-    let (mut y, mut indices) = ([0.0; 3], [0; 3]);
-    let (nan, low) = (f32::NAN, f32::NEG_INFINITY);
-    max_pool2d(
-        &g,
-        &[nan, 5.0, low, low, 1.0, f32::INFINITY, 9.0, 2.0, low, low, 2.0, 3.0],
-        &mut y,
-        &mut indices,
-    )
-    .unwrap();
-    assert!(y[0].is_nan() && y[1] == low && y[2] == f32::INFINITY, "{y:?}");
-    assert_eq!(indices, [0, 2, 5]);
+    let (nan, low, high) = (f32::NAN, f32::NEG_INFINITY, f32::INFINITY);
+    let x = [nan, 5.0, low, low, 1.0, high, 9.0, 2.0, low, low, 2.0, 3.0];
+    // The same windows by the code for 2×2 windows and, as ceil mode changes nothing here, by the general one.
+    for ceil_mode in [false, true] {
+        let pool = MaxPool2d { ceil_mode, ..MaxPool2d::new(2) };
+        let g = PoolGeometry::max(&pool, 1, [1, 2, 6]).unwrap();
+        let (mut y, mut indices) = ([0.0; 3], [0; 3]);
+        max_pool2d(&g, &x, &mut y, &mut indices).unwrap();
+        assert!(y[0].is_nan() && y[1] == low && y[2] == high, "{y:?}");
+        assert_eq!(indices, [0, 2, 5]);
+    }
+}
+
+#[test]
+fn a_window_on_padding_alone_has_no_maximum_and_takes_no_gradient() {
+    // Taps at −1 and 3 of an input of 3.
+    let pool = MaxPool2d { dilation: [1, 4], padding: [0, 1], ..MaxPool2d::new(2) };
+    let g = PoolGeometry::max(&pool, 1, [1, 2, 3]).unwrap();
+    let (mut y, mut indices, mut dx) = ([0.0], [0], [9.0; 6]);
+    max_pool2d(&g, &[1.0; 6], &mut y, &mut indices).unwrap();
+    max_pool2d_backward(&g, &indices, &[1.0], &mut dx).unwrap();
+    assert_eq!((y, dx), ([f32::NEG_INFINITY], [0.0; 6]));
 }
