@@ -25,6 +25,7 @@ mod norm;
 mod pool;
 mod softmax;
 mod storage;
+mod weighted;
 
 pub use activation::activation;
 pub use conv::conv2d;

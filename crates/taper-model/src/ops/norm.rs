@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
-use taper_kernels::{BatchNormGeometry, BatchStatistics, KernelError};
+use candle_core::{Result, Shape, Tensor};
+use taper_kernels::{BatchNormGeometry, BatchStatistics, batch_norm_backward, batch_norm_eval_backward};
 
-use super::storage::{gradient, image_dims, output, refuse, slice, with_slices};
+use super::storage::{image_dims, refuse};
+use super::weighted::{Gradients, Weighted, apply};
 
 /// Batch norm of `[N, C, H, W]` by the batch's own statistics, which are returned too, with `weight` and `bias` `[C]`.
 ///
@@ -24,10 +25,9 @@ pub fn batch_norm_train(
             x.dims()
         );
     }
-    let statistics = Arc::new(OnceLock::new());
-    let op = BatchNormOp { eps, statistics: Arc::clone(&statistics) };
-    let y = x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)?;
-    match statistics.get() {
+    let found = Arc::new(OnceLock::new());
+    let y = apply(BatchNorm { eps, by: Statistics::Batch(Arc::clone(&found)) }, x, weight, Some(bias))?;
+    match found.get() {
         Some(statistics) => Ok((y, statistics.clone())),
         None => candle_core::bail!("batch norm did not run"),
     }
@@ -45,8 +45,8 @@ pub fn batch_norm_eval(
     [running_mean, running_var]: [&Tensor; 2],
     eps: f64,
 ) -> Result<Tensor> {
-    let running = [running_mean.to_vec1::<f32>()?, running_var.to_vec1::<f32>()?];
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, BatchNormEvalOp { eps, running })
+    let by = Statistics::Running([running_mean.to_vec1()?, running_var.to_vec1()?]);
+    apply(BatchNorm { eps, by }, x, weight, Some(bias))
 }
 
 fn geometry(x: &Shape) -> Result<BatchNormGeometry> {
@@ -54,114 +54,85 @@ fn geometry(x: &Shape) -> Result<BatchNormGeometry> {
     Ok(BatchNormGeometry { batch, channels, pixels: height * width })
 }
 
-struct BatchNormOp {
+struct BatchNorm {
     eps: f64,
-    statistics: Arc<OnceLock<BatchStatistics>>,
+    by: Statistics,
 }
 
-impl CustomOp3 for BatchNormOp {
-    fn name(&self) -> &'static str {
-        "batch_norm2d"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let x = slice(x, x_layout)?;
-        let parameters = [slice(weight, weight_layout)?, slice(bias, bias_layout)?];
-        let mut y = vec![0.0; x.len()];
-        let g = geometry(x_layout.shape())?;
-        let statistics =
-            taper_kernels::batch_norm_train(g, x, parameters, self.eps, &mut y).map_err(refuse)?;
-        let _ = self.statistics.set(statistics);
-        Ok(output(y, x_layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let Some(statistics) = self.statistics.get() else {
-            candle_core::bail!("batch_norm2d: backward before forward")
-        };
-        gradients(x, weight, dy, |g, [x, weight, dy], dx| {
-            taper_kernels::batch_norm_backward(g, x, weight, statistics, self.eps, dy, dx)
-        })
-    }
-}
-
-struct BatchNormEvalOp {
-    eps: f64,
+/// What a batch norm normalises by.
+enum Statistics {
+    /// The batch's own mean and variance, which the forward pass finds and the backward pass needs.
+    Batch(Arc<OnceLock<BatchStatistics>>),
     /// Running mean and variance.
-    running: [Vec<f32>; 2],
+    Running([Vec<f32>; 2]),
 }
 
-impl CustomOp3 for BatchNormEvalOp {
-    fn name(&self) -> &'static str {
-        "batch_norm2d"
+impl Weighted for BatchNorm {
+    const NAME: &'static str = "batch_norm2d";
+    type Geometry = BatchNormGeometry;
+
+    fn geometry(&self, x: &Shape, _weight: &Shape) -> Result<BatchNormGeometry> {
+        geometry(x)
     }
 
-    fn cpu_fwd(
+    fn output_shape(&self, _g: &BatchNormGeometry, x: &Shape) -> Shape {
+        x.clone()
+    }
+
+    fn forward(
         &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let x = slice(x, x_layout)?;
-        let [mean, variance] = &self.running;
-        let parameters = [slice(weight, weight_layout)?, slice(bias, bias_layout)?, mean, variance];
-        let mut y = vec![0.0; x.len()];
-        let g = geometry(x_layout.shape())?;
-        taper_kernels::batch_norm_eval(g, x, parameters, self.eps, &mut y).map_err(refuse)?;
-        Ok(output(y, x_layout.shape().clone()))
+        g: &BatchNormGeometry,
+        x: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        y: &mut [f32],
+    ) -> Result<()> {
+        let Some(bias) = bias else { candle_core::bail!("batch norm needs a bias") };
+        match &self.by {
+            Statistics::Batch(found) => {
+                let statistics =
+                    taper_kernels::batch_norm_train(*g, x, [weight, bias], self.eps, y).map_err(refuse)?;
+                // An op instance runs forward once; were it run again, it would find the same.
+                let _ = found.set(statistics);
+                Ok(())
+            }
+            Statistics::Running([mean, variance]) => {
+                let parameters = [weight, bias, mean, variance];
+                taper_kernels::batch_norm_eval(*g, x, parameters, self.eps, y).map_err(refuse)
+            }
+        }
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        gradients(x, weight, dy, |g, [x, weight, dy], dx| {
-            let [mean, variance] = &self.running;
-            taper_kernels::batch_norm_eval_backward(g, x, weight, [mean, variance], self.eps, dy, dx)
-        })
+        g: &BatchNormGeometry,
+        x: &[f32],
+        weight: &[f32],
+        dy: &[f32],
+        gradients: Gradients<'_>,
+    ) -> Result<()> {
+        // The kernel finds all three gradients together.
+        let mut unwanted = Vec::new();
+        let dx = gradients.x.unwrap_or_else(|| {
+            unwanted.resize(x.len(), 0.0);
+            &mut unwanted
+        });
+        let found = match &self.by {
+            Statistics::Batch(found) => {
+                let Some(statistics) = found.get() else {
+                    candle_core::bail!("batch_norm2d: backward before forward")
+                };
+                batch_norm_backward(*g, x, weight, statistics, self.eps, dy, dx)
+            }
+            Statistics::Running([mean, variance]) => {
+                batch_norm_eval_backward(*g, x, weight, [mean, variance], self.eps, dy, dx)
+            }
+        };
+        let [dweight, dbias] = found.map_err(refuse)?;
+        gradients.weight.copy_from_slice(&dweight);
+        if let Some(bias) = gradients.bias {
+            bias.copy_from_slice(&dbias);
+        }
+        Ok(())
     }
-}
-
-/// Both backward passes differ only in their kernel.
-fn gradients(
-    x: &Tensor,
-    weight: &Tensor,
-    dy: &Tensor,
-    kernel: impl FnOnce(
-        BatchNormGeometry,
-        [&[f32]; 3],
-        &mut [f32],
-    ) -> std::result::Result<[Vec<f32>; 2], KernelError>,
-) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-    let g = geometry(x.shape())?;
-    let mut dx = vec![0.0; x.elem_count()];
-    let [dweight, dbias] = with_slices([x, weight, dy], |slices| kernel(g, slices, &mut dx).map_err(refuse))?;
-    let channels = Shape::from(g.channels);
-    Ok((
-        Some(gradient(dx, x.shape())?),
-        Some(gradient(dweight, &channels)?),
-        Some(gradient(dbias, &channels)?),
-    ))
 }

@@ -69,10 +69,12 @@ fn default_folder(data: &Data, graph: &Graph) -> PathBuf {
 }
 
 /// The configuration with the dataset that was used, so that `--config` repeats the run even where `auto` would find
-/// other data.
+/// other data, and from any folder.
 fn resolved(config: &Config, data: &Data) -> Config {
     let dataset = data.provenance.name.parse().unwrap_or(config.data.dataset);
-    Config { data: DataConfig { dataset, ..config.data.clone() }, ..config.clone() }
+    let data_dir = config.data.data_dir.as_ref();
+    let data_dir = data_dir.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.clone()));
+    Config { data: DataConfig { dataset, data_dir, ..config.data.clone() }, ..config.clone() }
 }
 
 /// Seeded training and validation parts; the limit cuts the training part only.
