@@ -21,7 +21,8 @@ use pool::{AvgPool2d, MaxPool2d};
 
 /// A layer of a network, with its settings.
 ///
-/// The enum is exhaustive on purpose: every reading of a graph must answer for a new op.
+/// The enum is exhaustive on purpose: every reading of a graph must answer for a new op. To serde an op is its name
+/// (`"relu"`), or its name and settings (`{"dropout": {"p": 0.3}}`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
@@ -53,7 +54,7 @@ pub enum Op {
     Sigmoid,
     /// Softmax over dimension 1, the channels or features.
     Softmax,
-    /// Zeroes each element with a probability while training, and nothing otherwise.
+    /// While training, zeroes each element with a probability; otherwise does nothing.
     Dropout(Dropout),
     /// Joins all dimensions after the batch: `[N, C, H, W]` → `[N, C·H·W]`.
     Flatten,

@@ -1,18 +1,4 @@
 //! A graph as a TOML file.
-//!
-//! ```toml
-//! name = "small"
-//! input = [1, 28, 28]          # C, H, W
-//!
-//! [[layers]]
-//! name = "conv"                # left out: the layer's number, from 0
-//! op = "conv2d"
-//! out_channels = 8
-//! kernel = 3                   # or [3, 3]
-//!
-//! [[layers]]
-//! op = "relu"                  # reads the layer above, unless `inputs = ["…"]` says otherwise
-//! ```
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -30,8 +16,30 @@ struct Text {
 }
 
 impl Graph {
-    /// Reads a network file: a name, the input sizes and a list of layers. A layer reads the one above it
-    /// unless `inputs` names others.
+    /// Reads a network file: a name, the input sizes and a list of layers.
+    ///
+    /// A layer has an `op`, named in lower case, and that op's settings, named as the fields of [`Conv2d`](crate::Conv2d)
+    /// and its like; those with a default in PyTorch may be left out. It reads the layer above, the first one the input.
+    ///
+    /// ```
+    /// let graph = taper_graph::Graph::from_toml(r#"
+    ///     name = "small"
+    ///     input = [1, 28, 28]           # C, H, W
+    ///
+    ///     [[layers]]
+    ///     name = "conv"                 # left out: the layer's number, from 0
+    ///     op = "conv2d"
+    ///     out_channels = 1
+    ///     kernel = 3                    # or [3, 3]: height and width
+    ///     padding = 1
+    ///
+    ///     [[layers]]
+    ///     op = "add"
+    ///     inputs = ["conv", "input"]    # left out: the layer above
+    /// "#)?;
+    /// assert_eq!(graph.output_shape().to_string(), "[N, 1, 28, 28]");
+    /// # Ok::<(), taper_graph::GraphError>(())
+    /// ```
     ///
     /// # Errors
     /// [`GraphError`] naming the line (of a syntax error) or the layer, and what would be right.
