@@ -22,7 +22,7 @@
 //! ```
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ::safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
@@ -126,7 +126,8 @@ pub fn save(path: &Path, weights: &Weights, metadata: &Metadata) -> Result<(), S
 pub fn to_bytes(weights: &Weights, metadata: &Metadata) -> Result<Vec<u8>, SafetensorsError> {
     let encode = |cause: String| SafetensorsError::Encode { cause };
     let text = serde_json::to_string(metadata).map_err(|error| encode(error.to_string()))?;
-    let header = HashMap::from([(KEY.to_owned(), text)]);
+    #[expect(clippy::disallowed_types, reason = "what `serialize` takes; one key has no order")]
+    let header = std::collections::HashMap::from([(KEY.to_owned(), text)]);
     let tensors = weights.iter().map(|(name, array)| (name, ArrayView(array)));
     serialize(tensors, Some(header)).map_err(|error| encode(error.to_string()))
 }

@@ -1,5 +1,6 @@
 //! The exporter against independent readers: rten, candle-onnx, and a naive forward in f64.
 #![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::disallowed_types, reason = "what the oracles take")]
 
 #[path = "all/inspect.rs"]
 mod inspect;

@@ -94,18 +94,39 @@ pub fn create_folder(path: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(path).map_err(WriteError::at(path))
 }
 
-/// Creates the folder `path` and proves, by writing and deleting a small file, that it can be written to:
-/// so that a training run fails before its first step and not after its last.
+/// Proves that the folder `path` can be created and written to, by doing so: so that a training run fails before its
+/// first step and not after its last. A folder that was not there is deleted again.
 ///
 /// # Errors
 /// [`WriteError`] with the path and the cause.
 pub fn check_writable(path: &Path) -> Result<(), WriteError> {
+    let existed = path.exists();
     create_folder(path)?;
     let probe = || -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".taper-").suffix(".tmp").tempfile_in(path)?;
-        file.write_all(b"taper")
+        file.write_all(b"taper")?;
+        file.close()?;
+        if existed { Ok(()) } else { fs::remove_dir(path) }
     };
     probe().map_err(WriteError::at(path))
+}
+
+/// A new folder inside `folder`, deleted with all that is in it when the value is dropped: the place to write several
+/// files that are to appear together.
+///
+/// # Errors
+/// [`WriteError`] with the path and the cause.
+pub fn staging_folder(folder: &Path) -> Result<tempfile::TempDir, WriteError> {
+    create_folder(folder)?;
+    tempfile::Builder::new().prefix(".taper-").tempdir_in(folder).map_err(WriteError::at(folder))
+}
+
+/// Moves a file that was written in a [`staging_folder`] into its place, over what stands there.
+///
+/// # Errors
+/// [`WriteError`] with the path and the cause.
+pub fn move_into_place(from: &Path, to: &Path) -> Result<(), WriteError> {
+    fs::rename(from, to).and_then(|()| sync_folder(parent(to))).map_err(WriteError::at(to))
 }
 
 /// The folder that holds `path`; `.` for a bare file name.
@@ -153,6 +174,23 @@ mod tests {
         let path = folder.path().join("nowhere").join("model.onnx");
         let error = write_atomic(&path, |file| file.write_all(b"x")).unwrap_err();
         assert!(error.to_string().contains("model.onnx"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_was_only_probed_is_gone_again() {
+        let folder = tempfile::tempdir().unwrap();
+        check_writable(&folder.path().join("run")).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn staged_files_appear_when_they_are_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let staging = staging_folder(&folder.path().join("run")).unwrap();
+        fs::write(staging.path().join("a"), "new").unwrap();
+        move_into_place(&staging.path().join("a"), &folder.path().join("run/a")).unwrap();
+        drop(staging);
+        assert_eq!(fs::read_dir(folder.path().join("run")).unwrap().count(), 1);
     }
 
     #[test]

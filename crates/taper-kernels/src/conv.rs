@@ -7,8 +7,11 @@ use crate::geometry::ConvGeometry;
 use crate::im2col::{col2im, gather_planes, group_of, group_of_mut, im2col, scatter_planes};
 use crate::matmul::{Into, Matrix, matmul};
 
-/// Images whose weight gradients are summed by one task; fixed, so that the order of additions is.
-const CHUNK: usize = 10;
+/// Images whose weight gradients are summed by one task; a function of the batch alone, so that the order of additions
+/// is. Each task has sums of its own, so there are at most 64.
+fn chunk(batch: usize) -> usize {
+    batch.div_ceil(64).max(10)
+}
 
 /// Output pixels that one matrix product should have at least: over the 49 of a single 7×7 image it would run at half
 /// the speed, and over thousands its operands would leave the cache.
@@ -113,8 +116,9 @@ fn sum(values: &[f32]) -> f64 {
 
 /// Each task sums its chunk of images; the chunks' sums are added up in order.
 fn weight_gradient(g: &ConvGeometry, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
-    let images = block_images(g).min(CHUNK);
-    let chunks = x.par_chunks(CHUNK * g.image_len()).zip(dy.par_chunks(CHUNK * g.out_image_len()));
+    let chunk = chunk(g.batch);
+    let images = block_images(g).min(chunk);
+    let chunks = x.par_chunks(chunk * g.image_len()).zip(dy.par_chunks(chunk * g.out_image_len()));
     let partial = |(x, dy): (&[f32], &[f32])| {
         let mut sum = vec![0.0; g.weight_len()];
         let mut matrices = Matrices::new(g, images);

@@ -39,6 +39,14 @@ pub enum ModelError {
         /// The shape of its output.
         output: Shape,
     },
+    /// The network ends in softmax, which the loss applies by itself.
+    #[error(
+        "the network ends in the softmax `{node}`, but the loss takes logits and applies softmax itself; delete that layer"
+    )]
+    Softmax {
+        /// The node's name.
+        node: String,
+    },
     /// A batch norm saw one value a channel, which has no variance.
     #[error(
         "batch norm `{node}` sees one value a channel while training, which has no variance; use a larger batch"

@@ -56,9 +56,13 @@ impl Trainer {
     /// A trainer at its first step.
     ///
     /// # Errors
-    /// [`ModelError::Output`] if the network does not end in `[N, classes]`.
+    /// [`ModelError::Output`] if the network does not end in `[N, classes]`, [`ModelError::Softmax`] if it ends in
+    /// probabilities.
     pub fn new(mut model: Model, settings: TrainerSettings) -> Result<Self, ModelError> {
         model.classes()?;
+        if let Some(last) = model.graph().nodes().last().filter(|node| node.op == Op::Softmax) {
+            return Err(ModelError::Softmax { node: last.name.clone() });
+        }
         model.set_seed(settings.seed);
         let moments = model.parameters().iter().map(|_| Moments::default()).collect();
         Ok(Self { model, settings, engine: Engine::default(), moments, step: 0 })

@@ -32,8 +32,8 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<ExitCode, Error> {
     let threads = cli.command.threads()?;
     if let Some(threads) = threads {
-        // A pool that is there already cannot be replaced; nothing has used it yet.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        pool.map_err(|cause| Error::Threads { threads, cause: cause.to_string() })?;
     }
     commands::run(cli)
 }

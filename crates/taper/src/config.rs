@@ -14,8 +14,8 @@ use crate::error::Error;
 /// ```
 /// let config = taper::Config::from_toml("[train]\nepochs = 2\n")?;
 /// assert_eq!((config.train.epochs, config.train.batch_size), (2, 100));
-/// assert_eq!(taper::Config::from_toml(&config.to_toml())?, config);
-/// # Ok::<(), String>(())
+/// assert_eq!(taper::Config::from_toml(&config.to_toml()?)?, config);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -67,33 +67,73 @@ impl Default for DataConfig {
 
 /// What to train: the `[model]` table, with a preset or the text of a network file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected `preset = \"…\"` or `graph = \"\"\"…\"\"\"`")]
+#[serde(try_from = "ModelText", into = "ModelText")]
 pub enum ModelConfig {
-    /// A network that comes with Taper.
-    Preset {
-        /// Its name.
-        preset: String,
-    },
+    /// The name of a network that comes with Taper.
+    Preset(String),
     /// The text of a network file.
-    Graph {
-        /// The text.
-        graph: String,
-    },
+    Graph(String),
+}
+
+/// [`ModelConfig`] as a file writes it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelText {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    graph: Option<String>,
+}
+
+impl TryFrom<ModelText> for ModelConfig {
+    type Error = &'static str;
+
+    fn try_from(text: ModelText) -> Result<Self, Self::Error> {
+        match (text.preset, text.graph) {
+            (Some(preset), None) => Ok(ModelConfig::Preset(preset)),
+            (None, Some(graph)) => Ok(ModelConfig::Graph(graph)),
+            _ => Err("give either `preset`, a name, or `graph`, the text of a network file"),
+        }
+    }
+}
+
+impl From<ModelConfig> for ModelText {
+    fn from(model: ModelConfig) -> Self {
+        match model {
+            ModelConfig::Preset(preset) => Self { preset: Some(preset), graph: None },
+            ModelConfig::Graph(graph) => Self { preset: None, graph: Some(graph) },
+        }
+    }
 }
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        ModelConfig::Preset { preset: Preset::default().name().to_owned() }
+        ModelConfig::Preset(Preset::default().name().to_owned())
     }
 }
 
 impl Config {
-    /// Reads a configuration.
+    /// Reads a configuration, and proves that a run could start with it.
     ///
     /// # Errors
-    /// What is wrong with the text, with its line.
+    /// What is wrong with the text, with its line or the setting.
     pub fn from_toml(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        let counts = [
+            ("threads", self.threads),
+            ("data.limit", self.data.limit),
+            ("data.validation", Some(self.data.validation)),
+        ];
+        if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
+            return Err(format!("{name} is 0; it must be at least 1"));
+        }
+        self.model.graph().map_err(|error| format!("[model]: {error}"))?;
+        self.train.validate().map_err(|error| format!("[train]: {error}"))
     }
 
     /// Reads a configuration file.
@@ -110,9 +150,11 @@ impl Config {
     }
 
     /// The whole configuration as text.
-    pub fn to_toml(&self) -> String {
-        // Plain numbers, strings and tables always have a TOML form.
-        toml::to_string(self).unwrap_or_default()
+    ///
+    /// # Errors
+    /// [`Error::NoToml`] for a folder whose name is not Unicode, or a seed above 2⁶³ − 1.
+    pub fn to_toml(&self) -> Result<String, Error> {
+        toml::to_string(self).map_err(|error| Error::NoToml { cause: error.to_string() })
     }
 }
 
@@ -136,12 +178,12 @@ impl ModelConfig {
     pub fn from_name(name: &str) -> Result<Self, Error> {
         if !name.ends_with(".toml") {
             let preset: Preset = name.parse()?;
-            return Ok(ModelConfig::Preset { preset: preset.name().to_owned() });
+            return Ok(ModelConfig::Preset(preset.name().to_owned()));
         }
         let path = Path::new(name);
         let text = read_text(path)?;
         Graph::from_toml(&text).map_err(|cause| Error::Graph { file: Some(path.to_owned()), cause })?;
-        Ok(ModelConfig::Graph { graph: text })
+        Ok(ModelConfig::Graph(text))
     }
 
     /// The network.
@@ -150,8 +192,8 @@ impl ModelConfig {
     /// [`GraphError`] if it is not valid.
     pub fn graph(&self) -> Result<Graph, GraphError> {
         match self {
-            ModelConfig::Preset { preset } => preset.parse::<Preset>()?.graph(),
-            ModelConfig::Graph { graph } => Graph::from_toml(graph),
+            ModelConfig::Preset(preset) => preset.parse::<Preset>()?.graph(),
+            ModelConfig::Graph(graph) => Graph::from_toml(graph),
         }
     }
 }

@@ -75,6 +75,51 @@ pub enum Error {
         /// The file that is missing.
         missing: &'static str,
     },
+    /// A configuration has no form as text.
+    #[error(
+        "the configuration cannot be written as TOML: {cause}; use paths in Unicode and a seed below 2^63"
+    )]
+    NoToml {
+        /// What the TOML writer said.
+        cause: String,
+    },
+    /// The folder for the run holds files of the same names that are no run of Taper's.
+    #[error(
+        "{} is in the way: it is there, but {} holds no run of Taper's; choose another folder with --out, or move it",
+        file.display(), path.display()
+    )]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// The file that would be overwritten.
+        file: PathBuf,
+    },
+    /// The ONNX file would overwrite another file of the run.
+    #[error("{} belongs to the run itself; write the ONNX file elsewhere", path.display())]
+    OwnFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The network does not classify digits.
+    #[error("the network of {} takes {input} and tells {classes} classes apart; `predict` needs [N, 1, 28, 28] and {names}", path.display())]
+    NotDigits {
+        /// The folder of the run.
+        path: PathBuf,
+        /// The shape of its input.
+        input: String,
+        /// The number of its logits.
+        classes: usize,
+        /// The number of class names.
+        names: usize,
+    },
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads: {cause}; give a smaller number with --threads")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        cause: String,
+    },
     /// There is no run to take the network from.
     #[error(
         "there is no finished run under `runs/`; train one with `taper pipeline`, or name one with --run"

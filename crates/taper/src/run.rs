@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use taper_export::{Metadata, safetensors};
-use taper_files::{WriteError, write_atomic};
+use taper_files::{WriteError, check_writable, move_into_place, staging_folder, write_atomic};
 use taper_graph::Weights;
 
 use crate::config::{Config, read_text};
@@ -14,10 +14,11 @@ use crate::metrics::Metrics;
 
 const METRICS: &str = "metrics.json";
 
-/// Everything a run leaves, in the order it is deleted when another run replaces it: `metrics.json`, which says that a
-/// run is finished, goes first and comes last.
-const FILES: [&str; 6] =
-    [METRICS, "model.onnx", "model.safetensors", "history.csv", "config.toml", "README.md"];
+/// What training leaves; `metrics.json`, which says that there is a run, comes last.
+const TRAINED: [&str; 4] = ["model.safetensors", "history.csv", "config.toml", METRICS];
+
+/// What evaluation and export add.
+const ADDED: [&str; 2] = ["model.onnx", "README.md"];
 
 /// The folder of a run: `model.safetensors`, `model.onnx`, `metrics.json`, `history.csv`, `config.toml`, `README.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,18 +67,55 @@ impl RunFolder {
         self.0.join("README.md")
     }
 
-    /// Deletes what an earlier run left, and nothing else: a folder may hold other files too.
+    /// Whether `path` is one of the run's own files.
+    pub(crate) fn owns(&self, path: &Path) -> bool {
+        let names = || TRAINED.iter().chain(&ADDED);
+        names().any(|name| same_file(&self.0.join(name), path))
+    }
+
+    /// Whether `path` is the run's own ONNX file.
+    pub(crate) fn is_onnx(&self, path: &Path) -> bool {
+        same_file(&self.onnx(), path)
+    }
+
+    /// Proves that a run may be written here: into a folder with a run of Taper's, which it replaces, or one where no
+    /// file bears the name of one of its own.
     ///
     /// # Errors
-    /// [`WriteError`] naming the file that could not be deleted.
-    pub(crate) fn clear(&self) -> Result<(), WriteError> {
-        for path in FILES.map(|file| self.0.join(file)) {
+    /// [`Error::Foreign`] naming the file in the way, or a folder that cannot be written.
+    pub(crate) fn check_free(&self) -> Result<(), Error> {
+        check_writable(&self.0)?;
+        let mut names = TRAINED.iter().chain(&ADDED).map(|name| self.0.join(name));
+        match names.find(|path| path.exists()) {
+            Some(file) if self.metrics().is_err() => Err(Error::Foreign { path: self.0.clone(), file }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is a run that was trained to its end.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.metrics().is_ok_and(|metrics| !metrics.train.interrupted)
+    }
+
+    /// Takes the place of an earlier run: all files are written by `write` into a folder beside their places first, so
+    /// that a full disk leaves the earlier run as it was. Other files in the folder stay.
+    ///
+    /// # Errors
+    /// [`Error`] naming the file that could not be written.
+    pub(crate) fn replace(&self, write: impl FnOnce(&RunFolder) -> Result<(), Error>) -> Result<(), Error> {
+        let staging = staging_folder(&self.0)?;
+        let staged = RunFolder::new(staging.path());
+        write(&staged)?;
+        for path in [METRICS].iter().chain(&ADDED).map(|name| self.0.join(name)) {
             match fs::remove_file(&path) {
                 Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                    return Err(WriteError::new(&path, cause));
+                    return Err(WriteError::new(&path, cause).into());
                 }
                 _ => {}
             }
+        }
+        for name in TRAINED {
+            move_into_place(&staged.0.join(name), &self.0.join(name))?;
         }
         Ok(())
     }
@@ -90,8 +128,8 @@ impl RunFolder {
         Config::read(&self.0.join("config.toml"))
     }
 
-    pub(crate) fn write_config(&self, config: &Config) -> Result<(), WriteError> {
-        write_text(&self.0.join("config.toml"), &config.to_toml())
+    pub(crate) fn write_config(&self, text: &str) -> Result<(), WriteError> {
+        write_text(&self.0.join("config.toml"), text)
     }
 
     /// Reads the metrics.
@@ -128,14 +166,23 @@ fn write_text(path: &Path, text: &str) -> Result<(), WriteError> {
     write_atomic(path, |file| file.write_all(text.as_bytes()))
 }
 
-/// The finished run under `runs` whose metrics are newest.
+/// Whether two paths name one file, which need not be there.
+fn same_file(a: &Path, b: &Path) -> bool {
+    let folder = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()
+    };
+    a.file_name() == b.file_name() && folder(a).is_some() && folder(a) == folder(b)
+}
+
+/// The run under `runs` that was trained to its end and whose metrics are newest.
 ///
 /// # Errors
 /// [`Error::NoRuns`] if there is none.
 pub fn newest_run(runs: &Path) -> Result<RunFolder, Error> {
     let entries = fs::read_dir(runs).map_err(|_| Error::NoRuns)?;
     let finished = entries.flatten().filter_map(|entry| {
-        let folder = RunFolder::finished(&entry.path()).ok()?;
+        let folder = RunFolder::finished(&entry.path()).ok().filter(RunFolder::is_whole)?;
         let time = fs::metadata(folder.0.join(METRICS)).and_then(|metrics| metrics.modified()).ok()?;
         Some((time, folder))
     });

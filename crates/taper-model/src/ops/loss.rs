@@ -23,11 +23,13 @@ pub fn cross_entropy(logits: &Tensor, labels: &[u8], label_smoothing: f64) -> Re
     }
 }
 
+/// The loss and its gradient, which the forward pass finds along the way.
+type Found = Arc<Mutex<Option<(Loss, Vec<f32>)>>>;
+
 struct CrossEntropyOp {
     labels: Vec<u8>,
     label_smoothing: f64,
-    /// The loss and its gradient, which the forward pass finds along the way.
-    found: Arc<Mutex<Option<(Loss, Vec<f32>)>>>,
+    found: Found,
 }
 
 impl CustomOp1 for CrossEntropyOp {

@@ -1,7 +1,7 @@
 //! What a model and a trainer promise: learning, determinism, modes, errors.
 
 use candle_core::{Device, ModuleT, Tensor, Var};
-use taper_graph::{BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset};
+use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset};
 use taper_model::{Mode, Model, ModelError, Optimizer, Trainer, TrainerSettings, ops};
 
 use crate::fixture::{flat, relative_error};
@@ -26,6 +26,31 @@ fn branching() -> Graph {
     let drop = graph.wire("drop", Op::dropout(0.25), &[pool]).unwrap();
     let flat = graph.wire("flat", Op::Flatten, &[drop]).unwrap();
     graph.wire("fc", Op::Linear(Linear::new(3)), &[flat]).unwrap();
+    graph
+}
+
+/// Every op that `branching` and the presets lack, in a graph without ties.
+fn every_other_op() -> Graph {
+    let mut graph = Graph::new("every-other-op", &[2, 6, 6]).unwrap();
+    let mut value = graph.input();
+    let average =
+        AvgPool2d { stride: [1; 2], padding: [1; 2], count_include_pad: false, ..AvgPool2d::new(3) };
+    let ops = [
+        Op::Conv2d(Conv2d { groups: 2, dilation: [2, 1], ..Conv2d::new(4, 2).padding(1) }),
+        Op::Gelu,
+        Op::AvgPool2d(average),
+        Op::Tanh,
+        Op::MaxPool2d(MaxPool2d::new(3).stride(2).padding(1)),
+        Op::Softmax,
+        Op::Conv2d(Conv2d::new(3, 1)),
+        Op::Sigmoid,
+        Op::GlobalAvgPool,
+        Op::Flatten,
+        Op::Linear(Linear { out_features: 3, bias: false }),
+    ];
+    for (number, op) in ops.into_iter().enumerate() {
+        value = graph.wire(number.to_string(), op, &[value]).unwrap();
+    }
     graph
 }
 
@@ -65,8 +90,9 @@ fn gradients_of_a_branching_network_match_finite_differences() {
 /// The loss, gradients and running statistics of a first training step, by candle's autograd and by the trainer.
 #[test]
 fn the_trainer_agrees_with_candles_autograd() {
-    for preset in ["branching", "lenet5", "residual"] {
-        let graph = preset.parse::<Preset>().map_or_else(|_| branching(), |preset| preset.graph().unwrap());
+    let presets = [Preset::LeNet5, Preset::Residual].map(|preset| preset.graph().unwrap());
+    for graph in [branching(), every_other_op()].into_iter().chain(presets) {
+        let preset = graph.name().to_owned();
         let input = graph.input_shape().with_batch(6);
         let images: Vec<f32> = images(66, 1).into_iter().take(input.iter().product()).collect();
         let labels = [0, 1, 2, 1, 0, 2];
@@ -98,13 +124,20 @@ fn the_trainer_agrees_with_candles_autograd() {
     }
 }
 
-/// Weights after three steps, as bits.
+/// Weights after two steps, as bits: of a small graph with every kind of wiring, and of the reference CNN, whose
+/// matrix products are large enough to be shared out.
 fn train_bits(threads: usize) -> Vec<u32> {
+    let graphs = [branching(), Preset::Tutorial.graph().unwrap()];
+    graphs.into_iter().flat_map(|graph| train_graph_bits(graph, threads)).collect()
+}
+
+fn train_graph_bits(graph: Graph, threads: usize) -> Vec<u32> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
-        let mut trainer = Trainer::new(Model::new(branching(), 3).unwrap(), SETTINGS).unwrap();
-        let (images, labels) = (images(37, 2), (0..37).map(|i| i % 3).collect::<Vec<u8>>());
-        for _ in 0..3 {
+        let images: Vec<f32> = images(420, 2).into_iter().take(37 * graph.input_shape().elements()).collect();
+        let labels = (0..37).map(|i| i % 3).collect::<Vec<u8>>();
+        let mut trainer = Trainer::new(Model::new(graph, 3).unwrap(), SETTINGS).unwrap();
+        for _ in 0..2 {
             trainer.step(&images, &labels, 0.1).unwrap();
         }
         let weights = trainer.model().weights().unwrap();

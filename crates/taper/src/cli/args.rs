@@ -31,7 +31,7 @@ pub(super) struct OutputArgs {
 pub(super) enum Command {
     /// Get the data, train, evaluate on the test images and export to ONNX
     Pipeline(TrainArgs),
-    /// Get the data and check them
+    /// Get MNIST (or, with --dataset synthetic, draw digits) and check it
     Download(DataArgs),
     /// Get the data and train; writes all but the ONNX file and the test scores
     Train(TrainArgs),
@@ -108,7 +108,7 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) data: DataArgs,
     /// Threads to compute on [default: all cores]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = thread_count)]
     pub(super) threads: Option<usize>,
 }
 
@@ -147,7 +147,7 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(super) limit: Option<usize>,
     /// Threads to compute on; changes no result [default: all cores]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = thread_count)]
     pub(super) threads: Option<usize>,
     /// Folder for the run [default: runs/<dataset>-<model>]
     #[arg(long, value_name = "DIR")]
@@ -178,6 +178,14 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("give a whole number of at least 1".to_owned()),
         Ok(number) => Ok(number),
     }
+}
+
+/// More threads than any machine has cores would only exhaust its memory.
+fn thread_count(text: &str) -> Result<usize, String> {
+    at_least_one(text)
+        .ok()
+        .filter(|&threads| threads <= 1024)
+        .ok_or_else(|| "give a number from 1 to 1024".to_owned())
 }
 
 fn positive(text: &str) -> Result<f64, String> {

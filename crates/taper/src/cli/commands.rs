@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
+use taper::data::Choice;
 use taper::export::onnx::inspect_file;
 use taper::pipeline::{self, Data, Observer, Predictor, TrainedRun};
 use taper::scores::Evaluation;
@@ -13,7 +14,7 @@ use super::args::{Cli, Command, DataArgs, ModelArgs, OutputArgs, RunArgs, TrainA
 use super::progress::Progress;
 use super::{INTERRUPTED, interrupt, terminal};
 
-/// Images of the test set that `predict` shows the probabilities of.
+/// Classes that `predict` shows with their probabilities.
 const SHOWN_CLASSES: usize = 3;
 
 pub(super) fn run(cli: &Cli) -> Result<ExitCode, Error> {
@@ -37,7 +38,8 @@ pub(super) fn run(cli: &Cli) -> Result<ExitCode, Error> {
 
 fn pipeline(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
     let run = train_run(args, output)?;
-    if run.metrics.train.interrupted {
+    // Ctrl-C may also have come after the last step.
+    if interrupt::asked() {
         return Ok(finish_training(&run, output));
     }
     let test = pipeline::evaluate(&run.folder, &run.data)?;
@@ -83,11 +85,12 @@ fn finish_training(run: &TrainedRun, output: &OutputArgs) -> ExitCode {
         terminal::result(format!("run       {}", run.folder.path().display()));
     }
     terminal::warn_of_fallback(&run.metrics);
-    if run.metrics.train.interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
+    if interrupt::asked() { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
 }
 
 fn download(args: &DataArgs, output: &OutputArgs) -> Result<(), Error> {
-    let mut config = taper::DataConfig::default();
+    // Digits drawn in place of a download that failed would be no download.
+    let mut config = taper::DataConfig { dataset: Choice::Mnist, ..Default::default() };
     args.apply(&mut config);
     let data = load(&config, output)?;
     let provenance = &data.provenance;
@@ -118,6 +121,10 @@ fn load(config: &taper::DataConfig, output: &OutputArgs) -> Result<Data, Error> 
 /// The run that was named, or the newest, and the data it was trained on.
 fn open_run(args: &RunArgs, output: &OutputArgs) -> Result<(RunFolder, Data), Error> {
     let folder = find_run(args.run.as_deref())?;
+    let train = folder.metrics()?.train;
+    if train.interrupted {
+        terminal::note(format!("note: this run was interrupted after {} whole epochs", train.epochs));
+    }
     let mut config = folder.config()?.data;
     args.data.apply(&mut config);
     let data = load(&config, output)?;

@@ -18,14 +18,13 @@ pub(super) struct Progress {
     bar: ProgressBar,
     last_line: Instant,
     started: Instant,
-    epoch_seconds: f64,
 }
 
 impl Progress {
     pub(super) fn new(quiet: bool) -> Self {
         let bar =
             if quiet || !terminal::watched() { ProgressBar::hidden() } else { ProgressBar::no_length() };
-        Self { quiet, bar, last_line: Instant::now(), started: Instant::now(), epoch_seconds: 0.0 }
+        Self { quiet, bar, last_line: Instant::now(), started: Instant::now() }
     }
 
     fn line(&self, text: &str) {
@@ -111,7 +110,6 @@ impl Progress {
     }
 
     fn epoch(&mut self, epoch: &EpochEnd) {
-        self.epoch_seconds += epoch.seconds;
         self.last_line = Instant::now();
         self.line(&format!(
             "epoch {}/{}  loss {:.4}  accuracy {:5.2} %  validation loss {:.4}  accuracy {:5.2} %  {:>6} images/s  {:.1} s",

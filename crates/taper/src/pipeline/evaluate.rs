@@ -8,7 +8,8 @@ use super::{Data, EVALUATION_BATCH, check_same_data};
 use crate::error::Error;
 use crate::run::RunFolder;
 
-/// Scores a run on its test images, and enters the result in its metrics, its safetensors file and its model card.
+/// Scores a run on its test images, and enters the result in its metrics, its model card, its safetensors file and, if
+/// there is one, its ONNX file.
 ///
 /// # Errors
 /// [`Error`]: no finished run, other data than it was trained on, or a file that cannot be written.
@@ -22,6 +23,10 @@ pub fn evaluate(folder: &RunFolder, data: &Data) -> Result<Evaluation, Error> {
     safetensors::save(&folder.safetensors(), &weights, &metadata)?;
     metrics.test = Some(evaluation.clone());
     folder.write_metrics(&metrics)?;
-    super::export::write_card(folder, &metrics, &metadata.graph)?;
+    if folder.onnx().exists() {
+        super::export(folder, data, &folder.onnx())?;
+    } else {
+        super::export::write_card(folder, &metrics, &metadata.graph)?;
+    }
     Ok(evaluation)
 }

@@ -44,6 +44,9 @@ impl Answers {
 /// [`Error`]: no finished run, other data than it was trained on, or a file that differs from the trained network; an
 /// earlier file at `path` then stays as it was.
 pub fn export(folder: &RunFolder, data: &Data, path: &Path) -> Result<ExportMetrics, Error> {
+    if folder.owns(path) && !folder.is_onnx(path) {
+        return Err(Error::OwnFile { path: path.to_owned() });
+    }
     let mut metrics = folder.metrics()?;
     check_same_data(&metrics, data)?;
     let (weights, metadata) = folder.network()?;
@@ -60,7 +63,7 @@ pub fn export(folder: &RunFolder, data: &Data, path: &Path) -> Result<ExportMetr
         verified_images: exported.verification.images,
         runtime: exported.verification.runtime.to_owned(),
     };
-    if path == folder.onnx() {
+    if folder.is_onnx(path) {
         metrics.export = Some(facts.clone());
         folder.write_metrics(&metrics)?;
         write_card(folder, &metrics, &graph)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use taper_data::extend_unit;
-use taper_data::prepare::digit_file;
+use taper_data::prepare::{SIDE, digit_file};
 use taper_metrics::softmax;
 use taper_model::Model;
 
@@ -39,7 +39,13 @@ impl Predictor {
     /// [`Error`] naming the file that is missing or wrong.
     pub fn open(folder: &RunFolder) -> Result<Self, Error> {
         let (weights, metadata) = folder.network()?;
-        Ok(Self { model: Model::from_weights(metadata.graph, &weights)?, class_names: metadata.class_names })
+        let model = Model::from_weights(metadata.graph, &weights)?;
+        let (input, classes, names) = (model.graph().input_shape(), model.classes()?, metadata.class_names);
+        if input.item() != [1, SIDE, SIDE] || classes != names.len() {
+            let (path, input) = (folder.path().to_owned(), input.to_string());
+            return Err(Error::NotDigits { path, input, classes, names: names.len() });
+        }
+        Ok(Self { model, class_names: names })
     }
 
     /// Classifies a PNG or JPEG file of any size and colour: it is made grey, inverted if it is dark on light, scaled

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use taper_data::Dataset;
 use taper_export::{DatasetInfo, Metadata, safetensors};
-use taper_files::check_writable;
 use taper_graph::Graph;
 use taper_model::Model;
 use taper_train::{Fitted, fit};
@@ -27,7 +26,8 @@ pub struct TrainedRun {
 }
 
 /// Gets the data, trains the network and writes all of the run but the ONNX file and the test scores, into `out` or
-/// else `runs/<dataset>-<network>`. A run that stood there is replaced, but only once training is over.
+/// else `runs/<dataset>-<network>`. A run that stood there is replaced whole, but only once training is over; a run that
+/// was interrupted does not replace one that was not, and goes to `<folder>-interrupted`.
 ///
 /// Data, network and folder are checked before the first step.
 ///
@@ -36,12 +36,13 @@ pub struct TrainedRun {
 pub fn train(config: &Config, out: Option<&Path>, observer: &mut Observer<'_>) -> Result<TrainedRun, Error> {
     config.train.validate().map_err(taper_train::TrainError::from)?;
     let graph = config.model.graph()?;
+    config.to_toml()?;
     if let Some(out) = out {
-        check_writable(out)?;
+        RunFolder::new(out).check_free()?;
     }
     let data = load_data(&config.data, observer.data)?;
-    let folder = out.map_or_else(|| default_folder(&data, &graph), Path::to_owned);
-    check_writable(&folder)?;
+    let folder = RunFolder::new(out.map_or_else(|| default_folder(&data, &graph), Path::to_owned));
+    folder.check_free()?;
     let (train, validation) = split(&config.data, &data.train, config.train.seed)?;
     let sizes = [train.len(), validation.len(), data.test.len()];
     let model = Model::new(graph.clone(), config.train.seed)?;
@@ -51,21 +52,31 @@ pub fn train(config: &Config, out: Option<&Path>, observer: &mut Observer<'_>) -
         taper_version: env!("CARGO_PKG_VERSION").to_owned(),
         dataset: dataset_metrics(&data, sizes),
         model: model_metrics(&graph),
-        train: train_metrics(&fitted, config),
+        train: train_metrics(&fitted, config.train.seed),
         test: None,
         export: None,
     };
-    let folder = RunFolder::new(folder);
-    folder.clear()?;
-    safetensors::save(&folder.safetensors(), &fitted.model.weights()?, &metadata(graph, &metrics.dataset))?;
-    fitted.history.write_csv(&folder.history())?;
-    folder.write_config(&resolved(config, &data))?;
-    folder.write_metrics(&metrics)?;
+    let folder = if fitted.interrupted && folder.is_whole() { beside(&folder) } else { folder };
+    let config = resolved(config, &data).to_toml()?;
+    let metadata = metadata(graph, &metrics.dataset);
+    folder.replace(|staged| {
+        safetensors::save(&staged.safetensors(), &fitted.model.weights()?, &metadata)?;
+        fitted.history.write_csv(&staged.history())?;
+        staged.write_config(&config)?;
+        Ok(staged.write_metrics(&metrics)?)
+    })?;
     Ok(TrainedRun { folder, data, metrics })
 }
 
 fn default_folder(data: &Data, graph: &Graph) -> PathBuf {
     Path::new("runs").join(format!("{}-{}", data.provenance.name, graph.name()))
+}
+
+/// Where an interrupted run goes that must not replace the whole one in `folder`.
+fn beside(folder: &RunFolder) -> RunFolder {
+    let mut name = folder.path().file_name().unwrap_or("run".as_ref()).to_owned();
+    name.push("-interrupted");
+    RunFolder::new(folder.path().with_file_name(name))
 }
 
 /// The configuration with the dataset that was used, so that `--config` repeats the run even where `auto` would find
@@ -106,7 +117,7 @@ fn model_metrics(graph: &Graph) -> ModelMetrics {
     ModelMetrics { name: graph.name().to_owned(), parameters, multiply_adds }
 }
 
-fn train_metrics(fitted: &Fitted, config: &Config) -> TrainMetrics {
+fn train_metrics(fitted: &Fitted, seed: u64) -> TrainMetrics {
     let throughput = fitted.throughput();
     let best = fitted.history.best_epoch();
     TrainMetrics {
@@ -116,15 +127,11 @@ fn train_metrics(fitted: &Fitted, config: &Config) -> TrainMetrics {
         validation_accuracy: best.map(|epoch| epoch.validation_accuracy),
         seconds: throughput.seconds,
         images_per_second: throughput.images_per_second(),
-        seed: config.train.seed,
-        threads: config.threads.unwrap_or_else(available_threads),
+        seed,
+        threads: rayon::current_num_threads(),
         interrupted: fitted.interrupted,
         per_epoch: fitted.timings.clone(),
     }
-}
-
-fn available_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn metadata(graph: Graph, dataset: &DatasetMetrics) -> Metadata {

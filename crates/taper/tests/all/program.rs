@@ -38,14 +38,24 @@ pub(crate) fn succeed(folder: &Path, words: &[&str]) -> String {
 }
 
 /// A small run on few of the synthetic digits, trained once for all tests.
-pub(crate) const SMALL: [&str; 8] =
-    ["--dataset", "synthetic", "--model", "lenet5", "--limit", "3000", "--epochs", "1"];
+pub(crate) const SMALL: [&str; 10] =
+    ["--dataset", "synthetic", "--model", "small.toml", "--limit", "6000", "--epochs", "2", "--lr", "0.002"];
+
+/// Writes the network of the small run: LeNet-5 with dropout, so that all that is drawn from the seed takes part.
+pub(crate) fn write_network(folder: &Path) {
+    let dropout = "[[layers]]\nname = \"dropout\"\nop = \"dropout\"\np = 0.1\n\n";
+    let last = "[[layers]]\nname = \"fc3\"";
+    let text = taper::graph::Preset::LeNet5.toml().replace(last, &format!("{dropout}{last}"));
+    assert!(text.contains(dropout));
+    std::fs::write(folder.join("small.toml"), text).unwrap();
+}
 
 /// The folder with the small run in `run`.
 pub(crate) fn small_run() -> &'static Path {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
+        write_network(folder.path());
         let words = [&["pipeline", "--out", "run"], &SMALL[..]].concat();
         succeed(folder.path(), &words);
         folder
@@ -58,6 +68,7 @@ pub(crate) fn copy_of_small_run() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     std::fs::create_dir(&run).unwrap();
+    write_network(folder.path());
     for file in std::fs::read_dir(small_run().join("run")).unwrap() {
         let file = file.unwrap();
         std::fs::copy(file.path(), run.join(file.file_name())).unwrap();
