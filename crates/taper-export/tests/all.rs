@@ -16,6 +16,8 @@ mod presets;
 mod reference;
 #[path = "all/safetensors.rs"]
 mod safetensors;
+#[path = "all/trained.rs"]
+mod trained;
 #[path = "all/verify.rs"]
 mod verify;
 #[path = "all/wire_format.rs"]
