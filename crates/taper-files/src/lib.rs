@@ -95,18 +95,19 @@ pub fn create_folder(path: &Path) -> Result<(), WriteError> {
 }
 
 /// Proves that the folder `path` can be created and written to, by doing so: so that a training run fails before its
-/// first step and not after its last. A folder that was not there is deleted again.
+/// first step and not after its last. Folders that were not there are deleted again.
 ///
 /// # Errors
 /// [`WriteError`] with the path and the cause.
 pub fn check_writable(path: &Path) -> Result<(), WriteError> {
-    let existed = path.exists();
+    let made: Vec<&Path> =
+        path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
     create_folder(path)?;
     let probe = || -> io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".taper-").suffix(".tmp").tempfile_in(path)?;
         file.write_all(b"taper")?;
         file.close()?;
-        if existed { Ok(()) } else { fs::remove_dir(path) }
+        made.iter().try_for_each(fs::remove_dir)
     };
     probe().map_err(WriteError::at(path))
 }
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn a_folder_that_was_only_probed_is_gone_again() {
         let folder = tempfile::tempdir().unwrap();
-        check_writable(&folder.path().join("run")).unwrap();
+        check_writable(&folder.path().join("runs/run")).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

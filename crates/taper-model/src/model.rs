@@ -256,6 +256,13 @@ impl Model {
     }
 }
 
+/// The number of classes that a network tells apart.
+pub(crate) fn classes(graph: &Graph) -> Result<usize, ModelError> {
+    let output = graph.output_shape();
+    let refuse = |_| ModelError::Output { graph: graph.name().to_owned(), output: output.clone() };
+    output.features().map_err(refuse)
+}
+
 impl ModuleT for Model {
     /// Training mode draws new dropout at every call; see [`Model::forward`] to say which.
     fn forward_t(&self, xs: &Tensor, train: bool) -> CandleResult<Tensor> {

@@ -3,13 +3,13 @@
 use std::sync::Mutex;
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result as CandleResult, Tensor};
-use taper_graph::{Array, Op};
+use taper_graph::{Array, Graph, Op};
 use taper_kernels::{DropoutKey, Moments, Optimizer};
 
 use crate::engine::Engine;
 use crate::error::ModelError;
 use crate::layer::Saved;
-use crate::model::Model;
+use crate::model::{Model, classes};
 use crate::ops::with_variables;
 
 /// What a [`Trainer`] is told once.
@@ -59,13 +59,23 @@ impl Trainer {
     /// [`ModelError::Output`] if the network does not end in `[N, classes]`, [`ModelError::Softmax`] if it ends in
     /// probabilities.
     pub fn new(mut model: Model, settings: TrainerSettings) -> Result<Self, ModelError> {
-        model.classes()?;
-        if let Some(last) = model.graph().nodes().last().filter(|node| node.op == Op::Softmax) {
-            return Err(ModelError::Softmax { node: last.name.clone() });
-        }
+        Self::check(model.graph())?;
         model.set_seed(settings.seed);
         let moments = model.parameters().iter().map(|_| Moments::default()).collect();
         Ok(Self { model, settings, engine: Engine::default(), moments, step: 0 })
+    }
+
+    /// Proves that a network can be trained as a classifier, without making its parameters.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn check(graph: &Graph) -> Result<(), ModelError> {
+        graph.check_complete()?;
+        classes(graph)?;
+        match graph.nodes().last() {
+            Some(last) if last.op == Op::Softmax => Err(ModelError::Softmax { node: last.name.clone() }),
+            _ => Ok(()),
+        }
     }
 
     /// One step on a batch of images `[N, C, H, W]` with their labels `[N]`.

@@ -129,7 +129,7 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(super) batch_size: Option<usize>,
     /// Learning rate; with a schedule, the highest one [default: 0.001]
-    #[arg(long, value_name = "X", value_parser = positive)]
+    #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
     pub(super) lr: Option<f64>,
     /// How the learning rate changes [default: constant]
     #[arg(long, value_enum)]
@@ -138,7 +138,7 @@ pub(super) struct TrainArgs {
     #[arg(long, value_enum)]
     pub(super) optimizer: Option<OptimizerName>,
     /// Share of the target spread over all classes [default: 0]
-    #[arg(long, value_name = "X", value_parser = fraction)]
+    #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
     pub(super) label_smoothing: Option<f64>,
     /// Decides the first weights, the split, the order of the images and the dropout [default: 0]
     #[arg(long, value_name = "N")]

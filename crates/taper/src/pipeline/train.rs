@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use taper_data::Dataset;
 use taper_export::{DatasetInfo, Metadata, safetensors};
 use taper_graph::Graph;
-use taper_model::Model;
+use taper_model::{Model, Trainer};
 use taper_train::{Fitted, fit};
 
 use super::{Data, Observer, load_data};
@@ -36,6 +36,7 @@ pub struct TrainedRun {
 pub fn train(config: &Config, out: Option<&Path>, observer: &mut Observer<'_>) -> Result<TrainedRun, Error> {
     config.train.validate().map_err(taper_train::TrainError::from)?;
     let graph = config.model.graph()?;
+    Trainer::check(&graph)?;
     config.to_toml()?;
     if let Some(out) = out {
         RunFolder::new(out).check_free()?;
