@@ -96,10 +96,7 @@ impl Model {
     /// # Errors
     /// [`ModelError::Output`] if the network does not end in `[N, classes]`.
     pub fn classes(&self) -> Result<usize, ModelError> {
-        let output = self.graph.output_shape();
-        output
-            .features()
-            .map_err(|_| ModelError::Output { graph: self.graph.name().to_owned(), output: output.clone() })
+        classes(&self.graph)
     }
 
     /// A copy of all parameters and running statistics.
