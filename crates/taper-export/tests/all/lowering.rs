@@ -160,10 +160,9 @@ fn an_incomplete_graph_is_refused() {
 
 #[test]
 fn what_a_profile_lacks_is_refused_with_a_reason() {
-    let pool = MaxPool2d { dilation: [3, 1], padding: [2, 0], ..MaxPool2d::new(2) };
-    let graph =
-        Graph::sequential("dilated", &[1, 1, 4], [Op::MaxPool2d(MaxPool2d { ceil_mode: true, ..pool })]);
-    let graph = graph.unwrap();
+    // Both taps fall on the padding, above and below the one row.
+    let pool = MaxPool2d { dilation: [2, 1], padding: [1, 0], ..MaxPool2d::new(2) };
+    let graph = Graph::sequential("dilated", &[1, 1, 4], [Op::MaxPool2d(pool)]).unwrap();
     let error = lower(&graph, &reference::weights(&graph, 0), &Options::default()).unwrap_err();
     assert!(matches!(error, LowerError::Unsupported { profile: Profile::Portable, .. }));
     let text = error.to_string();

@@ -28,7 +28,7 @@ fn cases() -> Vec<(&'static str, [usize; 3], Op)> {
         ("max_ceil_dropped", [2, 3, 3], max(2, 3, 1, true)),
         ("max_ceil_incomplete", [2, 2, 2], max(3, 2, 0, true)),
         ("max_dilated", [2, 9, 9], dilated(3, 2, 0, false)),
-        ("max_dilated_padded", [2, 9, 8], dilated(2, 3, 2, false)),
+        ("max_dilated_padded", [2, 9, 8], dilated(2, 3, 1, false)),
         ("max_dilated_ceil", [2, 8, 9], dilated(3, 2, 1, true)),
         ("avg_plain", [5, 6, 7], avg(2, 2, 0, false, true)),
         ("avg_padded", [2, 7, 7], avg(3, 2, 1, false, false)),
