@@ -85,7 +85,8 @@ fn exit_code_and_signal_pass_through() {
         let output = xtask(&["pipeline"], &format!("exit {code}")).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
     }
-    for (name, signal) in [("INT", 2), ("TERM", 15), ("KILL", 9)] {
+    // Not INT: a shell that starts tests in the background has them, and all they start, ignore it.
+    for (name, signal) in [("TERM", 15), ("KILL", 9)] {
         let output = xtask(&["pipeline"], &format!("kill -{name} $$")).output().unwrap();
         assert_eq!(output.status.signal(), Some(signal), "{}", stderr(&output));
     }
