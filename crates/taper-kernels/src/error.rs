@@ -24,6 +24,14 @@ pub enum KernelError {
         /// The number of classes.
         classes: usize,
     },
+    /// The environment asks for an instruction set that this processor does not have.
+    #[error("TAPER_ISA is `{name}`, which this processor does not have; it has {known}")]
+    Isa {
+        /// What `TAPER_ISA` says.
+        name: String,
+        /// What there is.
+        known: String,
+    },
 }
 
 /// Checks the length of one argument.

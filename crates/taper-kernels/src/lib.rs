@@ -16,12 +16,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![allow(unsafe_code)]
+
 mod activation;
+pub mod blocked;
 mod conv;
 mod dropout;
 mod error;
 mod geometry;
 mod im2col;
+mod isa;
 mod linear;
 mod loss;
 mod matmul;
@@ -30,6 +34,7 @@ mod norm;
 mod optimizer;
 mod philox;
 mod pool;
+mod simd;
 mod softmax;
 
 pub use activation::{activate, activate_backward};
@@ -37,6 +42,7 @@ pub use conv::{ConvGradients, conv2d, conv2d_backward};
 pub use dropout::{DropoutKey, dropout};
 pub use error::KernelError;
 pub use geometry::{ConvGeometry, PoolGeometry};
+pub use isa::Isa;
 pub use linear::{LinearGeometry, linear, linear_backward_input, linear_backward_params};
 pub use loss::{Loss, cross_entropy};
 pub use norm::{

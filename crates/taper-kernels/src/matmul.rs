@@ -1,5 +1,4 @@
 //! Matrix products over slices, by the `gemm` crate.
-#![allow(unsafe_code)]
 
 use gemm::Parallelism;
 

@@ -3,6 +3,22 @@
 
 #[path = "all/activation.rs"]
 mod activation;
+#[path = "all/blocked/direct.rs"]
+mod blocked_direct;
+#[path = "all/blocked/elementwise.rs"]
+mod blocked_elementwise;
+#[path = "all/blocked/epilogue.rs"]
+mod blocked_epilogue;
+#[path = "all/blocked/linear.rs"]
+mod blocked_linear;
+#[path = "all/blocked/norm.rs"]
+mod blocked_norm;
+#[path = "all/blocked/pool.rs"]
+mod blocked_pool;
+#[path = "all/blocked/sparse.rs"]
+mod blocked_sparse;
+#[path = "all/blocked/winograd.rs"]
+mod blocked_winograd;
 #[path = "all/conv.rs"]
 mod conv;
 #[path = "all/lengths.rs"]

@@ -1,0 +1,17 @@
+//! Kernels on images in blocks of eight channels, the layout in which a training step keeps its values.
+//!
+//! A vector register holds eight channels of one pixel, so that neither the width of an image nor the order of its
+//! taps matters to a kernel. [`Blocked`] says where an element stands. The kernels here work on a few images at a time,
+//! on one thread; who calls them splits the batch.
+
+mod direct;
+mod elementwise;
+mod epilogue;
+mod layout;
+mod linear;
+mod norm;
+mod pool;
+mod sparse;
+mod winograd;
+
+pub use layout::Blocked;
