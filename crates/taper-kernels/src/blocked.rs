@@ -14,4 +14,7 @@ mod pool;
 mod sparse;
 mod winograd;
 
-pub use layout::Blocked;
+pub use elementwise::{ChannelSlice, Elementwise};
+pub use norm::{BlockedNorm, fold_norm, fold_norm_into_conv};
+pub use pool::{BlockedAvgPool, BlockedMaxPool};
+pub use layout::{Blocked, Values, ValuesMut};
