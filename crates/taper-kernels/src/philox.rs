@@ -14,23 +14,26 @@ pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 
 /// [`philox4x32`] of several counters at once, word by word, so that the compiler can put them side by side in vector
 /// registers.
-#[inline]
+///
+/// Each word has 64 bits to itself, for its product; what stands in the upper half of a factor does not count.
+#[inline(always)]
 pub(crate) fn philox4x32_lanes<const L: usize>(counter: [[u32; L]; 4], mut key: [u32; 2]) -> [[u32; L]; 4] {
-    const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
+    const MULTIPLIERS: [u64; 2] = [0xd251_1f53, 0xcd9e_8d57];
     const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
-    let [mut c0, mut c1, mut c2, mut c3] = counter;
+    const LOW: u64 = 0xffff_ffff;
+    let [mut c0, mut c1, mut c2, mut c3] = counter.map(|words| words.map(u64::from));
     for _ in 0..10 {
         for lane in 0..L {
-            let first = u64::from(MULTIPLIERS[0]) * u64::from(c0[lane]);
-            let second = u64::from(MULTIPLIERS[1]) * u64::from(c2[lane]);
-            c0[lane] = (second >> 32) as u32 ^ c1[lane] ^ key[0];
-            c1[lane] = second as u32;
-            c2[lane] = (first >> 32) as u32 ^ c3[lane] ^ key[1];
-            c3[lane] = first as u32;
+            let first = MULTIPLIERS[0] * (c0[lane] & LOW);
+            let second = MULTIPLIERS[1] * (c2[lane] & LOW);
+            c0[lane] = second >> 32 ^ c1[lane] ^ u64::from(key[0]);
+            c1[lane] = second;
+            c2[lane] = first >> 32 ^ c3[lane] ^ u64::from(key[1]);
+            c3[lane] = first;
         }
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
-    [c0, c1, c2, c3]
+    [c0, c1, c2, c3].map(|words| words.map(|word| word as u32))
 }
 
 #[cfg(test)]
