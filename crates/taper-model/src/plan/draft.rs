@@ -5,6 +5,9 @@ use taper_kernels::blocked::{Blocked, DirectConv};
 
 use super::chunk::Buffer;
 
+/// The most taps of a max-pool that a convolution can be fused with: which one won is kept in a byte.
+const FUSED_TAPS: usize = 254;
+
 /// What a plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -141,7 +144,8 @@ impl<'a> Drafter<'a> {
     /// Convolution with the ReLU, max-pool and dropout that follow it. (ReLU and max-pool may change places.)
     fn conv(&mut self, conv: Conv2d, chain: &mut Vec<usize>) -> Kind {
         let first = self.follow(chain, is_relu);
-        let pool = match self.follow(chain, |op| matches!(op, Op::MaxPool2d(_))) {
+        let fits = |pool: &MaxPool2d| pool.kernel[0].saturating_mul(pool.kernel[1]) <= FUSED_TAPS;
+        let pool = match self.follow(chain, |op| matches!(op, Op::MaxPool2d(pool) if fits(pool))) {
             Some(Op::MaxPool2d(pool)) => Some(pool.clone()),
             _ => None,
         };

@@ -117,7 +117,7 @@ fn the_trainer_agrees_with_candles_autograd() {
         }
         trainer.step(&images, &labels, 0.0).unwrap();
         assert_eq!(
-            trainer.model().weights().unwrap(),
+            trainer.model().unwrap().weights().unwrap(),
             model.weights().unwrap(),
             "{preset}: running statistics"
         );
@@ -140,7 +140,7 @@ fn train_graph_bits(graph: Graph, threads: usize) -> Vec<u32> {
         for _ in 0..2 {
             trainer.step(&images, &labels, 0.1).unwrap();
         }
-        let weights = trainer.model().weights().unwrap();
+        let weights = trainer.model().unwrap().weights().unwrap();
         weights.iter().flat_map(|(_, array)| array.data.iter().map(|v| v.to_bits())).collect()
     })
 }

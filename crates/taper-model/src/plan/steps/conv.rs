@@ -106,7 +106,7 @@ impl ConvStep {
         let dz = room(&mut call.scratch.gradient, images * layout.image());
         let [sum, bias] =
             sums.two_parts([DENSE, BIAS], [self.kernel.weight_sum_len(), layout.blocks() * 8]);
-        self.epilogue.backward_dense(images, forward.saved, dy, layout, dz, bias)?;
+        self.epilogue.backward_dense(forward.saved, dy, dz, layout.halo, images, bias)?;
         let work = room(&mut call.scratch.work, self.kernel.scratch_len(images));
         self.kernel.backward_weight(images, x, dz, work, sum)?;
         let Some(dx) = dx else { return Ok(()) };
@@ -193,7 +193,7 @@ impl Step for ConvStep {
     fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], saved: &mut [u8]) -> Outcome {
         let packed = self.packed()?;
         let work = room(&mut call.scratch.work, self.kernel.scratch_len(call.images));
-        let (len, codes_len) = (self.epilogue.output().image(), self.epilogue.codes_len());
+        let (len, codes_len) = (self.epilogue.output().image(), self.epilogue.codes_len(1));
         let first = call.first;
         // What is drawn when there is no dropout does not matter.
         let layer = self.following.dropout.map_or(0, |dropout| dropout.layer);
@@ -230,7 +230,7 @@ impl Step for ConvStep {
     }
 
     fn saved_len(&self) -> usize {
-        self.epilogue.codes_len()
+        self.epilogue.codes_len(1)
     }
 
     fn zero_is_dead(&self) -> bool {

@@ -1,8 +1,8 @@
 //! Steps that act on each element by itself, or on the channels of each pixel.
 
 use taper_graph::Activation;
-use taper_kernels::blocked::{Blocked, Elementwise, Values, ValuesMut};
-use taper_kernels::{DropoutKey, Isa};
+use taper_kernels::blocked::{Blocked, Elementwise, Values, ValuesMut, dropout};
+use taper_kernels::{DropoutKey, Isa, activate_backward_slice, activate_slice};
 
 use crate::plan::chunk::Sums;
 use crate::plan::draft::Drop;
@@ -41,11 +41,17 @@ impl MapStep {
     }
 
     /// The same draw as in the forward pass turns `dy` into `dx`.
-    fn dropout(&self, call: &Call<'_>, Drop { p, layer }: Drop, x: Values<'_>, y: ValuesMut<'_>) -> Outcome {
-        match call.dropout {
-            Some(key) => self.map.dropout(call.images, DropoutKey { layer, ..key }, p, call.first, x, y),
-            None => self.map.map(call.images, x, y, |x, y| y.copy_from_slice(x)),
-        }
+    fn dropout(
+        &self,
+        call: &Call<'_>,
+        Drop { p, layer }: Drop,
+        x: Values<'_>,
+        (y, halo): (&mut [f32], usize),
+    ) -> Outcome {
+        self.map.map(call.images, x, ValuesMut::new(&mut *y, halo), |x, y| y.copy_from_slice(x))?;
+        let Some(key) = call.dropout else { return Ok(()) };
+        let key = DropoutKey { layer, ..key };
+        dropout(key, p, self.input.with_halo(halo), call.first, call.images, y, self.isa)
     }
 
     /// From a blocked image to features in PyTorch's order, or back.
@@ -75,13 +81,17 @@ impl Step for MapStep {
             return Self::reorder(call, [self.input, self.output], x.get(0), y);
         }
         let x = Values::new(x.get(0), self.input.halo);
+        if let Function::Dropout(drop) = self.function {
+            return self.dropout(call, drop, x, (y, self.output.halo));
+        }
         let y = ValuesMut::new(y, self.output.halo);
         match self.function {
             Function::Activation(Activation::Relu) => self.map.relu(call.images, x, y),
-            Function::Activation(function) => self.map.activate(call.images, function, x, y),
+            Function::Activation(function) => self.map.map(call.images, x, y, |x, y| {
+                activate_slice(self.isa, function, x, y);
+            }),
             Function::Softmax => self.map.softmax(call.images, x, y),
-            Function::Dropout(drop) => self.dropout(call, drop, x, y),
-            Function::Flatten => Ok(()),
+            Function::Dropout(_) | Function::Flatten => Ok(()),
         }
     }
 
@@ -105,10 +115,12 @@ impl Step for MapStep {
                 self.map.relu_backward(call.images, y, dy.into(), dx.into())
             }
             Function::Activation(function) => {
-                self.map.activate_backward(call.images, function, x, dy.into(), dx.into())
+                self.map.map2(call.images, x, dy.into(), dx.into(), |x, dy, dx| {
+                    activate_backward_slice(self.isa, function, x, dy, dx);
+                })
             }
             Function::Softmax => self.map.softmax_backward(call.images, y, dy.into(), dx.into()),
-            Function::Dropout(drop) => self.dropout(call, drop, dy.into(), dx.into()),
+            Function::Dropout(drop) => self.dropout(call, drop, dy.into(), (dx, 0)),
         }
     }
 
