@@ -14,4 +14,5 @@ mod pool;
 mod sparse;
 mod winograd;
 
+pub use direct::DirectConv;
 pub use layout::Blocked;
