@@ -6,6 +6,7 @@
 //! column by the stride: no zeros are multiplied.
 
 mod direction;
+mod pack;
 mod phase;
 mod tiles;
 
@@ -91,9 +92,11 @@ impl DirectConv {
     pub fn new(conv: &Conv2d, input: Blocked, isa: Isa) -> Option<Self> {
         let geometry = ConvGeometry::new(conv, 1, [input.channels, input.height, input.width]).ok()?;
         let [vertical, horizontal] = &geometry.windows;
-        let forward = [Phase::forward(vertical, geometry.output[0]), Phase::forward(horizontal, geometry.output[1])];
+        let forward =
+            [Phase::forward(vertical, geometry.output[0]), Phase::forward(horizontal, geometry.output[1])];
         let backward = [Phase::backward(vertical, input.height), Phase::backward(horizontal, input.width)];
-        let beyond = |axis: usize| backward[axis].iter().map(|phase| phase.beyond(geometry.output[axis])).max();
+        let beyond =
+            |axis: usize| backward[axis].iter().map(|phase| phase.beyond(geometry.output[axis])).max();
         let halo = beyond(0).max(beyond(1)).unwrap_or(0);
         let [height, width] = geometry.output;
         let output = Blocked::new([geometry.out_channels, height, width], 0);
@@ -108,7 +111,8 @@ impl DirectConv {
         let forward = Direction::new(ahead, input, geometry.output, taps, phases);
         let backward = Direction::new(back, dz, geometry.input, taps, [&backward[0], &backward[1]]);
         let places = (0..height).flat_map(|row| (0..width).map(move |column| [row, column]));
-        let start = |window: &taper_graph::Window, at: usize| at * window.stride + input.halo - window.padding;
+        let start =
+            |window: &taper_graph::Window, at: usize| at * window.stride + input.halo - window.padding;
         let gradient = places.map(|[row, column]| {
             let from = start(vertical, row) * input.row() + start(horizontal, column) * LANES;
             [from, dz.at(0, row, column)]
@@ -160,7 +164,7 @@ impl DirectConv {
     pub fn pack(&self, weight: &[f32], packed: &mut [f32]) -> Result<(), KernelError> {
         check_len("weight", weight.len(), self.weight_len)?;
         check_len("packed", packed.len(), self.packed_len())?;
-        self.forward.pack(weight, packed);
+        dispatch!(self.isa, |s| self.forward.pack(s, weight, packed));
         Ok(())
     }
 
@@ -172,7 +176,7 @@ impl DirectConv {
     pub fn pack_backward(&self, weight: &[f32], packed: &mut [f32]) -> Result<(), KernelError> {
         check_len("weight", weight.len(), self.weight_len)?;
         check_len("packed", packed.len(), self.backward_packed_len())?;
-        self.backward.pack(weight, packed);
+        dispatch!(self.isa, |s| self.backward.pack(s, weight, packed));
         Ok(())
     }
 
@@ -248,7 +252,7 @@ impl DirectConv {
     pub fn unpack_weight_sum(&self, sums: &[&[f32]], dweight: &mut [f32]) -> Result<(), KernelError> {
         sums.iter().try_for_each(|sum| check_len("sum", sum.len(), self.weight_sum_len()))?;
         check_len("dweight", dweight.len(), self.weight_len)?;
-        self.forward.unpack_sum(sums, dweight);
+        dispatch!(self.isa, |s| self.forward.unpack_sum(s, sums, dweight));
         Ok(())
     }
 

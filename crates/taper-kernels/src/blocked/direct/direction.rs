@@ -9,6 +9,10 @@ use crate::simd::{LANES, Simd};
 /// Taps whose weights stay in the first-level cache while all pixels pass: 16 KiB.
 const PASS: usize = 256;
 
+/// Pixels that a pass over weights runs over, if the images are small: then the weights of a pass are fetched once for
+/// several images.
+const PIXELS: usize = 256;
+
 /// One or two blocks of written channels.
 #[derive(Debug, Clone)]
 pub(super) struct Unit {
@@ -17,11 +21,11 @@ pub(super) struct Unit {
     /// How many blocks.
     pub(super) vectors: usize,
     /// How many channels.
-    lanes: usize,
+    pub(super) lanes: usize,
     /// Where in a read image the channels start that it reads.
     pub(super) read: usize,
     /// Its first weight in the plain layout.
-    weight: usize,
+    pub(super) weight: usize,
 }
 
 /// The pixels that read by the same taps.
@@ -31,8 +35,6 @@ pub(super) struct Scan {
     pub(super) pixels: Offsets,
     /// For each tap of each channel, where it reads, from its pixel on, and where its weights stand in the unit.
     pub(super) taps: Offsets,
-    /// For each of them, where its weight stands in the plain layout, from the unit's first on.
-    sources: Vec<usize>,
 }
 
 /// How channels are read and weights are stored, of one direction.
@@ -57,7 +59,10 @@ pub(super) struct Direction {
     pub(super) units: Vec<Unit>,
     pub(super) scans: Vec<Scan>,
     pub(super) read: Blocked,
-    channels: Channels,
+    pub(super) channels: Channels,
+    /// For every tap of every channel where its weight stands in the plain layout and where in the packed, from the
+    /// unit's first on, in the order of the plain layout.
+    pub(super) order: Vec<[usize; 2]>,
     /// Elements of one written block of channels.
     plane: usize,
     /// Packed weights of one unit.
@@ -73,17 +78,18 @@ impl Direction {
         kernel_width: usize,
         [vertical, horizontal]: [&[Phase]; 2],
     ) -> Self {
-        let (mut scans, mut unit_len) = (Vec::new(), 0);
+        let (mut scans, mut order) = (Vec::new(), Vec::new());
         for vertical in vertical {
             for horizontal in horizontal {
-                let taps = taps(&channels, &read, kernel_width, [vertical, horizontal], &mut unit_len);
-                let (taps, sources): (Vec<_>, Vec<_>) = taps.into_iter().unzip();
+                let taps = taps(&channels, &read, kernel_width, [vertical, horizontal], &mut order);
                 let pixels = pixels(&read, width, [vertical, horizontal], taps.is_empty());
-                scans.push(Scan { pixels, taps: taps.into_iter().collect(), sources });
+                scans.push(Scan { pixels, taps });
             }
         }
+        order.sort_unstable();
+        let unit_len = order.len() * channels.width();
         let (units, plane) = (units(&channels, &read), height * width * LANES);
-        Self { units, scans, read, channels, plane, unit_len }
+        Self { units, scans, read, channels, order, plane, unit_len }
     }
 
     pub(super) fn packed_len(&self) -> usize {
@@ -91,45 +97,16 @@ impl Direction {
     }
 
     pub(super) fn scratch_len(&self) -> usize {
-        2 * self.plane
+        self.at_once() * 2 * self.plane
+    }
+
+    /// Images that pass at a time.
+    fn at_once(&self) -> usize {
+        (PIXELS * LANES / self.plane.max(1)).max(1)
     }
 
     pub(super) fn depthwise(&self) -> bool {
         self.channels.depthwise
-    }
-
-    /// Calls `visit(packed, plain, lanes)` for the weights of every tap of every unit: where its vectors stand packed,
-    /// where its first weight stands in the plain layout and how many there are, each `written_step` from the last.
-    pub(super) fn for_each_tap(&self, mut visit: impl FnMut(usize, usize, usize)) {
-        for (index, unit) in self.units.iter().enumerate() {
-            let sources = self.scans.iter().flat_map(|scan| &scan.sources);
-            for (tap, source) in sources.enumerate() {
-                let packed = index * self.unit_len + tap * self.channels.width();
-                visit(packed, unit.weight + source, unit.lanes);
-            }
-        }
-    }
-
-    /// Plain weights to the order in which they are read, with zeros for the channels beyond the last.
-    pub(super) fn pack(&self, weight: &[f32], packed: &mut [f32]) {
-        let (width, step) = (self.channels.width(), self.channels.written_step);
-        self.for_each_tap(|to, from, lanes| {
-            let to = &mut packed[to..to + width];
-            to[lanes..].fill(0.0);
-            to.iter_mut().zip(weight[from..].iter().step_by(step)).take(lanes).for_each(|(to, from)| *to = *from);
-        });
-    }
-
-    /// The sum of `sums`, in the order of [`Direction::pack`], back to plain weights.
-    pub(super) fn unpack_sum(&self, sums: &[&[f32]], weight: &mut [f32]) {
-        let step = self.channels.written_step;
-        self.for_each_tap(|from, to, lanes| {
-            let mut total = [0.0; 2 * LANES];
-            for sum in sums {
-                total.iter_mut().zip(&sum[from..from + lanes]).for_each(|(total, x)| *total += x);
-            }
-            weight[to..].iter_mut().step_by(step).zip(&total[..lanes]).for_each(|(to, from)| *to = *from);
-        });
     }
 
     /// Convolves `images` images; all lengths have been checked.
@@ -141,27 +118,40 @@ impl Direction {
         scratch: &mut [f32],
         emit: &mut dyn FnMut(usize, usize, &mut [f32]),
     ) -> Result<(), KernelError> {
-        for (image, x) in x.chunks_exact(self.read.image()).enumerate() {
+        for (part, x) in x.chunks(self.at_once() * self.read.image()).enumerate() {
             for (index, unit) in self.units.iter().enumerate() {
                 let packed = &packed[index * self.unit_len..(index + 1) * self.unit_len];
                 for scan in &self.scans {
                     self.scan(s, unit, scan, x, packed, scratch)?;
                 }
-                let planes = scratch.chunks_exact_mut(self.plane).take(unit.vectors);
-                for (vector, plane) in planes.enumerate() {
-                    let lanes = (unit.lanes - vector * LANES).min(LANES);
-                    if lanes < LANES {
-                        // Zero weights alone would let infinities and NaN into the channels beyond the last.
-                        plane.chunks_exact_mut(LANES).for_each(|pixel| pixel[lanes..].fill(0.0));
-                    }
-                    emit(image, unit.block + vector, plane);
+                for image in 0..x.len() / self.read.image() {
+                    let planes = &mut scratch[image * 2 * self.plane..];
+                    self.emit(part * self.at_once() + image, unit, planes, emit);
                 }
             }
         }
         Ok(())
     }
 
-    /// The pixels of one scan, in passes over the taps.
+    /// Hands over the planes of one unit of one image.
+    fn emit(
+        &self,
+        image: usize,
+        unit: &Unit,
+        planes: &mut [f32],
+        emit: &mut dyn FnMut(usize, usize, &mut [f32]),
+    ) {
+        for (vector, plane) in planes.chunks_exact_mut(self.plane).take(unit.vectors).enumerate() {
+            let lanes = (unit.lanes - vector * LANES).min(LANES);
+            if lanes < LANES {
+                // Zero weights alone would let infinities and NaN into the channels beyond the last.
+                plane.chunks_exact_mut(LANES).for_each(|pixel| pixel[lanes..].fill(0.0));
+            }
+            emit(image, unit.block + vector, plane);
+        }
+    }
+
+    /// The pixels of one scan of some images, in passes over the taps.
     fn scan<S: Simd>(
         &self,
         s: S,
@@ -172,21 +162,24 @@ impl Direction {
         planes: &mut [f32],
     ) -> Result<(), KernelError> {
         for (pass, sums) in scan.taps.parts(PASS).enumerate() {
-            let product = Product {
-                rows: scan.pixels.all(),
-                sums,
-                images: 1,
-                x: &x[unit.read..],
-                x_image: 0,
-                b: packed,
-                b_image: 0,
-                b_step: LANES,
-                y_step: self.plane,
-                vectors: unit.vectors,
-                apart: self.channels.depthwise,
-                add: pass > 0,
-            };
-            product.run(s, planes)?;
+            let images = x.chunks_exact(self.read.image());
+            for (x, planes) in images.zip(planes.chunks_exact_mut(2 * self.plane)) {
+                let product = Product {
+                    rows: scan.pixels.all(),
+                    sums,
+                    images: 1,
+                    x: &x[unit.read..],
+                    x_image: 0,
+                    b: packed,
+                    b_image: 0,
+                    b_step: LANES,
+                    y_step: self.plane,
+                    vectors: unit.vectors,
+                    apart: self.channels.depthwise,
+                    add: pass > 0,
+                };
+                product.run(s, planes)?;
+            }
         }
         Ok(())
     }
@@ -228,15 +221,15 @@ fn units(channels: &Channels, read: &Blocked) -> Vec<Unit> {
     units
 }
 
-/// Where every tap of every channel reads and where its weights stand, and where its weight stands in the plain layout.
+/// Where every tap of every channel reads and where its weights stand; `order` as in [`Direction`] but unsorted.
 /// Channels of a block follow one another for the same tap: they share a line of the cache.
 fn taps(
     channels: &Channels,
     read: &Blocked,
     kernel_width: usize,
     [vertical, horizontal]: [&Phase; 2],
-    packed: &mut usize,
-) -> Vec<([usize; 2], usize)> {
+    order: &mut Vec<[usize; 2]>,
+) -> Offsets {
     let count = if channels.depthwise { 1 } else { channels.read };
     let mut taps = Vec::new();
     for first in (0..count).step_by(LANES) {
@@ -246,14 +239,14 @@ fn taps(
                     + (right - horizontal.low()) as usize * LANES;
                 for channel in first..count.min(first + LANES) {
                     let from = channel / LANES * read.plane() + pixel + channel % LANES;
-                    let source = channel * channels.read_step + row * kernel_width + column;
-                    taps.push(([from, *packed], source));
-                    *packed += channels.width();
+                    let packed = order.len() * channels.width();
+                    taps.push([from, packed]);
+                    order.push([channel * channels.read_step + row * kernel_width + column, packed]);
                 }
             }
         }
     }
-    taps
+    taps.into_iter().collect()
 }
 
 /// Where every pixel's first tap reads and where the pixel is written.
@@ -267,5 +260,8 @@ fn pixels(read: &Blocked, width: usize, [vertical, horizontal]: [&Phase; 2], no_
         let from = start(vertical, i) * read.row() + start(horizontal, j) * LANES;
         [from, (place(vertical, i) * width + place(horizontal, j)) * LANES]
     };
-    (0..vertical.count).flat_map(|i| (0..horizontal.count).map(move |j| (i, j))).map(|(i, j)| pixel(i, j)).collect()
+    (0..vertical.count)
+        .flat_map(|i| (0..horizontal.count).map(move |j| (i, j)))
+        .map(|(i, j)| pixel(i, j))
+        .collect()
 }

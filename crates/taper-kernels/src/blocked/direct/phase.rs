@@ -27,8 +27,7 @@ impl Phase {
     pub(super) fn backward(window: &Window, size: usize) -> Vec<Self> {
         let stride = window.stride;
         let phase = |first: usize| {
-            let distance =
-                |tap: usize| (first + window.padding) as isize - (tap * window.dilation) as isize;
+            let distance = |tap: usize| (first + window.padding) as isize - (tap * window.dilation) as isize;
             let taps = (0..window.kernel).map(|tap| (tap, distance(tap)));
             let whole = taps.filter(|(_, distance)| distance.rem_euclid(stride as isize) == 0);
             let taps = whole.map(|(tap, distance)| (tap, distance / stride as isize)).collect();

@@ -24,6 +24,10 @@ impl Offsets {
         self.pairs.len()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// In parts of about equal length, none longer than `longest`; one empty part if there is nothing.
     pub(super) fn parts(&self, longest: usize) -> impl Iterator<Item = Span<'_>> {
         let count = self.len().div_ceil(longest).max(1);
@@ -146,22 +150,26 @@ impl Product<'_> {
         rows: &[[u32; 2]],
         y: &mut [f32],
     ) {
+        // Locals: stores into `y` must not make the compiler read the fields again.
+        let (images, step, add) = (self.images, self.y_step, self.add);
         for rows in rows.as_chunks::<P>().0 {
             let mut sums = [[s.splat(0.0); V]; P];
-            for image in 0..self.images {
+            for image in 0..images {
                 // SAFETY: the caller's promise.
                 unsafe { self.add_image::<S, P, V, APART>(s, image, rows, &mut sums) };
             }
-            for (row, sums) in rows.iter().zip(sums) {
-                for (vector, mut sum) in sums.into_iter().enumerate() {
-                    let at = row[1] as usize + vector * self.y_step;
-                    // SAFETY: the caller's promise.
-                    unsafe {
-                        if self.add {
-                            sum = s.add(s.load(y, at), sum);
-                        }
-                        s.store(sum, y, at);
+            if add {
+                for (row, sums) in rows.iter().zip(&mut sums) {
+                    for (vector, sum) in sums.iter_mut().enumerate() {
+                        // SAFETY: the caller's promise.
+                        *sum = s.add(unsafe { s.load(y, row[1] as usize + vector * step) }, *sum);
                     }
+                }
+            }
+            for (row, sums) in rows.iter().zip(sums) {
+                for (vector, sum) in sums.into_iter().enumerate() {
+                    // SAFETY: the caller's promise.
+                    unsafe { s.store(sum, y, row[1] as usize + vector * step) };
                 }
             }
         }
@@ -183,13 +191,14 @@ impl Product<'_> {
             return;
         }
         // A slice for each row and vector, so that each has its own address register.
+        // SAFETY: the caller's promise, here and below: the starts are within what `check` has proven.
         let x: [&[f32]; P] = array::from_fn(
             #[inline(always)]
-            |p| &self.x[image * self.x_image + rows[p][0] as usize..],
+            |p| unsafe { self.x.get_unchecked(image * self.x_image + rows[p][0] as usize..) },
         );
         let b: [&[f32]; V] = array::from_fn(
             #[inline(always)]
-            |v| &self.b[image * self.b_image + v * self.b_step..],
+            |v| unsafe { self.b.get_unchecked(image * self.b_image + v * self.b_step..) },
         );
         let mut held = *sums;
         for &[from, to] in self.sums.pairs {

@@ -19,7 +19,8 @@ fn cases() -> impl Strategy<Value = (Conv2d, usize, [usize; 3], usize)> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
     let settings = (pair(1..5), pair(1..4), pair(0..4), pair(1..3), channels());
     (settings, 0..4usize, pair(1..12), 0..2usize).prop_filter_map("the kernel must fit", |case| {
-        let ((kernel, stride, padding, dilation, (groups, read, written)), batch, [height, width], extra) = case;
+        let ((kernel, stride, padding, dilation, (groups, read, written)), batch, [height, width], extra) =
+            case;
         let out_channels = groups * written;
         let conv = Conv2d { out_channels, kernel, stride, padding, dilation, groups, bias: false };
         let image = [groups * read, height, width];
@@ -51,7 +52,8 @@ impl Store {
 
     fn plain(self) -> Vec<f32> {
         assert!(self.seen.iter().all(|seen| *seen), "not emitted");
-        let mut plain = vec![0.0; self.seen.len() / self.layout.blocks() * self.layout.channels * self.layout.pixels()];
+        let mut plain =
+            vec![0.0; self.seen.len() / self.layout.blocks() * self.layout.channels * self.layout.pixels()];
         self.layout.unpack(&self.y, &mut plain).unwrap();
         plain
     }
@@ -76,7 +78,9 @@ fn run(conv: &Conv2d, image: [usize; 3], halo: usize, isa: Isa, [x, w, dy]: [&[f
     let mut packed = vec![f32::NAN; direct.backward_packed_len()];
     direct.pack_backward(w, &mut packed).unwrap();
     let mut dx = Store::new(input.with_halo(0), images);
-    direct.backward_input(images, &dz, &packed, &mut scratch, &mut |n, b, plane| dx.emit(n, b, plane)).unwrap();
+    direct
+        .backward_input(images, &dz, &packed, &mut scratch, &mut |n, b, plane| dx.emit(n, b, plane))
+        .unwrap();
 
     // In two sums, as two groups of images would.
     let first = images / 2;
@@ -91,7 +95,13 @@ fn run(conv: &Conv2d, image: [usize; 3], halo: usize, isa: Isa, [x, w, dy]: [&[f
 }
 
 /// Compares with the oracle on every instruction set.
-fn matches_oracle(conv: &Conv2d, batch: usize, image: [usize; 3], extra: usize, seed: u32) -> Result<(), TestCaseError> {
+fn matches_oracle(
+    conv: &Conv2d,
+    batch: usize,
+    image: [usize; 3],
+    extra: usize,
+    seed: u32,
+) -> Result<(), TestCaseError> {
     let g = ConvGeometry::new(conv, batch, image).unwrap();
     let (x, w) = (random(seed, g.input_len()), random(seed ^ 1, g.weight_len()));
     let dy = random(seed ^ 2, g.output_len());
@@ -153,7 +163,8 @@ fn direct_nan_and_infinity_reach_what_sees_them() {
 
 #[test]
 fn direct_groups_that_are_not_whole_blocks_are_refused() {
-    let new = |conv: Conv2d, channels| DirectConv::new(&conv, Blocked::new([channels, 4, 4], 0), Isa::current());
+    let new =
+        |conv: Conv2d, channels| DirectConv::new(&conv, Blocked::new([channels, 4, 4], 0), Isa::current());
     assert!(new(Conv2d { groups: 2, ..Conv2d::new(8, 1) }, 8).is_none());
     assert!(new(Conv2d { groups: 4, ..Conv2d::new(8, 1) }, 4).is_none());
     assert!(new(Conv2d { groups: 2, ..Conv2d::new(16, 1) }, 32).is_some());
