@@ -14,4 +14,6 @@ mod pool;
 mod sparse;
 mod winograd;
 
+pub use epilogue::{Epilogue, dropout};
 pub use layout::Blocked;
+pub use sparse::{SparseConv, SparseLists};
