@@ -16,7 +16,9 @@ mod winograd;
 
 pub use direct::DirectConv;
 pub use elementwise::{ChannelSlice, Elementwise};
+pub use epilogue::{Epilogue, dropout};
 pub use layout::{Blocked, Values, ValuesMut};
 pub use norm::{BlockedNorm, fold_norm, fold_norm_into_conv};
 pub use pool::{BlockedAvgPool, BlockedMaxPool};
+pub use sparse::{SparseConv, SparseLists};
 pub use winograd::WinogradConv;

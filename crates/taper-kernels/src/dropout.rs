@@ -118,14 +118,21 @@ impl Draw {
     #[inline(always)]
     pub(crate) fn channels<S: Simd>(self, s: S, first: u64) -> [S::F; LANES] {
         let words = self.key.words(first);
-        let (threshold, scale) = (s.splat_u(self.rate.threshold), s.splat(self.rate.scale));
-        let of = |word: [u32; LANES]| {
-            // SAFETY: eight elements.
-            let word = unsafe { s.load_u(&word, 0) };
-            s.select(s.lt_u(word, threshold), s.splat(0.0), scale)
-        };
-        let [a, b, c, d] = words.map(|word| [of(word.map(|word| word & 0xffff)), of(word.map(|word| word >> 16))]);
-        [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]
+        let (threshold, scale, zero) = (s.splat_u(self.rate.threshold), s.splat(self.rate.scale), s.splat(0.0));
+        let mut channels = [zero; LANES];
+        for (word, channels) in words.iter().zip(channels.as_chunks_mut().0) {
+            let mut halves = [[0; LANES]; 2];
+            for lane in 0..LANES {
+                halves[0][lane] = word[lane] & 0xffff;
+                halves[1][lane] = word[lane] >> 16;
+            }
+            let [low, high]: &mut [S::F; 2] = channels;
+            // SAFETY: eight elements each.
+            let (first, second) = unsafe { (s.load_u(&halves[0], 0), s.load_u(&halves[1], 0)) };
+            *low = s.select(s.lt_u(first, threshold), zero, scale);
+            *high = s.select(s.lt_u(second, threshold), zero, scale);
+        }
+        channels
     }
 
     /// The same as eight counters, each with a lane for each channel.
@@ -143,8 +150,11 @@ impl DropoutKey {
         // 2⁴⁴ counters a layer and 2⁵² steps, far beyond any run.
         let step_high = ((self.step >> 32) as u32) << 12;
         let high = (first >> 32) as u32;
-        let low = std::array::from_fn::<u32, LANES, _>(|lane| (first as u32).wrapping_add(lane as u32));
-        let carried = low.map(|low| high.wrapping_add(u32::from(low < first as u32)) | step_high);
+        let (mut low, mut carried) = ([0; LANES], [0; LANES]);
+        for lane in 0..LANES {
+            low[lane] = (first as u32).wrapping_add(lane as u32);
+            carried[lane] = high.wrapping_add(u32::from(low[lane] < first as u32)) | step_high;
+        }
         let counter = [low, carried, [self.step as u32; LANES], [self.layer; LANES]];
         philox4x32_lanes(counter, [self.seed as u32, (self.seed >> 32) as u32])
     }

@@ -21,7 +21,11 @@ pub(crate) fn philox4x32_lanes<const L: usize>(counter: [[u32; L]; 4], mut key: 
     const MULTIPLIERS: [u64; 2] = [0xd251_1f53, 0xcd9e_8d57];
     const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
     const LOW: u64 = 0xffff_ffff;
-    let [mut c0, mut c1, mut c2, mut c3] = counter.map(|words| words.map(u64::from));
+    let mut state = [[0; L]; 4];
+    for (state, counter) in state.as_flattened_mut().iter_mut().zip(counter.as_flattened()) {
+        *state = u64::from(*counter);
+    }
+    let [mut c0, mut c1, mut c2, mut c3] = state;
     for _ in 0..10 {
         for lane in 0..L {
             let first = MULTIPLIERS[0] * (c0[lane] & LOW);
@@ -33,7 +37,14 @@ pub(crate) fn philox4x32_lanes<const L: usize>(counter: [[u32; L]; 4], mut key: 
         }
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
-    [c0, c1, c2, c3].map(|words| words.map(|word| word as u32))
+    let mut words = [[0; L]; 4];
+    for lane in 0..L {
+        words[0][lane] = c0[lane] as u32;
+        words[1][lane] = c1[lane] as u32;
+        words[2][lane] = c2[lane] as u32;
+        words[3][lane] = c3[lane] as u32;
+    }
+    words
 }
 
 #[cfg(test)]
