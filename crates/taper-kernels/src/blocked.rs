@@ -15,3 +15,4 @@ mod sparse;
 mod winograd;
 
 pub use layout::Blocked;
+pub use linear::BlockedLinear;
