@@ -280,7 +280,8 @@ impl BlockedLinear {
     fn check_groups(&self, x: &[&[f32]], dy: &[&[f32]]) -> Result<(), KernelError> {
         check_len("groups of dy", dy.len(), x.len())?;
         x.iter().zip(dy).try_for_each(|(x, dy)| {
-            let images = if self.in_stride == 0 { 0 } else { x.len() / self.in_stride };
+            let rows = |len: usize, stride: usize| len.checked_div(stride).unwrap_or(0);
+            let images = rows(x.len(), self.in_stride).max(rows(dy.len(), self.out_stride));
             check_len("x", x.len(), images * self.in_stride)?;
             check_len("dy", dy.len(), images * self.out_stride)
         })

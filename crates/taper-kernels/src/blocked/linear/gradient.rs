@@ -29,7 +29,7 @@ struct Images<'a> {
     dy: [&'a [f32]; IMAGES],
 }
 
-/// For each of some inputs, the images in which it is not zero, and its values there.
+/// For each of some inputs, the images in which it is not zero, and its values there; or its values in all images.
 struct Columns {
     values: [[f32; IMAGES]; ROWS],
     images: [[u32; IMAGES]; ROWS],
@@ -72,14 +72,15 @@ impl<'a> Batch<'a> {
                     let few = first.max(inputs.start)..(first + ROWS).min(inputs.end);
                     let target = (few.start - inputs.start) * self.dy_stride;
                     let target = &mut dweight[target..][..few.len() * self.dy_stride];
-                    columns.fill(s, images, first, self.x_stride);
+                    columns.fill::<S, false>(s, images, first, self.x_stride);
                     let lists = few.start - first..few.end - first;
                     let listed: usize = columns.counts[lists.clone()].iter().sum();
                     // A listed value costs one load more for each panel than its products do.
                     if 4 * listed <= 3 * lists.len() * images.len {
                         sparse(s, images, &columns, lists, self.dy_stride, target);
                     } else {
-                        dense(s, images, few, self.dy_stride, target);
+                        columns.fill::<S, true>(s, images, first, self.x_stride);
+                        dense(s, images, &columns, lists, self.dy_stride, target);
                     }
                 }
             },
@@ -88,9 +89,9 @@ impl<'a> Batch<'a> {
 }
 
 impl Columns {
-    /// Lists the inputs from `first` on, a multiple of eight.
+    /// Lists the inputs from `first` on, a multiple of eight; with `WHOLE` their zeros too.
     #[inline(always)]
-    fn fill<S: Simd>(&mut self, s: S, images: &Images<'_>, first: usize, stride: usize) {
+    fn fill<S: Simd, const WHOLE: bool>(&mut self, s: S, images: &Images<'_>, first: usize, stride: usize) {
         self.counts = [0; ROWS];
         let zero = s.splat(0.0);
         // SAFETY: the array has eight elements.
@@ -109,7 +110,8 @@ impl Columns {
                 );
                 let numbers = s.add_u(lanes, s.splat_u(image as u32));
                 for (column, x) in s.transpose(rows).into_iter().enumerate() {
-                    let (bits, column) = (s.bits(s.ne(x, zero)), block + column);
+                    let bits = if WHOLE { u8::MAX } else { s.bits(s.ne(x, zero)) };
+                    let column = block + column;
                     let count = self.counts[column];
                     // SAFETY: no earlier vector has added more than eight, so `count <= image <= IMAGES - 8`.
                     unsafe {
@@ -180,27 +182,31 @@ fn sparse_row<S: Simd, const W: usize>(
     }
 }
 
-/// As [`sparse`], over all values of the inputs `inputs`, in tiles of up to four inputs and three vectors.
+/// As [`sparse`], over the values in all images, in tiles of up to six inputs and two vectors.
 #[inline(always)]
-fn dense<S: Simd>(s: S, images: &Images<'_>, inputs: Range<usize>, stride: usize, dweight: &mut [f32]) {
+fn dense<S: Simd>(
+    s: S,
+    images: &Images<'_>,
+    columns: &Columns,
+    lists: Range<usize>,
+    stride: usize,
+    dweight: &mut [f32],
+) {
     let width = stride / LANES;
-    let mut vector = 0;
-    while vector < width {
-        let left = width - vector;
-        let n = if left == 4 { 2 } else { left.min(3) };
-        for input in inputs.clone().step_by(4) {
-            let target = &mut dweight[(input - inputs.start) * stride..];
+    for vector in (0..width).step_by(2) {
+        for rows in pieces(lists.len(), 6) {
+            let values = &columns.values[lists.start + rows.start..lists.start + rows.end];
+            let target = &mut dweight[rows.start * stride..];
             macro_rules! sizes {
                 ($(($m:literal, $n:literal))*) => {
-                    match ((inputs.end - input).min(4), n) {
-                        $(($m, $n) => tile::<S, $m, $n>(s, images, input, vector * LANES, stride, target),)*
+                    match (rows.len(), (width - vector).min(2)) {
+                        $(($m, $n) => tile::<S, $m, $n>(s, images, values, vector * LANES, stride, target),)*
                         _ => {}
                     }
                 };
             }
-            sizes!((1, 1) (1, 2) (1, 3) (2, 1) (2, 2) (2, 3) (3, 1) (3, 2) (3, 3) (4, 1) (4, 2) (4, 3));
+            sizes!((1, 1) (1, 2) (2, 1) (2, 2) (3, 1) (3, 2) (4, 1) (4, 2) (5, 1) (5, 2) (6, 1) (6, 2));
         }
-        vector += n;
     }
 }
 
@@ -208,14 +214,16 @@ fn dense<S: Simd>(s: S, images: &Images<'_>, inputs: Range<usize>, stride: usize
 fn tile<S: Simd, const M: usize, const N: usize>(
     s: S,
     images: &Images<'_>,
-    input: usize,
+    values: &[[f32; IMAGES]],
     start: usize,
     stride: usize,
     dweight: &mut [f32],
 ) {
+    assert!(values.len() == M);
+    let values = values.as_flattened();
     let dweight = &mut dweight[start..][..(M - 1) * stride + N * LANES];
-    // SAFETY: `dweight` has `M` rows of `N` vectors; each image's `x` has the inputs up to `input + M`, which the caller's
-    // range holds, and each `dy` is a whole row, of which `start + N * LANES` is within.
+    // SAFETY: `dweight` has `M` rows of `N` vectors; `values` has `M` rows of `IMAGES` values, and each
+    // `dy` is a whole row, of which `start + N * LANES` is within.
     unsafe {
         let mut sums: [[S::F; N]; M] = std::array::from_fn(
             #[inline(always)]
@@ -226,14 +234,14 @@ fn tile<S: Simd, const M: usize, const N: usize>(
                 )
             },
         );
-        for (x, dy) in images.x[..images.len].iter().zip(&images.dy) {
-            let (x, dy) = (x.get_unchecked(input..), dy.get_unchecked(start..));
+        for (image, dy) in images.dy[..images.len].iter().enumerate() {
+            let dy = dy.get_unchecked(start..);
             let gradients: [S::F; N] = std::array::from_fn(
                 #[inline(always)]
                 |n| s.load(dy, n * LANES),
             );
             for m in 0..M {
-                let value = s.broadcast(x, m);
+                let value = s.broadcast(values, m * IMAGES + image);
                 for n in 0..N {
                     sums[m][n] = s.mul_add(value, gradients[n], sums[m][n]);
                 }

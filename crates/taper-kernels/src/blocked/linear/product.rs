@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::lists::Lists;
-use super::tiles::{Source, Target, dense, sparse};
+use super::lists::{Lists, Rows};
+use super::tiles::{Target, dense, sparse};
 use crate::simd::{LANES, Simd};
 
 /// Depth of a panel of weights: with [`PANEL`] it fills three quarters of a first-level cache of 32 KiB.
@@ -16,7 +16,10 @@ pub(super) const PANEL: usize = 12;
 /// Distance between the rows of a panel. It is not a power of two, so that they spread over the cache's sets.
 pub(super) const PITCH: usize = PANEL * LANES;
 /// Rows that share a packed panel.
-const ROWS: usize = 128;
+const ROWS: usize = 64;
+/// Panels that are packed at a time, from one sweep over the weights: with the sums of [`ROWS`] rows they fit a second-level
+/// cache of 512 KiB.
+const PANELS: usize = 8;
 /// Depth for which lists are made at a time.
 const DEPTH: usize = 32 * BLOCK;
 /// Below so many rows a packed panel is not read often enough to pay.
@@ -37,26 +40,32 @@ pub(super) struct Product {
 impl Product {
     /// Elements of scratch.
     pub(super) fn scratch_len(self) -> usize {
-        LINE + BLOCK * PITCH + Lists::<BLOCK>::len(self.rows.min(ROWS), self.depth.min(DEPTH))
+        LINE + PANELS * BLOCK * PITCH + Lists::<BLOCK>::len(self.rows.min(ROWS), self.depth.min(DEPTH))
     }
 
     /// `y += x·W`. The slices have the sizes of the product, `scratch` at least [`Product::scratch_len`].
     #[inline(always)]
     pub(super) fn add<S: Simd>(self, s: S, x: &[f32], weight: &[f32], scratch: &mut [f32], y: &mut [f32]) {
         let skip = scratch.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        let (panel, rest) = scratch[skip..].split_at_mut(BLOCK * PITCH);
+        let (panels, rest) = scratch[skip..].split_at_mut(PANELS * BLOCK * PITCH);
         for rows in pieces(self.rows, ROWS) {
             for depth in (0..self.depth).step_by(DEPTH) {
                 let len = DEPTH.min(self.depth - depth);
                 let few = rows.len() < FEW && !self.transposed;
                 let mut lists = Lists::<BLOCK>::new(rest, rows.len(), len);
                 let start = rows.start * self.depth + depth;
-                lists.fill(s, x, start, self.depth, len, if few { 1 } else { PITCH });
+                let values = Rows { data: x, start, stride: self.depth, depth: len };
+                let width = (self.columns / LANES).min(PANEL);
+                if few {
+                    lists.fill(s, values, 1, |_, _| false);
+                } else {
+                    lists.fill(s, values, PITCH, |listed, all| !sparse_pays(listed, all, width));
+                }
                 let part = Part { product: self, rows: rows.clone(), depth, len };
                 if few {
                     part.row_by_row(s, &lists, weight, y);
                 } else {
-                    part.panel_by_panel(s, x, &lists, weight, panel, y);
+                    part.panel_by_panel(s, &lists, weight, panels, y);
                 }
             }
         }
@@ -100,65 +109,84 @@ impl Part {
         }
     }
 
-    /// Packs a panel of the weights at a time and multiplies all rows by it.
+    /// Packs a few panels of the weights at a time and multiplies all rows by them.
     #[inline(always)]
     fn panel_by_panel<S: Simd>(
         &self,
         s: S,
-        x: &[f32],
         lists: &Lists<'_, BLOCK>,
         weight: &[f32],
-        panel: &mut [f32],
+        panels: &mut [f32],
         y: &mut [f32],
     ) {
-        let Product { depth: stride, columns, .. } = self.product;
-        for vectors in pieces(columns / LANES, PANEL) {
+        let columns = self.product.columns;
+        for vectors in pieces(columns / LANES, PANELS * PANEL) {
             for block in 0..self.len.div_ceil(BLOCK) {
                 let depth = self.depth + block * BLOCK;
                 let len = BLOCK.min(self.len - block * BLOCK);
-                self.pack(s, weight, depth..depth + len, vectors.clone(), panel);
-                let list = lists.block(block);
-                let target = Target { stride: columns, start: self.rows.start * columns + vectors.start * LANES };
-                let full = self.rows.len() * len;
-                let listed = list.counts.iter().sum::<u32>() as usize;
-                if sparse_pays(listed, full, vectors.len()) {
-                    sparse(s, &list, panel, vectors.len(), target, y);
+                if self.product.transposed {
+                    self.transpose(s, weight, depth..depth + len, vectors.clone(), panels);
                 } else {
-                    let source = Source { stride, start: self.rows.start * stride + depth, depth: len };
-                    dense(s, x, source, panel, self.rows.len(), vectors.len(), target, y);
+                    self.copy(s, weight, depth..depth + len, vectors.clone(), panels);
+                }
+                let list = lists.block(block);
+                for (piece, panel) in pieces(vectors.len(), PANEL).zip(panels.chunks_exact(BLOCK * PITCH)) {
+                    let start = self.rows.start * columns + (vectors.start + piece.start) * LANES;
+                    let target = Target { stride: columns, start };
+                    if list.whole {
+                        dense(s, &list, len, panel, piece.len(), target, y);
+                    } else {
+                        sparse(s, &list, panel, piece.len(), target, y);
+                    }
                 }
             }
         }
     }
 
-    /// Copies the weights of `depth` for the columns of `vectors` to rows of `PITCH`.
+    /// Copies the weights of `depth` for the columns of `vectors` to panels.
     #[inline(always)]
-    fn pack<S: Simd>(&self, s: S, weight: &[f32], depth: Range<usize>, vectors: Range<usize>, panel: &mut [f32]) {
-        let Product { depth: full, columns, transposed, .. } = self.product;
-        if !transposed {
-            let width = vectors.len() * LANES;
-            for (row, panel) in depth.zip(panel.chunks_exact_mut(PITCH)) {
-                let from = &weight[row * columns + vectors.start * LANES..][..width];
-                for vector in (0..width).step_by(LANES) {
-                    // SAFETY: `vector + 8 <= width <= PITCH`.
-                    unsafe { s.store(s.load(from, vector), panel, vector) };
+    fn copy<S: Simd>(&self, s: S, weight: &[f32], depth: Range<usize>, vectors: Range<usize>, panels: &mut [f32]) {
+        let columns = self.product.columns;
+        for (row, input) in depth.enumerate() {
+            let from = &weight[input * columns + vectors.start * LANES..][..vectors.len() * LANES];
+            for (piece, panel) in pieces(vectors.len(), PANEL).zip(panels.chunks_exact_mut(BLOCK * PITCH)) {
+                let from = &from[piece.start * LANES..piece.end * LANES];
+                let to = &mut panel[row * PITCH..][..from.len()];
+                for at in (0..from.len()).step_by(LANES) {
+                    // SAFETY: the length of both is a multiple of eight.
+                    unsafe { s.store(s.load(from, at), to, at) };
                 }
             }
-            return;
         }
-        for at in depth.clone().step_by(LANES) {
-            for vector in vectors.clone() {
-                let first = &weight[vector * LANES * full + at..][..(LANES - 1) * full + LANES];
-                let to = (at - depth.start) * PITCH + (vector - vectors.start) * LANES;
-                let to = &mut panel[to..][..(LANES - 1) * PITCH + LANES];
-                // SAFETY: both slices hold eight rows of eight elements at these strides.
-                unsafe {
-                    let rows = std::array::from_fn(
-                        #[inline(always)]
-                        |row| s.load(first, row * full),
-                    );
-                    for (row, x) in s.transpose(rows).into_iter().enumerate() {
-                        s.store(x, to, row * PITCH);
+    }
+
+    /// As [`Part::copy`], from weights whose rows are the columns of the product.
+    #[inline(always)]
+    fn transpose<S: Simd>(
+        &self,
+        s: S,
+        weight: &[f32],
+        depth: Range<usize>,
+        vectors: Range<usize>,
+        panels: &mut [f32],
+    ) {
+        let full = self.product.depth;
+        for (piece, panel) in pieces(vectors.len(), PANEL).zip(panels.chunks_exact_mut(BLOCK * PITCH)) {
+            for (place, vector) in piece.enumerate() {
+                let from = &weight[(vectors.start + vector) * LANES * full..][..LANES * full];
+                for at in depth.clone().step_by(LANES) {
+                    let from = &from[at..][..(LANES - 1) * full + LANES];
+                    let to = (at - depth.start) * PITCH + place * LANES;
+                    let to = &mut panel[to..][..(LANES - 1) * PITCH + LANES];
+                    // SAFETY: both slices hold eight rows of eight elements at these strides.
+                    unsafe {
+                        let rows = std::array::from_fn(
+                            #[inline(always)]
+                            |row| s.load(from, row * full),
+                        );
+                        for (row, x) in s.transpose(rows).into_iter().enumerate() {
+                            s.store(x, to, row * PITCH);
+                        }
                     }
                 }
             }

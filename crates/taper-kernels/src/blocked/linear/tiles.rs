@@ -1,19 +1,8 @@
 //! The inner loops of a product: rows against one packed panel of weights.
 
 use super::lists::Block;
-use super::product::{BLOCK, PITCH};
+use super::product::{BLOCK, PITCH, pieces};
 use crate::simd::{LANES, Simd};
-
-/// Where the part of the input stands that a panel multiplies.
-#[derive(Clone, Copy)]
-pub(super) struct Source {
-    /// Distance between rows.
-    pub(super) stride: usize,
-    /// The first element of the first row.
-    pub(super) start: usize,
-    /// Elements of each row, as many as the panel has rows.
-    pub(super) depth: usize,
-}
 
 /// Where the sums of a panel stand.
 #[derive(Clone, Copy)]
@@ -66,38 +55,32 @@ fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: &[f32], t
     }
 }
 
-/// Adds the products of all values with a panel of `width` vectors, in tiles of up to four rows and three vectors.
+/// Adds the products of all values, `depth` of each row, with a panel of `width` vectors, in tiles of up to six rows and
+/// two vectors.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 pub(super) fn dense<S: Simd>(
     s: S,
-    x: &[f32],
-    source: Source,
+    list: &Block<'_>,
+    depth: usize,
     panel: &[f32],
-    rows: usize,
     width: usize,
     target: Target,
     y: &mut [f32],
 ) {
-    for row in (0..rows).step_by(4) {
-        let source = Source { start: source.start + row * source.stride, ..source };
-        let mut vector = 0;
-        while vector < width {
-            let left = width - vector;
-            // Four are two and two, as one alone would wait for its sums.
-            let n = if left == 4 { 2 } else { left.min(3) };
-            let target = Target { start: target.start + row * target.stride + vector * LANES, ..target };
+    for rows in pieces(list.counts.len(), 6) {
+        let x = &list.values[rows.start * BLOCK..rows.end * BLOCK];
+        for vector in (0..width).step_by(2) {
+            let target = Target { start: target.start + rows.start * target.stride + vector * LANES, ..target };
             let panel = &panel[vector * LANES..];
             macro_rules! sizes {
                 ($(($m:literal, $n:literal))*) => {
-                    match ((rows - row).min(4), n) {
-                        $(($m, $n) => tile::<S, $m, $n>(s, x, source, panel, target, y),)*
+                    match (rows.len(), (width - vector).min(2)) {
+                        $(($m, $n) => tile::<S, $m, $n>(s, x, depth, panel, target, y),)*
                         _ => {}
                     }
                 };
             }
-            sizes!((1, 1) (1, 2) (1, 3) (2, 1) (2, 2) (2, 3) (3, 1) (3, 2) (3, 3) (4, 1) (4, 2) (4, 3));
-            vector += n;
+            sizes!((1, 1) (1, 2) (2, 1) (2, 2) (3, 1) (3, 2) (4, 1) (4, 2) (5, 1) (5, 2) (6, 1) (6, 2));
         }
     }
 }
@@ -106,15 +89,15 @@ pub(super) fn dense<S: Simd>(
 fn tile<S: Simd, const M: usize, const N: usize>(
     s: S,
     x: &[f32],
-    source: Source,
+    depth: usize,
     panel: &[f32],
     target: Target,
     y: &mut [f32],
 ) {
-    let rows: [&[f32]; M] = std::array::from_fn(|m| &x[source.start + m * source.stride..][..source.depth]);
-    let panel = &panel[..(source.depth.max(1) - 1) * PITCH + N * LANES];
+    assert!(depth <= BLOCK && x.len() == M * BLOCK);
+    let panel = &panel[..(depth.max(1) - 1) * PITCH + N * LANES];
     let y = &mut y[target.start..][..(M - 1) * target.stride + N * LANES];
-    // SAFETY: `y` has `M` rows of `N` vectors, every row of `x` has `depth` elements, and the panel has `N` vectors from
+    // SAFETY: `y` has `M` rows of `N` vectors, `x` has `M` rows of `BLOCK` values, no fewer than `depth`, and the panel has `N` vectors from
     // each of `depth` multiples of `PITCH` on.
     unsafe {
         let mut sums: [[S::F; N]; M] = std::array::from_fn(
@@ -126,13 +109,13 @@ fn tile<S: Simd, const M: usize, const N: usize>(
                 )
             },
         );
-        for k in 0..source.depth {
+        for k in 0..depth {
             let weights: [S::F; N] = std::array::from_fn(
                 #[inline(always)]
                 |n| s.load(panel, k * PITCH + n * LANES),
             );
             for m in 0..M {
-                let value = s.broadcast(rows[m], k);
+                let value = s.broadcast(x, m * BLOCK + k);
                 for n in 0..N {
                     sums[m][n] = s.mul_add(value, weights[n], sums[m][n]);
                 }
