@@ -53,9 +53,8 @@ impl Elementwise {
             images,
             #[inline(always)]
             |image, row, column| {
-                let start = |block, layout: super::Blocked| {
-                    image * layout.image() + layout.at(block, row, column)
-                };
+                let start =
+                    |block, layout: super::Blocked| image * layout.image() + layout.at(block, row, column);
                 // SAFETY, for the loads and stores below: the lengths were checked, and the pixel is in the image.
                 let load = |block| unsafe {
                     (s.load(y.data, start(block, layouts[0])), s.load(dy.data, start(block, layouts[1])))

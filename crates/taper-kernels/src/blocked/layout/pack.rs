@@ -43,15 +43,12 @@ pub(super) fn pack(layout: &Blocked, images: usize, x: &[f32], y: &mut [f32], is
     if layout.halo > 0 {
         y.fill(0.0);
     }
-    dispatch!(
-        isa,
-        |s| for_each_run(
-            layout,
-            images,
-            #[inline(always)]
-            |rows, to| pack_run(s, rows, x, &mut y[to..to + rows.pixels * LANES])
-        )
-    );
+    dispatch!(isa, |s| for_each_run(
+        layout,
+        images,
+        #[inline(always)]
+        |rows, to| pack_run(s, rows, x, &mut y[to..to + rows.pixels * LANES])
+    ));
 }
 
 #[inline(always)]
@@ -89,15 +86,12 @@ fn pack_run<S: Simd>(s: S, rows: Rows, x: &[f32], y: &mut [f32]) {
 
 /// [`Blocked::unpack`], whose caller has checked the lengths.
 pub(super) fn unpack(layout: &Blocked, images: usize, x: &[f32], y: &mut [f32], isa: Isa) {
-    dispatch!(
-        isa,
-        |s| for_each_run(
-            layout,
-            images,
-            #[inline(always)]
-            |rows, from| unpack_run(s, rows, &x[from..from + rows.pixels * LANES], y)
-        )
-    );
+    dispatch!(isa, |s| for_each_run(
+        layout,
+        images,
+        #[inline(always)]
+        |rows, from| unpack_run(s, rows, &x[from..from + rows.pixels * LANES], y)
+    ));
 }
 
 #[inline(always)]

@@ -56,7 +56,10 @@ impl BlockedNorm {
     /// # Errors
     /// [`KernelError::Length`] if a slice does not have an element for each channel, a group's sums are not
     /// [`BlockedNorm::sums_len`] or `affine` is not [`BlockedNorm::backward_affine_len`] long.
-    #[expect(clippy::too_many_arguments, reason = "the sums and what they become, with the layer's parameters")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the sums and what they become, with the layer's parameters"
+    )]
     pub fn backward_merge<'a>(
         &self,
         groups: impl IntoIterator<Item = &'a [f64], IntoIter: Clone>,
@@ -86,7 +89,10 @@ impl BlockedNorm {
             let scale = f64::from(weight[channel]) * inverse;
             let slope = -scale * inverse * product / count;
             let values = [mean[channel], scale, slope, slope * lost(mean[channel]) - scale * total / count];
-            values.iter().enumerate().for_each(|(which, &value)| affine[which * padded + channel] = value as f32);
+            values
+                .iter()
+                .enumerate()
+                .for_each(|(which, &value)| affine[which * padded + channel] = value as f32);
         }
         Ok(())
     }
@@ -102,7 +108,10 @@ impl BlockedNorm {
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo, or `affine` is not
     /// [`BlockedNorm::backward_affine_len`] long.
-    #[expect(clippy::too_many_arguments, reason = "three values in, two out; a struct of them would be used here only")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "three values in, two out; a struct of them would be used here only"
+    )]
     pub fn backward_apply(
         &self,
         images: usize,
@@ -128,10 +137,14 @@ impl BlockedNorm {
         let inputs = [x.data, y.unwrap_or(dy).data, dy.data];
         let channels = (affine, self.padded());
         dispatch!(self.isa, |s| match (y, residual) {
-            (None, None) => backward_map::<_, false, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
-            (None, Some(r)) => backward_map::<_, false, true>(s, &runs, images, channels, inputs, dx.data, r.data),
-            (Some(_), None) => backward_map::<_, true, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
-            (Some(_), Some(r)) => backward_map::<_, true, true>(s, &runs, images, channels, inputs, dx.data, r.data),
+            (None, None) =>
+                backward_map::<_, false, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
+            (None, Some(r)) =>
+                backward_map::<_, false, true>(s, &runs, images, channels, inputs, dx.data, r.data),
+            (Some(_), None) =>
+                backward_map::<_, true, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
+            (Some(_), Some(r)) =>
+                backward_map::<_, true, true>(s, &runs, images, channels, inputs, dx.data, r.data),
         });
         Ok(())
     }
