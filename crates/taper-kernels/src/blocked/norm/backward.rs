@@ -150,10 +150,10 @@ impl BlockedNorm {
     }
 }
 
-/// Σ dy and Σ dy·(x − mean) for each channel of a block, of `[x, y, dy]`.
+/// Σ dy and Σ dy·(x − mean) for each channel of a block, of `[x, y, dy]`, whose lengths were checked.
 #[inline(always)]
 fn products_of<S: Simd, const MASK: bool>(
-    _: S,
+    s: S,
     runs: &Runs<3>,
     images: usize,
     block: usize,
@@ -168,14 +168,21 @@ fn products_of<S: Simd, const MASK: bool>(
             block,
             #[inline(always)]
             |[x_at, y_at, dy_at], len| {
-                let x = x[x_at..x_at + len].as_chunks::<LANES>().0;
-                let y = y[y_at..y_at + len].as_chunks::<LANES>().0;
-                let dy = dy[dy_at..dy_at + len].as_chunks::<LANES>().0;
-                for (x, (y, dy)) in x.iter().zip(y.iter().zip(dy)) {
+                for at in (0..len).step_by(LANES) {
+                    let (mut values, mut gradients) = ([0.0; LANES], [0.0; LANES]);
+                    // SAFETY: the lengths were checked, and runs lie within their images.
+                    unsafe {
+                        let mut dy = s.load(dy, dy_at + at);
+                        if MASK {
+                            dy = masked(s, s.load(y, y_at + at), dy);
+                        }
+                        s.store(dy, &mut gradients, 0);
+                        s.store(s.load(x, x_at + at), &mut values, 0);
+                    }
                     for lane in 0..LANES {
-                        let dy = if !MASK || y[lane] > 0.0 { f64::from(dy[lane]) } else { 0.0 };
+                        let dy = f64::from(gradients[lane]);
                         total[lane] += dy;
-                        product[lane] += dy * (f64::from(x[lane]) - mean[lane]);
+                        product[lane] += dy * (f64::from(values[lane]) - mean[lane]);
                     }
                 }
             },
