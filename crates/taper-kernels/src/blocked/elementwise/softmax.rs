@@ -55,9 +55,10 @@ impl Elementwise {
             |image, row, column| {
                 let start =
                     |block, layout: super::Blocked| image * layout.image() + layout.at(block, row, column);
-                // SAFETY, for the loads and stores below: the lengths were checked, and the pixel is in the image.
-                let load = |block| unsafe {
-                    (s.load(y.data, start(block, layouts[0])), s.load(dy.data, start(block, layouts[1])))
+                let load = |block| {
+                    let places = layouts.map(|layout| start(block, layout));
+                    // SAFETY: the lengths were checked, and the pixel is in the image.
+                    unsafe { (s.load(y.data, places[0]), s.load(dy.data, places[1])) }
                 };
                 let mut dot = s.splat(0.0);
                 for block in 0..self.sizes.blocks() {

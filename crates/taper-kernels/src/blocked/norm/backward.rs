@@ -103,7 +103,7 @@ impl BlockedNorm {
     }
 
     /// The gradient of `x`, and of what was added before ReLU, if `residual` is given: the masked `dy`. `y` as in
-    /// [`BlockedNorm::backward_sums`].
+    /// [`BlockedNorm::backward_sums`]. It is rounded relative to its terms, weight/std·dy, of which little may remain.
     ///
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo, or `affine` is not
