@@ -1,6 +1,6 @@
 //! Softmax over the channels of each pixel.
 
-use super::{Elementwise, first_lanes};
+use super::{Elementwise, first_lanes, lanes_from};
 use crate::blocked::layout::{Values, ValuesMut};
 use crate::error::KernelError;
 use crate::simd::{LANES, Simd, dispatch};
@@ -53,12 +53,12 @@ impl Elementwise {
             images,
             #[inline(always)]
             |image, row, column| {
-                let start = |block, layout: super::Blocked| {
-                    image * layout.image() + layout.at(block, row, column)
-                };
-                // SAFETY, for the loads and stores below: the lengths were checked, and the pixel is in the image.
-                let load = |block| unsafe {
-                    (s.load(y.data, start(block, layouts[0])), s.load(dy.data, start(block, layouts[1])))
+                let start =
+                    |block, layout: super::Blocked| image * layout.image() + layout.at(block, row, column);
+                let load = |block| {
+                    let places = layouts.map(|layout| start(block, layout));
+                    // SAFETY: the lengths were checked, and the pixel is in the image.
+                    unsafe { (s.load(y.data, places[0]), s.load(dy.data, places[1])) }
                 };
                 let mut dot = s.splat(0.0);
                 for block in 0..self.sizes.blocks() {
@@ -86,22 +86,25 @@ impl Elementwise {
         (x, x_at, x_step): (&[f32], usize, usize),
         (y, y_at, y_step): (&mut [f32], usize, usize),
     ) {
-        let mut greatest = f32::NEG_INFINITY;
+        let lowest = s.splat(f32::NEG_INFINITY);
+        let mut greatest = lowest;
         for block in 0..self.sizes.blocks() {
-            let channels = &x[x_at + block * x_step..][..self.sizes.lanes(block)];
-            greatest = channels.iter().fold(greatest, |greatest, &x| greatest.max(x));
+            // SAFETY: the pixel is in the image.
+            let channels = unsafe { s.load(x, x_at + block * x_step) };
+            let channels = s.select(lanes_from(s, 0, self.sizes.lanes(block)), channels, lowest);
+            greatest = s.select(s.gt(channels, greatest), channels, greatest);
         }
+        let mut lanes = [0.0; LANES];
+        // SAFETY: eight elements.
+        unsafe { s.store(greatest, &mut lanes, 0) };
+        let greatest = s.splat(lanes.into_iter().fold(f32::NEG_INFINITY, f32::max));
         let mut sums = s.splat(0.0);
         for block in 0..self.sizes.blocks() {
             let lanes = self.sizes.lanes(block);
-            let x = &x[x_at + block * x_step..][..LANES];
-            let powers: [f32; LANES] = std::array::from_fn(
-                #[inline(always)]
-                |lane| exp(x[lane] - greatest),
-            );
-            // SAFETY: eight elements each; the pixel is in the image.
+            // SAFETY: the pixel is in the image.
             unsafe {
-                let powers = first_lanes(s, lanes, s.load(&powers, 0));
+                let powers = exp(s, s.sub(s.load(x, x_at + block * x_step), greatest));
+                let powers = first_lanes(s, lanes, powers);
                 sums = s.add(sums, powers);
                 s.store(powers, y, y_at + block * y_step);
             }
@@ -129,24 +132,32 @@ impl Elementwise {
     }
 }
 
-/// eˣ for x ≤ 0, to 2 units in the last place and as 0 where it would be subnormal, in a form that fits vector
-/// registers: 2ⁿ times a polynomial of degree 6 in what is left of x, |r| ≤ ln 2 / 2.
+/// eˣ for x ≤ 0, to 2 units in the last place and as 0 where it would be subnormal: 2ⁿ times a polynomial of degree 6 in
+/// what is left of x, |r| ≤ ln 2 / 2. NaN stays NaN.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     /// 1.5·2²³: adding it leaves a whole number in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    // ln 2 in two parts, the first with few enough digits that n times it is exact.
+    /// ln 2 in two parts, the first with few enough digits that n times it is exact.
     const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    // Below −87 the power of two would leave f32's range. Written so that NaN stays NaN.
-    let clipped = if x < -87.0 { -87.0 } else { x };
-    let rounded = clipped * std::f32::consts::LOG2_E + ROUND;
-    let n = rounded - ROUND;
-    let r = (clipped - n * LN2[0]) - n * LN2[1];
-    let mut series = 1.0 / 720.0;
+    /// Below, the power of two would leave f32's range.
+    const LOWEST: f32 = -87.0;
+    let low = s.lt(x, s.splat(LOWEST));
+    let x = s.select(low, s.splat(LOWEST), x);
+    let rounded = s.mul_add(x, s.splat(std::f32::consts::LOG2_E), s.splat(ROUND));
+    let n = s.sub(rounded, s.splat(ROUND));
+    let r = s.neg_mul_add(n, s.splat(LN2[1]), s.neg_mul_add(n, s.splat(LN2[0]), x));
+    let mut series = s.splat(1.0 / 720.0);
     for coefficient in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        series = series * r + coefficient;
+        series = s.mul_add(series, r, s.splat(coefficient));
     }
-    // The low bits of `rounded` are n plus a multiple of 256, which shifts out.
-    let power = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
-    if x < -87.0 { 0.0 } else { series * power }
+    let mut power = [0.0f32; LANES];
+    // SAFETY: eight elements each.
+    let power = unsafe {
+        s.store(rounded, &mut power, 0);
+        // The low bits are n plus a multiple of 256, which shifts out.
+        power.iter_mut().for_each(|p| *p = f32::from_bits(p.to_bits().wrapping_add(127) << 23));
+        s.load(&power, 0)
+    };
+    s.select(low, s.splat(0.0), s.mul(series, power))
 }

@@ -15,6 +15,8 @@ struct Rows {
     lanes: usize,
     /// Pixels.
     pixels: usize,
+    /// Pixels from here to the end of the channel's plane.
+    left: usize,
 }
 
 /// Calls `visit(plain rows, blocked start)` for every run of pixels.
@@ -24,14 +26,16 @@ fn for_each_run(layout: &Blocked, images: usize, mut visit: impl FnMut(Rows, usi
     for image in 0..images {
         for block in 0..layout.blocks() {
             let mut start = (image * layout.channels + block * LANES) * layout.pixels();
+            let mut left = layout.pixels();
             runs.for_each_in(
                 image,
                 block,
                 #[inline(always)]
                 |[blocked], len| {
                     let pixels = len / LANES;
-                    visit(Rows { start, step: layout.pixels(), lanes: layout.lanes(block), pixels }, blocked);
-                    start += pixels;
+                    let (step, lanes) = (layout.pixels(), layout.lanes(block));
+                    visit(Rows { start, step, lanes, pixels, left }, blocked);
+                    (start, left) = (start + pixels, left - pixels);
                 },
             );
         }
@@ -43,15 +47,12 @@ pub(super) fn pack(layout: &Blocked, images: usize, x: &[f32], y: &mut [f32], is
     if layout.halo > 0 {
         y.fill(0.0);
     }
-    dispatch!(
-        isa,
-        |s| for_each_run(
-            layout,
-            images,
-            #[inline(always)]
-            |rows, to| pack_run(s, rows, x, &mut y[to..to + rows.pixels * LANES])
-        )
-    );
+    dispatch!(isa, |s| for_each_run(
+        layout,
+        images,
+        #[inline(always)]
+        |rows, to| pack_run(s, rows, x, &mut y[to..to + rows.pixels * LANES])
+    ));
 }
 
 #[inline(always)]
@@ -89,33 +90,37 @@ fn pack_run<S: Simd>(s: S, rows: Rows, x: &[f32], y: &mut [f32]) {
 
 /// [`Blocked::unpack`], whose caller has checked the lengths.
 pub(super) fn unpack(layout: &Blocked, images: usize, x: &[f32], y: &mut [f32], isa: Isa) {
-    dispatch!(
-        isa,
-        |s| for_each_run(
-            layout,
-            images,
-            #[inline(always)]
-            |rows, from| unpack_run(s, rows, &x[from..from + rows.pixels * LANES], y)
-        )
-    );
+    dispatch!(isa, |s| for_each_run(
+        layout,
+        images,
+        #[inline(always)]
+        |rows, from| unpack_run(s, rows, &x[from..from + rows.pixels * LANES], y)
+    ));
 }
 
 #[inline(always)]
 fn unpack_run<S: Simd>(s: S, rows: Rows, x: &[f32], y: &mut [f32]) {
     let mut pixel = 0;
     while pixel < rows.pixels {
-        // A last, incomplete eight starts early instead, so that a whole one is stored twice in part.
-        if rows.pixels >= LANES {
-            pixel = pixel.min(rows.pixels - LANES);
+        // Where less than eight pixels are left, those behind the row are filled later; but not those behind the plane: there
+        // the last eight of a longer row are stored twice in part, and a short row goes one by one.
+        if pixel + LANES > rows.left && rows.pixels >= LANES {
+            pixel = rows.pixels - LANES;
+        }
+        let count = (rows.pixels - pixel).min(LANES);
+        if pixel + LANES <= rows.left {
             let pixels = std::array::from_fn(
                 #[inline(always)]
-                // SAFETY: eight pixels from `pixel` on are within the run, each with eight elements in `x`.
-                |at| unsafe { s.load(x, (pixel + at) * LANES) },
+                |at| match at < count {
+                    // SAFETY: `pixel + at` is less than the pixels of the run, each of which has eight elements in `x`.
+                    true => unsafe { s.load(x, (pixel + at) * LANES) },
+                    false => s.splat(0.0),
+                },
             );
             let lanes = s.transpose(pixels);
             for (lane, channel) in lanes.into_iter().enumerate().take(rows.lanes) {
                 let at = rows.start + lane * rows.step + pixel;
-                // SAFETY: the eight pixels are within the channel's row.
+                // SAFETY: the eight pixels are within the channel's plane.
                 unsafe { s.store(channel, y, at) };
             }
         } else {

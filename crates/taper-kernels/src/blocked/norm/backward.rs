@@ -56,7 +56,10 @@ impl BlockedNorm {
     /// # Errors
     /// [`KernelError::Length`] if a slice does not have an element for each channel, a group's sums are not
     /// [`BlockedNorm::sums_len`] or `affine` is not [`BlockedNorm::backward_affine_len`] long.
-    #[expect(clippy::too_many_arguments, reason = "the sums and what they become, with the layer's parameters")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the sums and what they become, with the layer's parameters"
+    )]
     pub fn backward_merge<'a>(
         &self,
         groups: impl IntoIterator<Item = &'a [f64], IntoIter: Clone>,
@@ -86,7 +89,10 @@ impl BlockedNorm {
             let scale = f64::from(weight[channel]) * inverse;
             let slope = -scale * inverse * product / count;
             let values = [mean[channel], scale, slope, slope * lost(mean[channel]) - scale * total / count];
-            values.iter().enumerate().for_each(|(which, &value)| affine[which * padded + channel] = value as f32);
+            values
+                .iter()
+                .enumerate()
+                .for_each(|(which, &value)| affine[which * padded + channel] = value as f32);
         }
         Ok(())
     }
@@ -97,12 +103,15 @@ impl BlockedNorm {
     }
 
     /// The gradient of `x`, and of what was added before ReLU, if `residual` is given: the masked `dy`. `y` as in
-    /// [`BlockedNorm::backward_sums`].
+    /// [`BlockedNorm::backward_sums`]. It is rounded relative to its terms, weight/std·dy, of which little may remain.
     ///
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo, or `affine` is not
     /// [`BlockedNorm::backward_affine_len`] long.
-    #[expect(clippy::too_many_arguments, reason = "three values in, two out; a struct of them would be used here only")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "three values in, two out; a struct of them would be used here only"
+    )]
     pub fn backward_apply(
         &self,
         images: usize,
@@ -128,19 +137,23 @@ impl BlockedNorm {
         let inputs = [x.data, y.unwrap_or(dy).data, dy.data];
         let channels = (affine, self.padded());
         dispatch!(self.isa, |s| match (y, residual) {
-            (None, None) => backward_map::<_, false, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
-            (None, Some(r)) => backward_map::<_, false, true>(s, &runs, images, channels, inputs, dx.data, r.data),
-            (Some(_), None) => backward_map::<_, true, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
-            (Some(_), Some(r)) => backward_map::<_, true, true>(s, &runs, images, channels, inputs, dx.data, r.data),
+            (None, None) =>
+                backward_map::<_, false, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
+            (None, Some(r)) =>
+                backward_map::<_, false, true>(s, &runs, images, channels, inputs, dx.data, r.data),
+            (Some(_), None) =>
+                backward_map::<_, true, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
+            (Some(_), Some(r)) =>
+                backward_map::<_, true, true>(s, &runs, images, channels, inputs, dx.data, r.data),
         });
         Ok(())
     }
 }
 
-/// Σ dy and Σ dy·(x − mean) for each channel of a block, of `[x, y, dy]`.
+/// Σ dy and Σ dy·(x − mean) for each channel of a block, of `[x, y, dy]`, whose lengths were checked.
 #[inline(always)]
 fn products_of<S: Simd, const MASK: bool>(
-    _: S,
+    s: S,
     runs: &Runs<3>,
     images: usize,
     block: usize,
@@ -155,14 +168,21 @@ fn products_of<S: Simd, const MASK: bool>(
             block,
             #[inline(always)]
             |[x_at, y_at, dy_at], len| {
-                let x = x[x_at..x_at + len].as_chunks::<LANES>().0;
-                let y = y[y_at..y_at + len].as_chunks::<LANES>().0;
-                let dy = dy[dy_at..dy_at + len].as_chunks::<LANES>().0;
-                for (x, (y, dy)) in x.iter().zip(y.iter().zip(dy)) {
+                for at in (0..len).step_by(LANES) {
+                    let (mut values, mut gradients) = ([0.0; LANES], [0.0; LANES]);
+                    // SAFETY: the lengths were checked, and runs lie within their images.
+                    unsafe {
+                        let mut dy = s.load(dy, dy_at + at);
+                        if MASK {
+                            dy = masked(s, s.load(y, y_at + at), dy);
+                        }
+                        s.store(dy, &mut gradients, 0);
+                        s.store(s.load(x, x_at + at), &mut values, 0);
+                    }
                     for lane in 0..LANES {
-                        let dy = if !MASK || y[lane] > 0.0 { f64::from(dy[lane]) } else { 0.0 };
+                        let dy = f64::from(gradients[lane]);
                         total[lane] += dy;
-                        product[lane] += dy * (f64::from(x[lane]) - mean[lane]);
+                        product[lane] += dy * (f64::from(values[lane]) - mean[lane]);
                     }
                 }
             },

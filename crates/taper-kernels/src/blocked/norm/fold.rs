@@ -66,7 +66,8 @@ pub fn fold_norm_into_conv(
 
 /// Scale and shift of one channel.
 fn folded(channel: usize, [weight, bias, mean, variance]: [&[f32]; 4], eps: f64) -> (f64, f64) {
-    let [weight, bias, mean, variance] = [weight, bias, mean, variance].map(|values| f64::from(values[channel]));
+    let [weight, bias, mean, variance] =
+        [weight, bias, mean, variance].map(|values| f64::from(values[channel]));
     let scale = weight / (variance + eps).sqrt();
     (scale, bias - mean * scale)
 }

@@ -45,13 +45,8 @@ impl BlockedAvgPool {
     /// [`ShapeError`] if the image has no pixels.
     pub fn global(input: Blocked, isa: Isa) -> Result<Self, ShapeError> {
         let kernel = [input.height, input.width];
-        let whole = AvgPool2d {
-            kernel,
-            stride: [1, 1],
-            padding: [0, 0],
-            ceil_mode: false,
-            count_include_pad: false,
-        };
+        let whole =
+            AvgPool2d { kernel, stride: [1, 1], padding: [0, 0], ceil_mode: false, count_include_pad: false };
         Self::new(&whole, input, isa)
     }
 

@@ -279,7 +279,8 @@ unsafe fn maximum<S: Simd>(
     starts: [usize; 2],
     width: usize,
 ) -> (S::F, S::U) {
-    let code_of = |down: usize, across: usize| s.splat_u(((starts[0] + down) * width + starts[1] + across) as u32);
+    let code_of =
+        |down: usize, across: usize| s.splat_u(((starts[0] + down) * width + starts[1] + across) as u32);
     // SAFETY: the caller's promise.
     let mut greatest = unsafe { s.load(x, first) };
     let mut code = code_of(0, 0);
