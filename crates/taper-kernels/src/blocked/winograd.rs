@@ -47,6 +47,7 @@ use crate::simd::{LANES, dispatch};
 /// assert!((corner - 4.0).abs() < 1e-5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug)]
 pub struct WinogradConv {
     forward: Pass,
     backward: Pass,

@@ -143,8 +143,7 @@ impl Plan {
         let layout = self.buffers[output].layout;
         let len = images * layout.image();
         let (loss, correct) = cross_entropy_rows(
-            layout.channels,
-            layout.image(),
+            [layout.channels, layout.image()],
             &chunk.values[output][..len],
             &batch.labels[chunk.first..][..images],
             batch.label_smoothing,

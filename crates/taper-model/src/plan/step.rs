@@ -3,7 +3,6 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use taper_kernels::blocked::SparseLists;
 use taper_kernels::{DropoutKey, KernelError, Optimizer};
 
 use super::chunk::{Buffer, Chunk, Sums};
@@ -126,8 +125,6 @@ pub(crate) struct Scratch {
     pub(crate) work: Vec<f32>,
     pub(crate) gradient: Vec<f32>,
     pub(crate) further: Vec<f32>,
-    pub(crate) bias: Vec<f32>,
-    pub(crate) lists: SparseLists,
 }
 
 /// The first `len` elements of a buffer that grows when needed; what they hold is anything.

@@ -11,7 +11,7 @@ pub(super) const PANEL: usize = 2 * LANES;
 const TAPS: usize = 9;
 
 /// The weight's sizes, `[outputs, inputs]` of the convolution that reads it.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Channels {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
@@ -21,7 +21,7 @@ pub(super) struct Channels {
 }
 
 /// Where a panel starts, and its channels.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Panel {
     pub(super) first: usize,
     pub(super) width: usize,

@@ -13,6 +13,7 @@ use crate::simd::{LANES, dispatch};
 pub(super) type Emit<'a> = &'a mut dyn FnMut(usize, usize, &mut [f32]);
 
 /// A stride-1 3×3 convolution from one layout to another.
+#[derive(Debug)]
 pub(super) struct Pass {
     pub(super) input: Blocked,
     /// Without a halo.

@@ -11,7 +11,7 @@ const TERMS: usize = 256;
 ///
 /// Along the terms k, `a` is contiguous if `ALONG` (`a[i, k]` at `a_at + i · a_step + k`); else its rows are
 /// (`a_at + k · a_step + i`). Rows of `b` start at `b_at + k · b_step`, rows of the result at `c_at + i · c_step`.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Product<'a, const ALONG: bool> {
     pub(super) a: &'a [f32],
     pub(super) a_at: usize,

@@ -17,7 +17,7 @@ pub(super) fn stride(len: usize) -> usize {
 }
 
 /// Values at points, `[pair][tile][channel]`: where they stand.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Points {
     /// From one pair of points to the next.
     pub(super) pair: usize,

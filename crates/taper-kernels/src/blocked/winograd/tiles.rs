@@ -39,6 +39,7 @@ impl Axis {
 }
 
 /// A tile of the output plane.
+#[derive(Debug)]
 pub(super) struct Tile {
     /// First row.
     pub(super) row: usize,
@@ -53,6 +54,7 @@ pub(super) struct Tile {
 }
 
 /// All tiles of a plane, row by row.
+#[derive(Debug)]
 pub(super) struct Tiling {
     pub(super) tiles: Vec<Tile>,
     /// For each class, how many tiles of a plane have it.

@@ -1,7 +1,9 @@
 //! Convolution, bias, ReLU, max-pool and dropout in one pass.
 
+use std::sync::{Mutex, PoisonError};
+
 use taper_graph::Conv2d;
-use taper_kernels::blocked::{Blocked, Epilogue, SparseConv};
+use taper_kernels::blocked::{Blocked, Epilogue, SparseConv, SparseLists};
 use taper_kernels::{DropoutKey, Isa, KernelError};
 
 use super::kernel::ConvKernel;
@@ -28,6 +30,8 @@ pub(crate) struct ConvStep {
     bias: Option<Weight>,
     /// The weight for [`ConvKernel::forward`], [`ConvKernel::backward_input`] and [`SparseConv::backward_input`].
     packed: [Packed; 3],
+    /// Lists that wait for the next call, and for how many images they have room.
+    lists: Mutex<Vec<(usize, SparseLists)>>,
     images: usize,
 }
 
@@ -40,8 +44,7 @@ impl ConvStep {
     ) -> Result<Self, ModelError> {
         let kernel = ConvKernel::new(conv, input, isa)?;
         let Following { relu, pool, dropout } = &following;
-        let epilogue = Epilogue::new(kernel.output(), *relu, pool.as_ref(), dropout.map(|d| d.p), output.halo, isa)
-            .map_err(KernelError::from)?;
+        let epilogue = Epilogue::new(kernel.output(), *relu, pool.as_ref(), dropout.map(|d| d.p), output.halo, isa)?;
         let sparse = match pool {
             Some(_) => SparseConv::new(conv, input, &epilogue, isa),
             None => None,
@@ -51,7 +54,7 @@ impl ConvStep {
         // A register holds eight channels; those beyond the last add nothing.
         let bias = conv.bias.then(|| Weight::zeros(conv.out_channels.next_multiple_of(8)));
         let images = images_at_a_time(&kernel, input, weight.values.len());
-        Ok(Self { kernel, epilogue, sparse, following, input, weight, bias, packed: Default::default(), images })
+        Ok(Self { kernel, epilogue, sparse, following, input, weight, bias, packed: Default::default(), lists: Mutex::default(), images })
     }
 
     /// The layout of the gradient of the convolution's own output.
@@ -64,34 +67,37 @@ impl ConvStep {
         self.packed[0].get(self.kernel.packed_len(), pack)
     }
 
-    /// Over the elements whose gradient is not zero; `false` if there are too many for that to pay.
+    /// Over the elements whose gradient is not zero.
     fn sparse_backward(
         &self,
         sparse: &SparseConv,
-        call: &mut Call<'_>,
+        images: usize,
         forward: Forward<'_>,
         dy: &[f32],
-        dx: &mut Option<&mut [f32]>,
+        dx: Option<&mut [f32]>,
         sums: &mut Sums,
-    ) -> Result<bool, KernelError> {
-        let (images, x) = (call.images, forward.x.get(0));
-        let lists = &mut call.scratch.lists;
-        let bias = room(&mut call.scratch.bias, self.kernel.output().blocks() * 8);
-        bias.fill(0.0);
-        let entries = sparse.fill(images, forward.saved, dy, lists, bias)?;
-        if !sparse.pays(entries, images) {
-            return Ok(false);
-        }
-        let total = sums.part(BIAS, bias.len());
-        total.iter_mut().zip(&*bias).for_each(|(sum, part)| *sum += part);
-        sparse.backward_weight(images, x, lists, sums.part(SPARSE, sparse.weight_sum_len()))?;
+    ) -> Outcome {
+        let mut lists = self.borrow_lists(sparse, images, dx.is_some());
+        let bias = sums.part(BIAS, self.kernel.output().blocks() * 8);
+        sparse.fill(images, forward.saved, dy, &mut lists, bias)?;
+        let sum = sums.part(SPARSE, sparse.weight_sum_len());
+        sparse.backward_weight(images, forward.x.get(0), &mut lists, sum)?;
         if let Some(dx) = dx {
             let pack = |packed: &mut [f32]| sparse.pack_backward(&self.weight.values, packed);
             let packed = self.packed[2].get(sparse.backward_packed_len(), pack)?;
-            let work = room(&mut call.scratch.work, sparse.scratch_len(images));
-            sparse.backward_input(images, lists, packed, work, dx)?;
+            sparse.backward_input(images, &lists, packed, dx)?;
         }
-        Ok(true)
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner).push((images, lists));
+        Ok(())
+    }
+
+    /// Lists for so many images, from an earlier call if there are any.
+    fn borrow_lists(&self, sparse: &SparseConv, images: usize, input_gradient: bool) -> SparseLists {
+        let mut idle = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        match idle.pop() {
+            Some((room, lists)) if room >= images => lists,
+            _ => SparseLists::new(sparse, images, input_gradient),
+        }
     }
 
     fn dense_backward(
@@ -218,13 +224,14 @@ impl Step for ConvStep {
         _place: usize,
         forward: Forward<'_>,
         dy: &[f32],
-        mut dx: Option<&mut [f32]>,
+        dx: Option<&mut [f32]>,
         sums: &mut Sums,
     ) -> Outcome {
-        if let Some(sparse) = &self.sparse
-            && self.sparse_backward(sparse, call, forward, dy, &mut dx, sums)?
-        {
-            return Ok(());
+        if let Some(sparse) = &self.sparse {
+            let winograd = matches!(self.kernel, ConvKernel::Winograd(_));
+            if sparse.pays(sparse.count(call.images, forward.saved)?, call.images, winograd) {
+                return self.sparse_backward(sparse, call.images, forward, dy, dx, sums);
+            }
         }
         self.dense_backward(call, forward, dy, dx, sums)
     }

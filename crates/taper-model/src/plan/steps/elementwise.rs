@@ -2,7 +2,7 @@
 
 use taper_graph::Activation;
 use taper_kernels::blocked::{Blocked, Elementwise, Values, ValuesMut, dropout};
-use taper_kernels::{DropoutKey, Isa, activate_backward_slice, activate_slice};
+use taper_kernels::{DropoutKey, Isa, activate, activate_backward};
 
 use crate::plan::chunk::Sums;
 use crate::plan::draft::Drop;
@@ -88,7 +88,7 @@ impl Step for MapStep {
         match self.function {
             Function::Activation(Activation::Relu) => self.map.relu(call.images, x, y),
             Function::Activation(function) => self.map.map(call.images, x, y, |x, y| {
-                activate_slice(self.isa, function, x, y);
+                let _ = activate(function, x, y);
             }),
             Function::Softmax => self.map.softmax(call.images, x, y),
             Function::Dropout(_) | Function::Flatten => Ok(()),
@@ -116,7 +116,7 @@ impl Step for MapStep {
             }
             Function::Activation(function) => {
                 self.map.map2(call.images, x, dy.into(), dx.into(), |x, dy, dx| {
-                    activate_backward_slice(self.isa, function, x, dy, dx);
+                    let _ = activate_backward(function, x, dy, dx);
                 })
             }
             Function::Softmax => self.map.softmax_backward(call.images, y, dy.into(), dx.into()),

@@ -2,7 +2,7 @@
 
 use taper_graph::Conv2d;
 use taper_kernels::blocked::{Blocked, DirectConv, WinogradConv};
-use taper_kernels::{Isa, KernelError};
+use taper_kernels::Isa;
 
 use super::plain::PlainConv;
 use crate::error::ModelError;
@@ -36,7 +36,7 @@ macro_rules! each {
 impl ConvKernel {
     /// The fastest that can do `conv` on `input`.
     pub(crate) fn new(conv: &Conv2d, input: Blocked, isa: Isa) -> Result<Self, ModelError> {
-        if WinogradConv::worthwhile(conv, input)
+        if input.channels >= 8
             && let Some(kernel) = WinogradConv::new(conv, input, isa)
         {
             return Ok(Self::Winograd(kernel));
@@ -68,7 +68,11 @@ impl ConvKernel {
     }
 
     pub(crate) fn scratch_len(&self, images: usize) -> usize {
-        each!(self, kernel => kernel.scratch_len(images))
+        match self {
+            Self::Winograd(kernel) => kernel.scratch_len(images),
+            Self::Direct(kernel) => kernel.scratch_len(),
+            Self::Plain(kernel) => kernel.scratch_len(images),
+        }
     }
 
     pub(crate) fn forward(
@@ -118,7 +122,11 @@ impl ConvKernel {
         scratch: &mut [f32],
         sum: &mut [f32],
     ) -> Outcome {
-        each!(self, kernel => kernel.backward_weight(images, x, dz, scratch, sum))
+        match self {
+            Self::Winograd(kernel) => kernel.backward_weight(images, x, dz, scratch, sum),
+            Self::Direct(kernel) => kernel.backward_weight(images, x, dz, sum),
+            Self::Plain(kernel) => kernel.backward_weight(images, x, dz, scratch, sum),
+        }
     }
 
     pub(crate) fn unpack_weight_sum(&self, sums: &[&[f32]], dweight: &mut [f32]) -> Outcome {

@@ -19,7 +19,7 @@ pub(crate) struct PlainConv {
 impl PlainConv {
     pub(crate) fn new(conv: &Conv2d, input: Blocked) -> Result<Self, ModelError> {
         let image = [input.channels, input.height, input.width];
-        let geometry = ConvGeometry::new(conv, 1, image).map_err(taper_kernels::KernelError::from)?;
+        let geometry = ConvGeometry::new(conv, 1, image)?;
         Ok(Self { input, geometry })
     }
 

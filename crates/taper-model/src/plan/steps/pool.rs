@@ -1,8 +1,8 @@
 //! Pooling that is not fused with a convolution.
 
-use taper_graph::{AvgPool2d, MaxPool2d};
+use taper_graph::{AvgPool2d, MaxPool2d, ShapeError};
 use taper_kernels::blocked::{Blocked, BlockedAvgPool, BlockedMaxPool, Values, ValuesMut};
-use taper_kernels::{Isa, KernelError};
+use taper_kernels::Isa;
 
 use crate::plan::chunk::Sums;
 use crate::plan::step::{Call, Forward, Inputs, Outcome, Step};
@@ -20,7 +20,7 @@ impl MaxPoolStep {
         settings: &MaxPool2d,
         [input, output]: [Blocked; 2],
         isa: Isa,
-    ) -> Result<Self, KernelError> {
+    ) -> Result<Self, ShapeError> {
         let kernel = BlockedMaxPool::new(settings, input, isa)?;
         Ok(Self { kernel, halos: [input.halo, output.halo], settings: settings.clone() })
     }
@@ -75,7 +75,7 @@ impl AvgPoolStep {
         settings: Option<&AvgPool2d>,
         [input, output]: [Blocked; 2],
         isa: Isa,
-    ) -> Result<Self, KernelError> {
+    ) -> Result<Self, ShapeError> {
         let kernel = match settings {
             Some(settings) => BlockedAvgPool::new(settings, input, isa)?,
             None => BlockedAvgPool::global(input, isa)?,

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rayon::prelude::*;
 use taper_kernels::{KernelError, Moments};
 
 use crate::plan::step::{Outcome, Rule};
@@ -26,6 +27,30 @@ impl Weight {
         }
         self.values.copy_from_slice(values);
         Ok(())
+    }
+
+    /// One optimiser step over parts of `len` elements, in parallel; `gradient(start, part)` fills the gradient of the part that
+    /// starts at `start`.
+    pub(crate) fn step_in_parts(
+        &mut self,
+        len: usize,
+        rule: Rule,
+        gradient: impl Fn(usize, &mut [f32]) -> Outcome + Sync,
+    ) -> Outcome {
+        let Moments { step, first, second } = &mut self.moments;
+        let kept = rule.optimizer.keeps();
+        for (moment, kept) in [&mut *first, &mut *second].into_iter().zip(kept) {
+            moment.resize(if kept { self.values.len() } else { 0 }, 0.0);
+        }
+        *step += 1;
+        let step = *step;
+        let (len, count) = (len.max(1), self.values.len().div_ceil(len.max(1)));
+        let moments = pieces(first, len, count).into_par_iter().zip(pieces(second, len, count));
+        self.values.par_chunks_mut(len).zip(moments).enumerate().try_for_each_init(Vec::new, |room, (part, (values, (first, second)))| {
+            room.resize(values.len(), 0.0);
+            gradient(part * len, room)?;
+            rule.optimizer.step_part(values, room, [first, second], step, rule.learning_rate)
+        })
     }
 
     /// One optimiser step.
@@ -70,4 +95,11 @@ impl Packed {
         self.current.get_or_init(|| packed);
         outcome
     }
+}
+
+/// `count` pieces of a moment, each of `len` elements but the last; empty ones of a moment that is not kept.
+fn pieces(moment: &mut [f32], len: usize, count: usize) -> Vec<&mut [f32]> {
+    let mut pieces: Vec<&mut [f32]> = moment.chunks_mut(len).collect();
+    pieces.resize_with(count, Default::default);
+    pieces
 }
