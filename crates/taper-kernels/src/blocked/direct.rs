@@ -9,20 +9,18 @@ mod direction;
 mod pack;
 mod phase;
 mod tiles;
+mod weight;
 
 use taper_graph::Conv2d;
 
 use self::direction::{Channels, Direction};
 use self::phase::Phase;
-use self::tiles::{Offsets, Product, Span};
+use self::tiles::Offsets;
 use super::Blocked;
 use crate::error::{KernelError, check_len};
 use crate::geometry::ConvGeometry;
 use crate::isa::Isa;
-use crate::simd::{LANES, Simd, dispatch};
-
-/// Pixels that the weight gradient runs over at a time, so that they stay in the first-level cache.
-const PIXELS: usize = 224;
+use crate::simd::{LANES, dispatch};
 
 /// A convolution on blocked images, prepared for one geometry.
 ///
@@ -253,62 +251,6 @@ impl DirectConv {
         sums.iter().try_for_each(|sum| check_len("sum", sum.len(), self.weight_sum_len()))?;
         check_len("dweight", dweight.len(), self.weight_len)?;
         dispatch!(self.isa, |s| self.forward.unpack_sum(s, sums, dweight));
-        Ok(())
-    }
-
-    /// For each unit of output channels, as many pixels at a time as stay in the first-level cache: the rest of a large
-    /// image, or several small images.
-    fn add_weight_gradient<S: Simd>(
-        &self,
-        s: S,
-        images: usize,
-        x: &[f32],
-        dz: &[f32],
-        sum: &mut [f32],
-    ) -> Result<(), KernelError> {
-        let (x_image, dz_image) = (self.forward.read.image(), self.backward.read.image());
-        let at_once = (PIXELS / self.gradient.len().max(1)).max(1);
-        for unit in 0..self.forward.units.len() {
-            for first in (0..images).step_by(at_once) {
-                let count = at_once.min(images - first);
-                let (x, dz) = (&x[first * x_image..], &dz[first * dz_image..]);
-                for pixels in self.gradient.parts(PIXELS) {
-                    self.add_unit(s, unit, count, pixels, [x, dz], sum)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds the products at `pixels` of the first `images` images to the sum of one unit.
-    fn add_unit<S: Simd>(
-        &self,
-        s: S,
-        index: usize,
-        images: usize,
-        pixels: Span<'_>,
-        [x, dz]: [&[f32]; 2],
-        sum: &mut [f32],
-    ) -> Result<(), KernelError> {
-        let (forward, unit) = (&self.forward, &self.forward.units[index]);
-        let sum = &mut sum[index * forward.unit_len..(index + 1) * forward.unit_len];
-        for scan in &forward.scans {
-            let product = Product {
-                rows: scan.taps.all(),
-                sums: pixels,
-                images,
-                x: &x[unit.read..],
-                x_image: forward.read.image(),
-                b: &dz[unit.block * self.backward.read.plane()..],
-                b_image: self.backward.read.image(),
-                b_step: self.backward.read.plane(),
-                y_step: LANES,
-                vectors: unit.vectors,
-                apart: forward.depthwise(),
-                add: true,
-            };
-            product.run(s, sum)?;
-        }
         Ok(())
     }
 }
