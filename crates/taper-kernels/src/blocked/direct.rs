@@ -75,9 +75,9 @@ impl DirectConv {
 
     /// Prepares `conv` for images in the layout `input`, on `isa`.
     ///
-    /// `None` if it does not fit the image, if the halo is smaller than [`DirectConv::halo`], if an image has 2³²
-    /// elements, or if the grouping is not one of these: one group; a group for each channel with one output each;
-    /// groups whose input and output channels are multiples of eight.
+    /// `None` if it does not fit the image, if the halo is smaller than [`DirectConv::halo`], if an image or the weight
+    /// of sixteen channels has 2³² elements, or if the grouping is not one of these: one group; a group for each
+    /// channel with one output each; groups whose input and output channels are multiples of eight.
     ///
     /// ```
     /// use taper_graph::Conv2d;
@@ -108,6 +108,9 @@ impl DirectConv {
         let phases = [&forward[..1], &forward[1..]];
         let forward = Direction::new(ahead, input, geometry.output, taps, phases);
         let backward = Direction::new(back, dz, geometry.input, taps, [&backward[0], &backward[1]]);
+        if forward.unit_len.max(backward.unit_len) > u32::MAX as usize {
+            return None;
+        }
         let places = (0..height).flat_map(|row| (0..width).map(move |column| [row, column]));
         let start =
             |window: &taper_graph::Window, at: usize| at * window.stride + input.halo - window.padding;
@@ -230,6 +233,33 @@ impl DirectConv {
     ///
     /// # Errors
     /// [`KernelError::Length`] if a slice does not have its length.
+    ///
+    /// ```
+    /// use taper_graph::Conv2d;
+    /// use taper_kernels::{Isa, blocked::{Blocked, DirectConv}};
+    ///
+    /// // y = w·x for two pixels: dw = Σ x·dz and dx = w·dz.
+    /// let conv = Conv2d::new(1, 1);
+    /// let input = Blocked::new([1, 1, 2], 0);
+    /// let direct = DirectConv::new(&conv, input, Isa::current()).ok_or("unsupported")?;
+    /// let gradient = direct.output().with_halo(direct.gradient_halo());
+    /// let (mut x, mut dz) = (vec![0.0; input.image()], vec![0.0; gradient.image()]);
+    /// input.pack(&[2.0, 3.0], &mut x)?;
+    /// gradient.pack(&[10.0, 100.0], &mut dz)?;
+    ///
+    /// let (mut sum, mut dweight) = (vec![0.0; direct.weight_sum_len()], [0.0]);
+    /// direct.backward_weight(1, &x, &dz, &mut sum)?;
+    /// direct.unpack_weight_sum(&[&sum], &mut dweight)?;
+    /// assert_eq!(dweight, [320.0]);
+    ///
+    /// let mut packed = vec![0.0; direct.backward_packed_len()];
+    /// direct.pack_backward(&[5.0], &mut packed)?;
+    /// let mut scratch = vec![0.0; direct.scratch_len()];
+    /// direct.backward_input(1, &dz, &packed, &mut scratch, &mut |_image, _block, plane| {
+    ///     assert_eq!([plane[0], plane[8]], [50.0, 500.0]);
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn backward_weight(
         &self,
         images: usize,

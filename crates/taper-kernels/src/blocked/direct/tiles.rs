@@ -39,7 +39,8 @@ impl Offsets {
 }
 
 impl FromIterator<[usize; 2]> for Offsets {
-    /// Offsets lie within one image, which [`super::DirectConv::new`] refuses if they do not fit 32 bits.
+    /// Offsets lie within one image or the weights of one unit: [`super::DirectConv::new`] refuses what 32 bits do not
+    /// hold.
     fn from_iter<T: IntoIterator<Item = [usize; 2]>>(pairs: T) -> Self {
         let mut offsets = Self::default();
         for [a, b] in pairs {
