@@ -10,8 +10,8 @@ use crate::simd::{LANES, Simd};
 /// Elements of a cache line.
 pub(super) const LINE: usize = 16;
 
-/// The stride between pairs of points that have `len` elements each. As an odd number of lines it spreads the 36 places
-/// of a tile over the sets of the cache.
+/// The stride between pairs of points that have `len` elements each. As an odd number of lines it spreads the 36
+/// places of a tile over the sets of the cache.
 pub(super) fn stride(len: usize) -> usize {
     len.div_ceil(LINE) * LINE + if len.div_ceil(LINE).is_multiple_of(2) { LINE } else { 0 }
 }
@@ -181,8 +181,8 @@ pub(super) unsafe fn multiply_transposed<S: Simd>(
     }
 }
 
-/// Transforms the chunk's tiles of image `n` of the chunk to its plane of outputs; `first` is the block's first channel
-/// in the panel.
+/// Transforms the chunk's tiles of image `n` of the chunk to its plane of outputs; `first` is the block's first
+/// channel in the panel.
 ///
 /// # Safety
 /// `results` must have the length of `points`, and `plane` all pixels of a block of `layout`, which has no halo.

@@ -11,8 +11,8 @@ pub(super) const POINTS: usize = 6;
 pub(super) const PAIRS: usize = POINTS * POINTS;
 /// Which point only tiles of four have: tiles of three are made of the others.
 const LAST: usize = POINTS - 1;
-/// Kinds of tiles by the number of their rows and columns: 3×4, 4×4, 4×3, 3×3. In this order the tiles which have a pair of
-/// points follow each other, whatever the pair.
+/// Kinds of tiles by the number of their rows and columns: 3×4, 4×4, 4×3, 3×3. In this order the tiles which have a
+/// pair of points follow each other, whatever the pair.
 const KINDS: usize = 4;
 
 /// The kinds of tiles that have a pair of points.
@@ -197,8 +197,7 @@ pub(super) unsafe fn window<'a, S: Simd>(
     let halo = layout.halo as isize;
     let (top, left) = (top + halo, left + halo);
     let sides = [layout.height + 2 * layout.halo, layout.width + 2 * layout.halo];
-    let inside =
-        |from: isize, len: usize, side: usize| from >= 0 && from + len as isize <= side as isize;
+    let inside = |from: isize, len: usize, side: usize| from >= 0 && from + len as isize <= side as isize;
     let plane = block * layout.plane();
     if inside(top, rows, sides[0]) && inside(left, columns, sides[1]) {
         let at = plane + top as usize * layout.row() + left as usize * LANES;
@@ -207,7 +206,8 @@ pub(super) unsafe fn window<'a, S: Simd>(
     patch.fill(0.0);
     for i in (0..rows).filter(|&i| inside(top + i as isize, 1, sides[0])) {
         for j in (0..columns).filter(|&j| inside(left + j as isize, 1, sides[1])) {
-            let from = plane + (top + i as isize) as usize * layout.row() + (left + j as isize) as usize * LANES;
+            let from =
+                plane + (top + i as isize) as usize * layout.row() + (left + j as isize) as usize * LANES;
             // SAFETY: the pixel is inside the plane, and the window inside the patch.
             unsafe { s.store(s.load(image, from), patch, (i * POINTS + j) * LANES) };
         }
