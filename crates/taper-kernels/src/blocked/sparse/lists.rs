@@ -1,11 +1,15 @@
 //! The lists of gradients that pass.
 
 use super::SparseConv;
+use crate::blocked::Blocked;
 use crate::error::{KernelError, check_len};
 use crate::simd::{LANES, Simd, dispatch};
 
 /// Entries of a pixel's list are a multiple of it, so that they can be worked on side by side.
 pub(super) const UNROLL: usize = 4;
+
+/// All sizes that the numbers in lists depend on.
+pub(super) type Signature = [[usize; 4]; 4];
 
 /// The gradients of a few images that pass, as lists: what [`SparseConv::fill`] writes.
 ///
@@ -19,8 +23,8 @@ pub struct SparseLists {
     pub(super) stride: usize,
     /// For each chunk of images and each channel, how long its list is.
     pub(super) counts: Vec<usize>,
-    /// `(image in its chunk · pooled pixels + pixel) · taps + code`, and the gradient there.
-    pub(super) places: Vec<u32>,
+    /// Where in its chunk's first block of input channels the window starts, and the gradient there.
+    pub(super) starts: Vec<u32>,
     pub(super) gradients: Vec<f32>,
     /// For each image and pixel of the convolution, where its list ends.
     pub(super) ends: Vec<usize>,
@@ -30,7 +34,7 @@ pub struct SparseLists {
     /// Room for one chunk of images without blocks.
     pub(super) plain: Vec<f32>,
     /// Of what convolution they are.
-    pub(super) signature: [usize; 7],
+    pub(super) signature: Signature,
 }
 
 impl SparseLists {
@@ -50,7 +54,7 @@ impl SparseLists {
             images: 0,
             stride,
             counts: vec![0; lists],
-            places: vec![0; lists * stride],
+            starts: vec![0; lists * stride],
             gradients: vec![0.0; lists * stride],
             ends: vec![0; images * pixels],
             channels: vec![0; values],
@@ -68,9 +72,15 @@ impl SparseLists {
 
 impl SparseConv {
     /// What lists must have been made for, so that all in them is in bounds.
-    pub(super) fn signature(&self) -> [usize; 7] {
-        let (pixels, plane) = (self.geometry.out_pixels(), self.plain_len());
-        [self.geometry.out_channels, self.pooled, self.taps, self.chunk, pixels, self.starts.len(), plane]
+    pub(super) fn signature(&self) -> Signature {
+        let Blocked { channels, height, width, halo } = self.input;
+        let [a, b] = self.geometry.windows.map(|w| [w.kernel, w.stride, w.padding, w.dilation]);
+        [
+            [channels, height, width, halo],
+            a,
+            b,
+            [self.geometry.out_channels, self.pooled, self.taps, self.chunk],
+        ]
     }
 
     /// How many gradients of `images` images pass, by their codes: what [`SparseConv::fill`] returns, without making
@@ -127,8 +137,8 @@ impl SparseConv {
 
     /// Proves that `lists` are of this convolution and of `images` images.
     pub(super) fn check_lists(&self, lists: &SparseLists, images: usize) -> Result<(), KernelError> {
-        for (found, expected) in lists.signature.into_iter().zip(self.signature()) {
-            check_len("lists of another convolution", found, expected)?;
+        for (found, expected) in lists.signature.as_flattened().iter().zip(self.signature().as_flattened()) {
+            check_len("lists of another convolution", *found, *expected)?;
         }
         check_len("images of the lists", lists.images, images)
     }
@@ -159,7 +169,7 @@ impl SparseConv {
         }
     }
 
-    /// Appends the gradients of eight channels of one image, whose places start at `first`, to the lists from number
+    /// Appends the gradients of eight channels of one image, whose windows are those from `first` on, to the lists from number
     /// `list` on; returns their sums.
     #[inline(always)]
     fn list_block<S: Simd>(
@@ -175,28 +185,29 @@ impl SparseConv {
         let (scale, taps, nowhere) = (s.splat(self.scale), s.splat_u(self.taps as u32), s.splat_u(NOWHERE));
         let counts = &mut lists.counts[list..][..LANES];
         let range = list * lists.stride..(list + LANES) * lists.stride;
-        let (places, gradients) = (&mut lists.places[range.clone()], &mut lists.gradients[range]);
+        let (starts, gradients) = (&mut lists.starts[range.clone()], &mut lists.gradients[range]);
         let mut sum = s.splat(0.0);
         for pixel in (0..self.pooled).step_by(LANES) {
-            let (mut place, mut gradient) = ([s.with_bits(nowhere); LANES], [s.splat(0.0); LANES]);
+            let (mut start, mut gradient) = ([s.with_bits(nowhere); LANES], [s.splat(0.0); LANES]);
             for lane in 0..LANES.min(self.pooled - pixel) {
                 let at = (pixel + lane) * LANES;
                 // SAFETY: both slices have eight elements for each of the pooled pixels.
                 let (code, dy) = unsafe { (s.load_bytes(codes, at), s.mul(s.load(dy, at), scale)) };
                 let passes = s.lt_u(code, taps);
-                let own = s.add_u(code, s.splat_u((first + (pixel + lane) * self.taps) as u32));
-                place[lane] = s.with_bits(s.select_u(passes, own, nowhere));
+                let windows = &self.starts[first + (pixel + lane) * self.taps..][..self.taps];
+                let own = chosen(s, code, windows);
+                start[lane] = s.with_bits(s.select_u(passes, own, nowhere));
                 gradient[lane] = dy;
                 sum = s.add(sum, s.select(passes, dy, s.splat(0.0)));
             }
-            let (place, gradient) = (s.transpose(place), s.transpose(gradient));
+            let (start, gradient) = (s.transpose(start), s.transpose(gradient));
             for lane in 0..LANES {
-                let place = s.to_bits(place[lane]);
-                let bits = s.bits(s.lt_u(place, nowhere));
+                let start = s.to_bits(start[lane]);
+                let bits = s.bits(s.lt_u(start, nowhere));
                 let to = lane * lists.stride + counts[lane];
                 // SAFETY: a list has room for all pooled pixels of its images and eight elements more.
                 unsafe {
-                    s.store_u(s.pack_u(bits, place), places, to);
+                    s.store_u(s.pack_u(bits, start), starts, to);
                     s.store(s.pack(bits, gradient[lane]), gradients, to);
                 }
                 counts[lane] += bits.count_ones() as usize;
@@ -244,4 +255,29 @@ impl SparseConv {
             }
         }
     }
+}
+
+/// In each lane, the one of `windows` that the code names; the first if it names none.
+#[inline(always)]
+fn chosen<S: Simd>(s: S, code: S::U, windows: &[u32]) -> S::U {
+    match *windows {
+        [a, b, c, d] => {
+            let own = pick(s, code, 1, b, s.splat_u(a));
+            pick(s, code, 3, d, pick(s, code, 2, c, own))
+        }
+        [first, ref others @ ..] => {
+            let mut own = s.splat_u(first);
+            for (tap, &start) in (1..).zip(others) {
+                own = pick(s, code, tap, start, own);
+            }
+            own
+        }
+        [] => s.splat_u(0),
+    }
+}
+
+/// In each lane, `start` where the code is `tap`, else `other`.
+#[inline(always)]
+fn pick<S: Simd>(s: S, code: S::U, tap: u32, start: u32, other: S::U) -> S::U {
+    s.select_u(s.eq_u(code, s.splat_u(tap)), s.splat_u(start), other)
 }

@@ -53,10 +53,8 @@ pub(super) fn chunk_of(geometry: &ConvGeometry, input: Blocked) -> usize {
 
 /// One channel's list.
 struct List<'a> {
-    places: &'a [u32],
-    gradients: &'a [f32],
-    /// What each place stands for.
     starts: &'a [u32],
+    gradients: &'a [f32],
 }
 
 impl SparseConv {
@@ -123,14 +121,10 @@ impl SparseConv {
         Ok(())
     }
 
-    fn list<'a>(&'a self, lists: &'a SparseLists, chunk: usize, channel: usize) -> List<'a> {
+    fn list<'a>(&self, lists: &'a SparseLists, chunk: usize, channel: usize) -> List<'a> {
         let list = chunk * self.out_blocks() * LANES + channel;
         let range = list * lists.stride..list * lists.stride + lists.counts[list];
-        List {
-            places: &lists.places[range.clone()],
-            gradients: &lists.gradients[range],
-            starts: &self.starts,
-        }
+        List { starts: &lists.starts[range.clone()], gradients: &lists.gradients[range] }
     }
 
     /// One chunk of images and one block of input channels.
@@ -259,18 +253,18 @@ fn accumulate<S: Simd, const N: usize, const CHAINS: usize, const SHIFT: u32>(
     let sum = &mut sum[..N * LANES];
     let mut chains = [[s.splat(0.0); N]; CHAINS];
     let add = |at: usize, chain: &mut [S::F; N]| {
-        // SAFETY: both slices are of the list's length. All places are below the number of starts, as the signature of
-        // the lists proves; from a start, all offsets are within the block's plane, or in the room for plain images,
-        // which has eight elements behind its last pixel.
+        // SAFETY: both slices are of the list's length. The starts are those of a convolution with these very sizes, as the
+        // signature of the lists proves; from a start, all offsets are within the block's plane, or in the room for plain
+        // images, which has eight elements behind its last pixel.
         unsafe {
-            let start = *list.starts.get_unchecked(*list.places.get_unchecked(at) as usize) as usize >> SHIFT;
+            let start = *list.starts.get_unchecked(at) as usize >> SHIFT;
             let gradient = s.broadcast(list.gradients, at);
             for (sum, offset) in chain.iter_mut().zip(offsets) {
                 *sum = s.mul_add(s.load(x, start + offset), gradient, *sum);
             }
         }
     };
-    let (mut at, len) = (0, list.places.len());
+    let (mut at, len) = (0, list.starts.len());
     while at + CHAINS <= len {
         for (place, chain) in chains.iter_mut().enumerate() {
             add(at + place, chain);
