@@ -8,6 +8,9 @@ use crate::simd::{LANES, Simd, dispatch};
 /// Entries of a pixel's list are a multiple of it, so that they can be worked on side by side.
 pub(super) const UNROLL: usize = 4;
 
+/// No place; greater than all of them.
+const NOWHERE: u32 = i32::MAX as u32;
+
 /// All sizes that the numbers in lists depend on.
 pub(super) type Signature = [[usize; 4]; 4];
 
@@ -181,24 +184,29 @@ impl SparseConv {
         list: usize,
         first: usize,
     ) -> S::F {
-        const NOWHERE: u32 = i32::MAX as u32;
-        let (scale, taps, nowhere) = (s.splat(self.scale), s.splat_u(self.taps as u32), s.splat_u(NOWHERE));
+        let nowhere = s.splat_u(NOWHERE);
         let counts = &mut lists.counts[list..][..LANES];
         let range = list * lists.stride..(list + LANES) * lists.stride;
         let (starts, gradients) = (&mut lists.starts[range.clone()], &mut lists.gradients[range]);
         let mut sum = s.splat(0.0);
         for pixel in (0..self.pooled).step_by(LANES) {
             let (mut start, mut gradient) = ([s.with_bits(nowhere); LANES], [s.splat(0.0); LANES]);
-            for lane in 0..LANES.min(self.pooled - pixel) {
-                let at = (pixel + lane) * LANES;
-                // SAFETY: both slices have eight elements for each of the pooled pixels.
-                let (code, dy) = unsafe { (s.load_bytes(codes, at), s.mul(s.load(dy, at), scale)) };
-                let passes = s.lt_u(code, taps);
-                let windows = &self.starts[first + (pixel + lane) * self.taps..][..self.taps];
-                let own = chosen(s, code, windows);
-                start[lane] = s.with_bits(s.select_u(passes, own, nowhere));
-                gradient[lane] = dy;
-                sum = s.add(sum, s.select(passes, dy, s.splat(0.0)));
+            // The usual eight are unrolled, so that the vectors stay in registers.
+            if pixel + LANES <= self.pooled {
+                for lane in 0..LANES {
+                    let at = pixel + lane;
+                    let windows = &self.starts[first + at * self.taps..][..self.taps];
+                    (start[lane], gradient[lane]) = self.element(s, codes, dy, at, windows);
+                }
+            } else {
+                for lane in 0..self.pooled - pixel {
+                    let at = pixel + lane;
+                    let windows = &self.starts[first + at * self.taps..][..self.taps];
+                    (start[lane], gradient[lane]) = self.element(s, codes, dy, at, windows);
+                }
+            }
+            for gradient in gradient {
+                sum = s.add(sum, gradient);
             }
             let (start, gradient) = (s.transpose(start), s.transpose(gradient));
             for lane in 0..LANES {
@@ -214,6 +222,25 @@ impl SparseConv {
             }
         }
         sum
+    }
+
+    /// Where the windows that the codes of a pooled pixel name start, and the gradients there; [`NOWHERE`] and zero if they
+    /// name none.
+    #[inline(always)]
+    fn element<S: Simd>(
+        &self,
+        s: S,
+        codes: &[u8],
+        dy: &[f32],
+        pixel: usize,
+        windows: &[u32],
+    ) -> (S::F, S::F) {
+        debug_assert!(pixel < self.pooled);
+        // SAFETY: both slices have eight elements for each of the pooled pixels.
+        let (code, dy) = unsafe { (s.load_bytes(codes, pixel * LANES), s.load(dy, pixel * LANES)) };
+        let passes = s.lt_u(code, s.splat_u(self.taps as u32));
+        let start = s.select_u(passes, chosen(s, code, windows), s.splat_u(NOWHERE));
+        (s.with_bits(start), s.select(passes, s.mul(dy, s.splat(self.scale)), s.splat(0.0)))
     }
 
     /// The list of each pixel.
