@@ -1,11 +1,18 @@
 //! The lists of gradients that pass.
 
 use super::SparseConv;
+use crate::blocked::Blocked;
 use crate::error::{KernelError, check_len};
 use crate::simd::{LANES, Simd, dispatch};
 
 /// Entries of a pixel's list are a multiple of it, so that they can be worked on side by side.
 pub(super) const UNROLL: usize = 4;
+
+/// No place; greater than all of them.
+const NOWHERE: u32 = i32::MAX as u32;
+
+/// All sizes that the numbers in lists depend on.
+pub(super) type Signature = [[usize; 4]; 4];
 
 /// The gradients of a few images that pass, as lists: what [`SparseConv::fill`] writes.
 ///
@@ -19,8 +26,8 @@ pub struct SparseLists {
     pub(super) stride: usize,
     /// For each chunk of images and each channel, how long its list is.
     pub(super) counts: Vec<usize>,
-    /// `(image in its chunk · pooled pixels + pixel) · taps + code`, and the gradient there.
-    pub(super) places: Vec<u32>,
+    /// Where in its chunk's first block of input channels the window starts, and the gradient there.
+    pub(super) starts: Vec<u32>,
     pub(super) gradients: Vec<f32>,
     /// For each image and pixel of the convolution, where its list ends.
     pub(super) ends: Vec<usize>,
@@ -30,7 +37,7 @@ pub struct SparseLists {
     /// Room for one chunk of images without blocks.
     pub(super) plain: Vec<f32>,
     /// Of what convolution they are.
-    pub(super) signature: [usize; 7],
+    pub(super) signature: Signature,
 }
 
 impl SparseLists {
@@ -50,7 +57,7 @@ impl SparseLists {
             images: 0,
             stride,
             counts: vec![0; lists],
-            places: vec![0; lists * stride],
+            starts: vec![0; lists * stride],
             gradients: vec![0.0; lists * stride],
             ends: vec![0; images * pixels],
             channels: vec![0; values],
@@ -68,9 +75,15 @@ impl SparseLists {
 
 impl SparseConv {
     /// What lists must have been made for, so that all in them is in bounds.
-    pub(super) fn signature(&self) -> [usize; 7] {
-        let (pixels, plane) = (self.geometry.out_pixels(), self.plain_len());
-        [self.geometry.out_channels, self.pooled, self.taps, self.chunk, pixels, self.starts.len(), plane]
+    pub(super) fn signature(&self) -> Signature {
+        let Blocked { channels, height, width, halo } = self.input;
+        let [a, b] = self.geometry.windows.map(|w| [w.kernel, w.stride, w.padding, w.dilation]);
+        [
+            [channels, height, width, halo],
+            a,
+            b,
+            [self.geometry.out_channels, self.pooled, self.taps, self.chunk],
+        ]
     }
 
     /// How many gradients of `images` images pass, by their codes: what [`SparseConv::fill`] returns, without making
@@ -82,7 +95,8 @@ impl SparseConv {
         check_len("codes", codes.len(), images * self.pooled_image())?;
         let taps = self.taps as u8;
         // Sums of bytes over 128 bytes, which vectors hold many of.
-        let chunks = codes.chunks(128).map(|codes| codes.iter().map(|&code| u8::from(code < taps)).sum::<u8>());
+        let chunks =
+            codes.chunks(128).map(|codes| codes.iter().map(|&code| u8::from(code < taps)).sum::<u8>());
         Ok(chunks.map(usize::from).sum())
     }
 
@@ -107,7 +121,11 @@ impl SparseConv {
         check_len("bias gradient", dbias_sum.len(), self.out_blocks() * LANES)?;
         self.check_lists(lists, lists.images)?;
         if images > lists.room {
-            return Err(KernelError::Length { what: "images of the lists", expected: images, found: lists.room });
+            return Err(KernelError::Length {
+                what: "images of the lists",
+                expected: images,
+                found: lists.room,
+            });
         }
         lists.images = images;
         lists.counts.fill(0);
@@ -122,8 +140,8 @@ impl SparseConv {
 
     /// Proves that `lists` are of this convolution and of `images` images.
     pub(super) fn check_lists(&self, lists: &SparseLists, images: usize) -> Result<(), KernelError> {
-        for (found, expected) in lists.signature.into_iter().zip(self.signature()) {
-            check_len("lists of another convolution", found, expected)?;
+        for (found, expected) in lists.signature.as_flattened().iter().zip(self.signature().as_flattened()) {
+            check_len("lists of another convolution", *found, *expected)?;
         }
         check_len("images of the lists", lists.images, images)
     }
@@ -154,7 +172,7 @@ impl SparseConv {
         }
     }
 
-    /// Appends the gradients of eight channels of one image, whose places start at `first`, to the lists from number
+    /// Appends the gradients of eight channels of one image, whose windows are those from `first` on, to the lists from number
     /// `list` on; returns their sums.
     #[inline(always)]
     fn list_block<S: Simd>(
@@ -166,38 +184,63 @@ impl SparseConv {
         list: usize,
         first: usize,
     ) -> S::F {
-        const NOWHERE: u32 = i32::MAX as u32;
-        let (scale, taps, nowhere) = (s.splat(self.scale), s.splat_u(self.taps as u32), s.splat_u(NOWHERE));
+        let nowhere = s.splat_u(NOWHERE);
         let counts = &mut lists.counts[list..][..LANES];
         let range = list * lists.stride..(list + LANES) * lists.stride;
-        let (places, gradients) = (&mut lists.places[range.clone()], &mut lists.gradients[range]);
+        let (starts, gradients) = (&mut lists.starts[range.clone()], &mut lists.gradients[range]);
         let mut sum = s.splat(0.0);
         for pixel in (0..self.pooled).step_by(LANES) {
-            let (mut place, mut gradient) = ([s.from_bits(nowhere); LANES], [s.splat(0.0); LANES]);
-            for lane in 0..LANES.min(self.pooled - pixel) {
-                let at = (pixel + lane) * LANES;
-                // SAFETY: both slices have eight elements for each of the pooled pixels.
-                let (code, dy) = unsafe { (s.load_bytes(codes, at), s.mul(s.load(dy, at), scale)) };
-                let passes = s.lt_u(code, taps);
-                let own = s.add_u(code, s.splat_u((first + (pixel + lane) * self.taps) as u32));
-                place[lane] = s.from_bits(s.select_u(passes, own, nowhere));
-                gradient[lane] = dy;
-                sum = s.add(sum, s.select(passes, dy, s.splat(0.0)));
+            let (mut start, mut gradient) = ([s.with_bits(nowhere); LANES], [s.splat(0.0); LANES]);
+            // The usual eight are unrolled, so that the vectors stay in registers.
+            if pixel + LANES <= self.pooled {
+                for lane in 0..LANES {
+                    let at = pixel + lane;
+                    let windows = &self.starts[first + at * self.taps..][..self.taps];
+                    (start[lane], gradient[lane]) = self.element(s, codes, dy, at, windows);
+                }
+            } else {
+                for lane in 0..self.pooled - pixel {
+                    let at = pixel + lane;
+                    let windows = &self.starts[first + at * self.taps..][..self.taps];
+                    (start[lane], gradient[lane]) = self.element(s, codes, dy, at, windows);
+                }
             }
-            let (place, gradient) = (s.transpose(place), s.transpose(gradient));
+            for gradient in gradient {
+                sum = s.add(sum, gradient);
+            }
+            let (start, gradient) = (s.transpose(start), s.transpose(gradient));
             for lane in 0..LANES {
-                let place = s.to_bits(place[lane]);
-                let bits = s.bits(s.lt_u(place, nowhere));
+                let start = s.to_bits(start[lane]);
+                let bits = s.bits(s.lt_u(start, nowhere));
                 let to = lane * lists.stride + counts[lane];
                 // SAFETY: a list has room for all pooled pixels of its images and eight elements more.
                 unsafe {
-                    s.store_u(s.pack_u(bits, place), places, to);
+                    s.store_u(s.pack_u(bits, start), starts, to);
                     s.store(s.pack(bits, gradient[lane]), gradients, to);
                 }
                 counts[lane] += bits.count_ones() as usize;
             }
         }
         sum
+    }
+
+    /// Where the windows that the codes of a pooled pixel name start, and the gradients there; [`NOWHERE`] and zero if they
+    /// name none.
+    #[inline(always)]
+    fn element<S: Simd>(
+        &self,
+        s: S,
+        codes: &[u8],
+        dy: &[f32],
+        pixel: usize,
+        windows: &[u32],
+    ) -> (S::F, S::F) {
+        debug_assert!(pixel < self.pooled);
+        // SAFETY: both slices have eight elements for each of the pooled pixels.
+        let (code, dy) = unsafe { (s.load_bytes(codes, pixel * LANES), s.load(dy, pixel * LANES)) };
+        let passes = s.lt_u(code, s.splat_u(self.taps as u32));
+        let start = s.select_u(passes, chosen(s, code, windows), s.splat_u(NOWHERE));
+        (s.with_bits(start), s.select(passes, s.mul(dy, s.splat(self.scale)), s.splat(0.0)))
     }
 
     /// The list of each pixel.
@@ -214,8 +257,8 @@ impl SparseConv {
             let mut winner = 0;
             for (list_end, &winner_end) in ends[image * pixels..].iter_mut().zip(&self.winner_ends) {
                 for &(pooled, code) in &self.winners[winner..winner_end] {
-                    let (code, mut channel) = (s.splat_u(code), lanes);
-                    for at in (pooled as usize * LANES..codes.len()).step_by(plane) {
+                    let (code, mut channel, mut at) = (s.splat_u(code), lanes, pooled as usize * LANES);
+                    while at < codes.len() {
                         // SAFETY: `at` is a pooled pixel of one of the blocks. An element has one code and so one place
                         // in all lists; there is room for each of them, for what fills the lists and for eight more.
                         unsafe {
@@ -225,6 +268,7 @@ impl SparseConv {
                             end += bits.count_ones() as usize;
                         }
                         channel = s.add_u(channel, s.splat_u(LANES as u32));
+                        at += plane;
                     }
                 }
                 winner = winner_end;
@@ -238,4 +282,29 @@ impl SparseConv {
             }
         }
     }
+}
+
+/// In each lane, the one of `windows` that the code names; the first if it names none.
+#[inline(always)]
+fn chosen<S: Simd>(s: S, code: S::U, windows: &[u32]) -> S::U {
+    match *windows {
+        [a, b, c, d] => {
+            let own = pick(s, code, 1, b, s.splat_u(a));
+            pick(s, code, 3, d, pick(s, code, 2, c, own))
+        }
+        [first, ref others @ ..] => {
+            let mut own = s.splat_u(first);
+            for (tap, &start) in (1..).zip(others) {
+                own = pick(s, code, tap, start, own);
+            }
+            own
+        }
+        [] => s.splat_u(0),
+    }
+}
+
+/// In each lane, `start` where the code is `tap`, else `other`.
+#[inline(always)]
+fn pick<S: Simd>(s: S, code: S::U, tap: u32, start: u32, other: S::U) -> S::U {
+    s.select_u(s.eq_u(code, s.splat_u(tap)), s.splat_u(start), other)
 }

@@ -38,7 +38,8 @@ impl Form {
 /// Whether rows of pixels are fewer vectors than blocks of channels, which would be mostly zeros.
 fn by_rows(geometry: &ConvGeometry) -> bool {
     let [_, horizontal] = geometry.windows;
-    geometry.in_channels < horizontal.kernel.min(LANES) && (horizontal.kernel - 1) * horizontal.dilation < LANES
+    geometry.in_channels < horizontal.kernel.min(LANES)
+        && (horizontal.kernel - 1) * horizontal.dilation < LANES
 }
 
 /// Bytes of the input, of eight channels of some images, that are worked on at a time: most of the first cache.
@@ -52,10 +53,8 @@ pub(super) fn chunk_of(geometry: &ConvGeometry, input: Blocked) -> usize {
 
 /// One channel's list.
 struct List<'a> {
-    places: &'a [u32],
-    gradients: &'a [f32],
-    /// What each place stands for.
     starts: &'a [u32],
+    gradients: &'a [f32],
 }
 
 impl SparseConv {
@@ -103,7 +102,14 @@ impl SparseConv {
                     for block in 0..self.input.blocks() {
                         let x = &x[block * self.input.plane()..];
                         let sums = block * offsets.len() * LANES;
-                        dispatch!(self.isa, |s| self.over_blocks(s, offsets, lists, chunk, x, &mut sum[sums..]));
+                        dispatch!(self.isa, |s| self.over_blocks(
+                            s,
+                            offsets,
+                            lists,
+                            chunk,
+                            x,
+                            &mut sum[sums..]
+                        ));
                     }
                 }
                 Form::Rows(offsets) => {
@@ -115,10 +121,10 @@ impl SparseConv {
         Ok(())
     }
 
-    fn list<'a>(&'a self, lists: &'a SparseLists, chunk: usize, channel: usize) -> List<'a> {
+    fn list<'a>(&self, lists: &'a SparseLists, chunk: usize, channel: usize) -> List<'a> {
         let list = chunk * self.out_blocks() * LANES + channel;
         let range = list * lists.stride..list * lists.stride + lists.counts[list];
-        List { places: &lists.places[range.clone()], gradients: &lists.gradients[range], starts: &self.starts }
+        List { starts: &lists.starts[range.clone()], gradients: &lists.gradients[range] }
     }
 
     /// One chunk of images and one block of input channels.
@@ -147,7 +153,14 @@ impl SparseConv {
 
     /// One chunk of images, without blocks.
     #[inline(always)]
-    fn over_rows<S: Simd>(&self, s: S, offsets: &[usize], lists: &SparseLists, chunk: usize, sum: &mut [f32]) {
+    fn over_rows<S: Simd>(
+        &self,
+        s: S,
+        offsets: &[usize],
+        lists: &SparseLists,
+        chunk: usize,
+        sum: &mut [f32],
+    ) {
         let channel_sum = self.channel_sum_len();
         for channel in 0..self.geometry.out_channels {
             let list = self.list(lists, chunk, channel);
@@ -195,7 +208,8 @@ impl SparseConv {
                 }
                 Form::Rows(_) => {
                     let own = dweight[vector * horizontal.kernel..].iter_mut().take(horizontal.kernel);
-                    own.zip(total.into_iter().step_by(horizontal.dilation)).for_each(|(own, total)| *own = total);
+                    own.zip(total.into_iter().step_by(horizontal.dilation))
+                        .for_each(|(own, total)| *own = total);
                 }
             }
         }
@@ -239,18 +253,18 @@ fn accumulate<S: Simd, const N: usize, const CHAINS: usize, const SHIFT: u32>(
     let sum = &mut sum[..N * LANES];
     let mut chains = [[s.splat(0.0); N]; CHAINS];
     let add = |at: usize, chain: &mut [S::F; N]| {
-        // SAFETY: both slices are of the list's length. All places are below the number of starts, as the signature of
-        // the lists proves; from a start, all offsets are within the block's plane, or in the room for plain images,
-        // which has eight elements behind its last pixel.
+        // SAFETY: both slices are of the list's length. The starts are those of a convolution with these very sizes, as the
+        // signature of the lists proves; from a start, all offsets are within the block's plane, or in the room for plain
+        // images, which has eight elements behind its last pixel.
         unsafe {
-            let start = *list.starts.get_unchecked(*list.places.get_unchecked(at) as usize) as usize >> SHIFT;
+            let start = *list.starts.get_unchecked(at) as usize >> SHIFT;
             let gradient = s.broadcast(list.gradients, at);
             for (sum, offset) in chain.iter_mut().zip(offsets) {
                 *sum = s.mul_add(s.load(x, start + offset), gradient, *sum);
             }
         }
     };
-    let (mut at, len) = (0, list.places.len());
+    let (mut at, len) = (0, list.starts.len());
     while at + CHAINS <= len {
         for (place, chain) in chains.iter_mut().enumerate() {
             add(at + place, chain);
