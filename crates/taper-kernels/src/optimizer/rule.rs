@@ -49,7 +49,9 @@ impl Rule {
                 momentum: momentum as f32,
                 nesterov,
             },
-            Optimizer::Adam { beta1, beta2, eps, weight_decay } => adam([beta1, beta2, eps], weight_decay, 0.0),
+            Optimizer::Adam { beta1, beta2, eps, weight_decay } => {
+                adam([beta1, beta2, eps], weight_decay, 0.0)
+            }
             Optimizer::AdamW { beta1, beta2, eps, weight_decay } => {
                 adam([beta1, beta2, eps], 0.0, learning_rate * weight_decay)
             }
@@ -73,9 +75,12 @@ impl Rule {
                 }));
             }
             Self::Adam(adam) => {
-                dispatch!(Isa::current(), |s| update(s, [parameter, first, second], gradient, |g, values| {
-                    adam.element(s, g, values)
-                }));
+                dispatch!(Isa::current(), |s| update(
+                    s,
+                    [parameter, first, second],
+                    gradient,
+                    |g, values| { adam.element(s, g, values) }
+                ));
             }
         }
     }

@@ -131,6 +131,21 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn shift_left<const N: i32>(self, a: [u32; 8]) -> [u32; 8] {
+        a.map(|a| a << N)
+    }
+
+    #[inline(always)]
+    fn to_bits(self, a: [f32; 8]) -> [u32; 8] {
+        a.map(f32::to_bits)
+    }
+
+    #[inline(always)]
+    fn from_bits(self, a: [u32; 8]) -> [f32; 8] {
+        a.map(f32::from_bits)
+    }
+
+    #[inline(always)]
     unsafe fn load_ptr(self, from: *const f32) -> [f32; 8] {
         // SAFETY: the caller's promise.
         unsafe { from.cast::<[f32; 8]>().read_unaligned() }
