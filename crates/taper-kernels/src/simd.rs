@@ -64,7 +64,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The bits of each f32.
     fn to_bits(self, a: Self::F) -> Self::U;
     /// The f32 of these bits.
-    fn from_bits(self, a: Self::U) -> Self::F;
+    fn with_bits(self, a: Self::U) -> Self::F;
 
     /// # Safety
     /// `from` must be valid for reads of eight f32.
@@ -268,7 +268,7 @@ mod tests {
             assert_eq!(words, numbers.map(|x| x << 30));
             s.store_u(s.to_bits(s.load(&A, 0)), &mut words, 0);
             assert_eq!(words, A.map(f32::to_bits));
-            assert_eq!(lanes(s, s.from_bits(x)), numbers.map(f32::from_bits));
+            assert_eq!(lanes(s, s.with_bits(x)), numbers.map(f32::from_bits));
         }
     }
 

@@ -35,7 +35,7 @@ fn exp<S: Simd>(s: S, x: S::F, low: S::F) -> S::F {
     let r = s.add(s.neg_mul_add(n, s.splat(LN_2[1]), r), low);
     let y = s.add(s.mul_add(s.mul(r, r), polynomial(s, r, TAIL), r), s.splat(1.0));
     // 2ⁿ: the exponent of an f32 is its bits from 23 on, less 127.
-    let power = s.from_bits(s.shift_left::<23>(s.add_u(s.to_bits(shifted), s.splat_u(127))));
+    let power = s.with_bits(s.shift_left::<23>(s.add_u(s.to_bits(shifted), s.splat_u(127))));
     // ln 2⁻¹²⁶: below it the exponent has run out.
     s.select(s.lt(x, s.splat(-87.336_54)), s.splat(0.0), s.mul(y, power))
 }
@@ -62,12 +62,12 @@ fn normal<S: Simd>(s: S, x: S::F) -> [S::F; 2] {
         -0.092_763_76,
         -0.166_030_39,
         0.164_049_4,
-        -0.054_220_182,
+        -0.054_220_18,
         -0.008_018_641,
         0.008_724_278,
         0.001_216_679_1,
         -0.001_463_476,
-        -3.571_929_2e-4,
+        -3.571_929e-4,
         2.210_709_5e-4,
         6.310_615e-5,
         -2.009_650_4e-5,

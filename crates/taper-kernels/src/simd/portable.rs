@@ -141,7 +141,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn from_bits(self, a: [u32; 8]) -> [f32; 8] {
+    fn with_bits(self, a: [u32; 8]) -> [f32; 8] {
         a.map(f32::from_bits)
     }
 

@@ -1,5 +1,8 @@
 //! The gradient of some rows of the weight, over the whole batch.
 
+// Counted loops over arrays of sums, which the compiler unrolls and keeps in registers.
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::Range;
 
 use super::lists::ONES;

@@ -1,5 +1,8 @@
 //! The inner loops of a product: rows against one packed panel of weights.
 
+// Counted loops over arrays of sums, which the compiler unrolls and keeps in registers.
+#![allow(clippy::needless_range_loop)]
+
 use super::lists::Block;
 use super::product::{BLOCK, PITCH, pieces};
 use crate::simd::{LANES, Simd};
