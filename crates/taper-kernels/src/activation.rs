@@ -85,45 +85,80 @@ pub fn activate_backward_part(
 }
 
 fn forward(isa: Isa, function: Activation, x: &[f32], y: &mut [f32]) {
-    dispatch!(isa, |s| match function {
-        Activation::Relu => map(s, [x], y, |[x]| functions::relu(s, x)),
-        Activation::Gelu => map(s, [x], y, |[x]| functions::gelu(s, x)),
-        Activation::Silu => map(s, [x], y, |[x]| functions::silu(s, x)),
-        Activation::Tanh => map(s, [x], y, |[x]| functions::tanh(s, x)),
-        Activation::Sigmoid => map(s, [x], y, |[x]| functions::sigmoid(s, x)),
+    dispatch!(isa, |s| {
+        macro_rules! by {
+            ($f:ident) => {
+                map(
+                    s,
+                    [x],
+                    y,
+                    #[inline(always)]
+                    |[x]| functions::$f(s, x),
+                )
+            };
+        }
+        match function {
+            Activation::Relu => by!(relu),
+            Activation::Gelu => by!(gelu),
+            Activation::Silu => by!(silu),
+            Activation::Tanh => by!(tanh),
+            Activation::Sigmoid => by!(sigmoid),
+        }
     });
 }
 
 fn backward(isa: Isa, function: Activation, x_and_dy: [&[f32]; 2], dx: &mut [f32]) {
-    dispatch!(isa, |s| match function {
-        Activation::Relu => map(s, x_and_dy, dx, |[x, dy]| functions::relu_backward(s, x, dy)),
-        Activation::Gelu => map(s, x_and_dy, dx, |[x, dy]| functions::gelu_backward(s, x, dy)),
-        Activation::Silu => map(s, x_and_dy, dx, |[x, dy]| functions::silu_backward(s, x, dy)),
-        Activation::Tanh => map(s, x_and_dy, dx, |[x, dy]| functions::tanh_backward(s, x, dy)),
-        Activation::Sigmoid => map(s, x_and_dy, dx, |[x, dy]| functions::sigmoid_backward(s, x, dy)),
+    dispatch!(isa, |s| {
+        macro_rules! by {
+            ($f:ident) => {
+                map(
+                    s,
+                    x_and_dy,
+                    dx,
+                    #[inline(always)]
+                    |[x, dy]| functions::$f(s, x, dy),
+                )
+            };
+        }
+        match function {
+            Activation::Relu => by!(relu_backward),
+            Activation::Gelu => by!(gelu_backward),
+            Activation::Silu => by!(silu_backward),
+            Activation::Tanh => by!(tanh_backward),
+            Activation::Sigmoid => by!(sigmoid_backward),
+        }
     });
 }
 
 /// `y = f(inputs)`; the slices have the same length.
 #[inline(always)]
 fn map<S: Simd, const N: usize>(s: S, inputs: [&[f32]; N], y: &mut [f32], f: impl Fn([S::F; N]) -> S::F) {
-    let mut vectors = y.chunks_exact_mut(LANES);
-    let mut at = 0;
-    for y in vectors.by_ref() {
-        let values = inputs.map(|input| &input[at..at + LANES]);
+    let whole = y.len() / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        let from: [&[f32]; N] = std::array::from_fn(|n| &inputs[n][at..at + LANES]);
         // SAFETY: eight elements each.
-        unsafe { s.store(f(values.map(|values| s.load(values, 0))), y, 0) };
-        at += LANES;
+        unsafe {
+            let values = std::array::from_fn(
+                #[inline(always)]
+                |n| s.load(from[n], 0),
+            );
+            s.store(f(values), &mut y[at..at + LANES], 0);
+        }
     }
     // The same arithmetic for what does not fill a vector, so that it does not matter where a slice ends.
-    let rest = vectors.into_remainder();
+    let rest = &mut y[whole..];
+    let mut padded = [[0.0; LANES]; N];
+    for (padded, input) in padded.iter_mut().zip(inputs) {
+        padded[..rest.len()].copy_from_slice(&input[whole..whole + rest.len()]);
+    }
     let mut lanes = [0.0; LANES];
-    let values = inputs.map(|input| {
-        let mut lanes = [0.0; LANES];
-        lanes[..rest.len()].copy_from_slice(&input[at..at + rest.len()]);
-        lanes
-    });
     // SAFETY: eight elements each.
-    unsafe { s.store(f(values.map(|values| s.load(&values, 0))), &mut lanes, 0) };
+    unsafe {
+        let values = std::array::from_fn(
+            #[inline(always)]
+            |n| s.load(&padded[n], 0),
+        );
+        s.store(f(values), &mut lanes, 0);
+    }
     rest.copy_from_slice(&lanes[..rest.len()]);
 }
