@@ -81,7 +81,7 @@ impl Rule {
                     [parameter],
                     gradient,
                     #[inline(always)]
-                    |g, [p]| { [s.sub(p, s.mul(s.splat(rate), scaled_add(s, penalty, p, g)))] }
+                    |g, [p]| [s.sub(p, s.mul(s.splat(rate), scaled_add(s, penalty, p, g)))]
                 ));
             }
             Self::Adam(adam) => {
@@ -89,7 +89,8 @@ impl Rule {
                     s,
                     [parameter, first, second],
                     gradient,
-                    |g, values| { adam.element(s, g, values) }
+                    #[inline(always)]
+                    |g, values| adam.element(s, g, values)
                 ));
             }
         }
