@@ -15,6 +15,6 @@ mod sparse;
 mod winograd;
 
 pub use elementwise::{ChannelSlice, Elementwise};
+pub use layout::{Blocked, Values, ValuesMut};
 pub use norm::{BlockedNorm, fold_norm, fold_norm_into_conv};
 pub use pool::{BlockedAvgPool, BlockedMaxPool};
-pub use layout::{Blocked, Values, ValuesMut};
