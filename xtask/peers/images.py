@@ -41,7 +41,6 @@ def resize(images: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
 
 
 def prepare(folder: Path, sizes: tuple[int, ...], limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `limit` images, f32 in [0, 1], and their labels."""
+    """The first `limit` images, as bytes, and their labels."""
     images, labels = read(folder)
-    shown = resize(images[:limit], sizes).astype(np.float32) / 255
-    return shown, labels[:limit].astype(np.int64)
+    return resize(images[:limit], sizes), labels[:limit].astype(np.int64)

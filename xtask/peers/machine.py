@@ -28,14 +28,20 @@ def system() -> str:
         return platform.platform()
 
 
+def cores() -> int:
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def describe(repository: Path) -> list[tuple[str, str]]:
     """Rows of name and value."""
     cpu = parse_lscpu(first(["lscpu"]))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     caches = ", ".join(f"{name[:-6]} {cpu[name]}" for name in ["L1d cache", "L2 cache", "L3 cache"] if name in cpu)
     rows = [
         ("Processor", cpu.get("Model name") or platform.processor() or platform.machine()),
-        ("Cores in use", str(cores)),
+        ("Cores in use", str(cores())),
         ("Caches", caches),
         ("Virtual machine", cpu.get("Hypervisor vendor", "")),
         ("System", f"{system()}, Linux {platform.release()}" if platform.system() == "Linux" else system()),
