@@ -26,20 +26,20 @@ class Case:
 def training(threads: int, quick: bool) -> list[Case]:
     """The reference CNN, batch 100: as many steps as an epoch of MNIST has."""
     contenders = (TAPER, *PYTORCH, "pytorch-compile")
-    steps, rounds = (10, 1) if quick else (600, 3)
-    return [Case("training", "reference CNN", "train", "tutorial", 100, threads, contenders, steps, 600, rounds)]
+    steps, seconds, rounds = (10, 10.0, 1) if quick else (600, 600.0, 3)
+    return [Case("training", "reference CNN", "train", "tutorial", 100, threads, contenders, steps, seconds, rounds)]
 
 
 def inference(threads: int, quick: bool) -> list[Case]:
     """The reference CNN, from one image at a time to a thousand; and the time until the first answer."""
     contenders = (TAPER, *PYTORCH, "onnxruntime")
-    rounds = 1 if quick else 3
+    seconds, rounds = (5.0, 1) if quick else (60.0, 3)
     cases = []
     for batch, steps in [(1, 2000), (100, 200), (1000, 20)]:
         count = min(steps, 5) if quick else steps
         for n in sorted({1, threads}):
             name = f"batch {batch}, threads {n}"
-            cases.append(Case("inference", name, "infer", "tutorial", batch, n, contenders, count, 60, rounds))
+            cases.append(Case("inference", name, "infer", "tutorial", batch, n, contenders, count, seconds, rounds))
     cases.append(Case("start-up", "one image", "infer", "tutorial", 1, threads, contenders, 1, 60, rounds))
     return cases
 
