@@ -9,7 +9,7 @@ use taper_graph::Preset;
 use taper_model::Model;
 
 fn inference(criterion: &mut Criterion) {
-    let model = Model::new(Preset::Tutorial.graph().unwrap(), 1).unwrap();
+    let model = Model::new(Preset::Tutorial.graph().unwrap(), 1).unwrap().inference().unwrap();
     let mut group = criterion.benchmark_group("inference");
     for batch in [1, 100, 1000] {
         let images = uniform(1, batch * IMAGE);

@@ -44,7 +44,7 @@ pub use error::KernelError;
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use isa::Isa;
 pub use linear::{LinearGeometry, linear, linear_backward_input, linear_backward_params};
-pub use loss::{Loss, cross_entropy};
+pub use loss::{Loss, cross_entropy, cross_entropy_rows};
 pub use norm::{
     BatchNormGeometry, BatchStatistics, batch_norm_backward, batch_norm_eval, batch_norm_eval_backward,
     batch_norm_train,

@@ -35,18 +35,51 @@ pub fn cross_entropy(
     label_smoothing: f64,
     gradient: &mut [f32],
 ) -> Result<Loss, KernelError> {
-    check_len("logits", logits.len(), classes * labels.len())?;
+    let (sum, correct) =
+        cross_entropy_rows([classes, classes], logits, labels, label_smoothing, labels.len(), gradient)?;
+    Ok(Loss { mean: sum / labels.len() as f64, correct })
+}
+
+/// [`cross_entropy`] for some rows of a batch of `batch`, on the calling thread: the *sum* of their losses and how many
+/// arg-maxima equal their label; their gradient is that of the mean over the whole batch.
+///
+/// `logits` and `gradient` are rows of `classes` values, `stride` from one to the next; what stands between them becomes
+/// zero in `gradient`.
+///
+/// # Errors
+/// [`KernelError`] if the lengths do not agree, `stride` is less than `classes`, or a label is not one of the classes.
+///
+/// ```
+/// let mut gradient = [9.0; 8];
+/// let logits = [0.0; 8];
+/// let (sum, _) = taper_kernels::cross_entropy_rows([2, 8], &logits, &[1], 0.0, 10, &mut gradient)?;
+/// assert!((sum - 2f64.ln()).abs() < 1e-6);
+/// assert_eq!(gradient[..3], [0.05, -0.05, 0.0]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
+pub fn cross_entropy_rows(
+    [classes, stride]: [usize; 2],
+    logits: &[f32],
+    labels: &[u8],
+    label_smoothing: f64,
+    batch: usize,
+    gradient: &mut [f32],
+) -> Result<(f64, usize), KernelError> {
+    check_len("stride", stride.max(classes), stride)?;
+    check_len("logits", logits.len(), stride * labels.len())?;
     check_len("gradient", gradient.len(), logits.len())?;
     if let Some(item) = labels.iter().position(|&label| usize::from(label) >= classes) {
         return Err(KernelError::Label { item, label: usize::from(labels[item]), classes });
     }
     let spread = label_smoothing / classes as f64;
-    let share = 1.0 / labels.len() as f64;
+    let share = 1.0 / batch as f64;
     let (mut total, mut correct) = (0.0, 0);
     // No classes, no labels: then no size of a chunk matters, but 0 is refused.
-    let rows = logits.chunks_exact(classes.max(1)).zip(gradient.chunks_exact_mut(classes.max(1)));
+    let rows = logits.chunks_exact(stride.max(1)).zip(gradient.chunks_exact_mut(stride.max(1)));
     for (&label, (row, gradient)) in labels.iter().zip(rows) {
-        let label = usize::from(label);
+        let (row, label) = (&row[..classes], usize::from(label));
+        let (gradient, pads) = gradient.split_at_mut(classes);
+        pads.fill(0.0);
         let best = first_maximum(row);
         let greatest = f64::from(row[best]);
         let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - greatest).exp()).sum();
@@ -61,7 +94,7 @@ pub fn cross_entropy(
         }
         correct += usize::from(best == label);
     }
-    Ok(Loss { mean: total * share, correct })
+    Ok((total, correct))
 }
 
 /// The first of the greatest values.

@@ -1,7 +1,10 @@
 //! Optimiser steps, in PyTorch's arithmetic.
 
+mod rule;
+
 use rayon::prelude::*;
 
+use self::rule::Rule;
 use crate::error::{KernelError, check_len};
 
 /// Elements that one task handles.
@@ -96,25 +99,59 @@ impl Optimizer {
         }
         moments.check(self, parameter.len())?;
         moments.step += 1;
-        match *self {
-            Optimizer::Sgd { momentum, nesterov, weight_decay } => {
-                Sgd { momentum, nesterov, weight_decay, learning_rate }.step(parameter, gradient, moments);
-            }
-            Optimizer::Adam { beta1, beta2, eps, weight_decay } => {
-                Adam { beta1, beta2, eps, penalty: weight_decay, shrink: 0.0, learning_rate }
-                    .step(parameter, gradient, moments);
-            }
-            Optimizer::AdamW { beta1, beta2, eps, weight_decay } => {
-                let shrink = learning_rate * weight_decay;
-                Adam { beta1, beta2, eps, penalty: 0.0, shrink, learning_rate }
-                    .step(parameter, gradient, moments);
-            }
+        let rule = Rule::new(self, moments.step, learning_rate);
+        let [first, second] = self.keeps();
+        let pieces = parameter.par_chunks_mut(GRAIN).zip(gradient.par_chunks(GRAIN));
+        let Moments { first: velocity, second: square, .. } = moments;
+        match (first, second) {
+            (false, _) => pieces.for_each(|(p, g)| rule.apply(p, g, [&mut [], &mut []])),
+            (true, false) => pieces
+                .zip(velocity.par_chunks_mut(GRAIN))
+                .for_each(|((p, g), first)| rule.apply(p, g, [first, &mut []])),
+            (true, true) => pieces
+                .zip(velocity.par_chunks_mut(GRAIN).zip(square.par_chunks_mut(GRAIN)))
+                .for_each(|((p, g), (first, second))| rule.apply(p, g, [first, second])),
         }
         Ok(())
     }
 
+    /// As [`Optimizer::step`] for part of a parameter, on the calling thread: a caller that makes a gradient piece by piece
+    /// applies each while it is in the cache. The bits are the same however a parameter is cut.
+    ///
+    /// `moments` are the first and the second of that part, zero before the first step; those that the rule does not
+    /// keep ([`Optimizer::keeps`]) may be empty. `step` is the number of this step, the first being 1.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`] if the slices differ in length; then nothing has changed.
+    ///
+    /// ```
+    /// use taper_kernels::Optimizer;
+    /// let (mut weight, mut velocity) = ([1.0, 2.0], [0.0, 0.0]);
+    /// let [part, rest] = [&mut weight[..1], &mut velocity[..1]];
+    /// Optimizer::sgd(0.9).step_part(part, &[0.5], [rest, &mut []], 1, 0.1)?;
+    /// assert_eq!((weight, velocity), ([0.95, 2.0], [0.5, 0.0]));
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
+    pub fn step_part(
+        &self,
+        parameter: &mut [f32],
+        gradient: &[f32],
+        moments: [&mut [f32]; 2],
+        step: u64,
+        learning_rate: f64,
+    ) -> Result<(), KernelError> {
+        let [first, second] = self.keeps();
+        let kept = |kept: bool, moment: &[f32]| if kept { moment.len() } else { parameter.len() };
+        check_len("gradient", gradient.len(), parameter.len())?;
+        check_len("first moment", kept(first, &*moments[0]), parameter.len())?;
+        check_len("second moment", kept(second, &*moments[1]), parameter.len())?;
+        Rule::new(self, step, learning_rate).apply(parameter, gradient, moments);
+        Ok(())
+    }
+
     /// Which moments the rule keeps: the first, the second.
-    fn keeps(&self) -> [bool; 2] {
+    #[must_use]
+    pub fn keeps(&self) -> [bool; 2] {
         match *self {
             Optimizer::Sgd { momentum, .. } => [momentum != 0.0, false],
             Optimizer::Adam { .. } | Optimizer::AdamW { .. } => [true, true],
@@ -133,72 +170,5 @@ impl Moments {
         let moments = [("first moment", first, &self.first), ("second moment", second, &self.second)];
         let mut kept = moments.iter().filter(|(_, kept, _)| *kept);
         kept.try_for_each(|(what, _, moment)| check_len(what, moment.len(), len))
-    }
-}
-
-struct Sgd {
-    momentum: f64,
-    nesterov: bool,
-    weight_decay: f64,
-    learning_rate: f64,
-}
-
-impl Sgd {
-    fn step(&self, parameter: &mut [f32], gradient: &[f32], moments: &mut Moments) {
-        let (rate, decay, momentum) =
-            (self.learning_rate as f32, self.weight_decay as f32, self.momentum as f32);
-        let all = parameter.par_chunks_mut(GRAIN).zip(gradient.par_chunks(GRAIN));
-        if momentum == 0.0 {
-            all.for_each(|(parameter, gradient)| {
-                for (parameter, &gradient) in parameter.iter_mut().zip(gradient) {
-                    *parameter -= rate * (gradient + decay * *parameter);
-                }
-            });
-            return;
-        }
-        all.zip(moments.first.par_chunks_mut(GRAIN)).for_each(|((parameter, gradient), velocity)| {
-            for ((parameter, &gradient), velocity) in parameter.iter_mut().zip(gradient).zip(velocity) {
-                let gradient = gradient + decay * *parameter;
-                *velocity = momentum * *velocity + gradient;
-                let direction = if self.nesterov { gradient + momentum * *velocity } else { *velocity };
-                *parameter -= rate * direction;
-            }
-        });
-    }
-}
-
-/// Adam and AdamW: the one adds the decay to the gradient (`penalty`), the other shrinks the weight (`shrink`).
-struct Adam {
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-    penalty: f64,
-    shrink: f64,
-    learning_rate: f64,
-}
-
-impl Adam {
-    fn step(&self, parameter: &mut [f32], gradient: &[f32], moments: &mut Moments) {
-        // A run of 2³¹ steps would take years; the powers underflow to 0 long before.
-        let steps = i32::try_from(moments.step).unwrap_or(i32::MAX);
-        let correction1 = 1.0 - self.beta1.powi(steps);
-        let correction2 = (1.0 - self.beta2.powi(steps)).sqrt();
-        let rate = (self.learning_rate / correction1) as f32;
-        let (correction2, eps) = (correction2 as f32, self.eps as f32);
-        let (keep, penalty) = ((1.0 - self.shrink) as f32, self.penalty as f32);
-        let (fresh1, beta2, fresh2) =
-            ((1.0 - self.beta1) as f32, self.beta2 as f32, (1.0 - self.beta2) as f32);
-        let all = parameter.par_chunks_mut(GRAIN).zip(gradient.par_chunks(GRAIN));
-        let moments = moments.first.par_chunks_mut(GRAIN).zip(moments.second.par_chunks_mut(GRAIN));
-        all.zip(moments).for_each(|((parameter, gradient), (first, second))| {
-            let values = parameter.iter_mut().zip(gradient).zip(first.iter_mut().zip(second));
-            for ((parameter, &gradient), (first, second)) in values {
-                let gradient = gradient + penalty * *parameter;
-                *first += (gradient - *first) * fresh1;
-                *second = beta2 * *second + fresh2 * gradient * gradient;
-                let denominator = second.sqrt() / correction2 + eps;
-                *parameter = keep * *parameter - rate * *first / denominator;
-            }
-        });
     }
 }

@@ -14,23 +14,37 @@ pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 
 /// [`philox4x32`] of several counters at once, word by word, so that the compiler can put them side by side in vector
 /// registers.
-#[inline]
+///
+/// Each word has 64 bits to itself, for its product; what stands in the upper half of a factor does not count.
+#[inline(always)]
 pub(crate) fn philox4x32_lanes<const L: usize>(counter: [[u32; L]; 4], mut key: [u32; 2]) -> [[u32; L]; 4] {
-    const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
+    const MULTIPLIERS: [u64; 2] = [0xd251_1f53, 0xcd9e_8d57];
     const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
-    let [mut c0, mut c1, mut c2, mut c3] = counter;
+    const LOW: u64 = 0xffff_ffff;
+    let mut state = [[0; L]; 4];
+    for (state, counter) in state.as_flattened_mut().iter_mut().zip(counter.as_flattened()) {
+        *state = u64::from(*counter);
+    }
+    let [mut c0, mut c1, mut c2, mut c3] = state;
     for _ in 0..10 {
         for lane in 0..L {
-            let first = u64::from(MULTIPLIERS[0]) * u64::from(c0[lane]);
-            let second = u64::from(MULTIPLIERS[1]) * u64::from(c2[lane]);
-            c0[lane] = (second >> 32) as u32 ^ c1[lane] ^ key[0];
-            c1[lane] = second as u32;
-            c2[lane] = (first >> 32) as u32 ^ c3[lane] ^ key[1];
-            c3[lane] = first as u32;
+            let first = MULTIPLIERS[0] * (c0[lane] & LOW);
+            let second = MULTIPLIERS[1] * (c2[lane] & LOW);
+            c0[lane] = second >> 32 ^ c1[lane] ^ u64::from(key[0]);
+            c1[lane] = second;
+            c2[lane] = first >> 32 ^ c3[lane] ^ u64::from(key[1]);
+            c3[lane] = first;
         }
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
-    [c0, c1, c2, c3]
+    let mut words = [[0; L]; 4];
+    for lane in 0..L {
+        words[0][lane] = c0[lane] as u32;
+        words[1][lane] = c1[lane] as u32;
+        words[2][lane] = c2[lane] as u32;
+        words[3][lane] = c3[lane] as u32;
+    }
+    words
 }
 
 #[cfg(test)]

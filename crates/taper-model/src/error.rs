@@ -1,6 +1,6 @@
 //! What can go wrong in building or running a model.
 
-use taper_graph::{GraphError, Shape, WeightsError};
+use taper_graph::{GraphError, Shape, ShapeError, WeightsError};
 use taper_kernels::KernelError;
 
 /// Why a model cannot be built or run.
@@ -13,6 +13,9 @@ pub enum ModelError {
     /// The weights are another network's.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A layer does not fit what it reads.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
     /// The labels do not fit the logits.
     #[error(transparent)]
     Kernel(#[from] KernelError),

@@ -16,20 +16,22 @@
 //! let step = trainer.step(&images, &labels, 1e-3)?;
 //! assert!((step.loss - 10f64.ln()).abs() < 0.5);
 //!
-//! let logits = trainer.into_model().logits(&images)?;
+//! let logits = trainer.into_model()?.logits(&images)?;
 //! assert_eq!(logits.len(), 2 * 10);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod engine;
 mod error;
+mod inference;
 mod init;
-mod layer;
 mod model;
 pub mod ops;
+mod plan;
 mod trainer;
 
 pub use error::ModelError;
+pub use inference::Inference;
 pub use model::{Mode, Model};
+pub use plan::{Explanation, Plan};
 pub use taper_kernels::Optimizer;
 pub use trainer::{Gradients, Step, Trainer, TrainerSettings};

@@ -9,6 +9,7 @@ use taper_graph::{Array, Graph, Node, Op, Weights};
 use taper_kernels::{BatchStatistics, DropoutKey};
 
 use crate::error::ModelError;
+use crate::inference::{Inference, count_images};
 use crate::init::initial_values;
 use crate::ops;
 
@@ -132,11 +133,22 @@ impl Model {
 
     /// Logits of images given as plain numbers, in evaluation mode: `[N, C, H, W]` in, `[N, classes]` out, row-major.
     ///
+    /// It compiles the network for this one call; who asks again and again keeps [`Model::inference`].
+    ///
     /// # Errors
-    /// [`ModelError::Images`] if the numbers are no whole number of images.
+    /// [`ModelError::Images`] if the numbers are no whole number of images, [`ModelError::Output`] if the network does
+    /// not end in `[N, F]`.
     pub fn logits(&self, images: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let xs = self.images_tensor(images)?;
-        Ok(self.forward(&xs, Mode::Eval)?.flatten_all()?.to_vec1()?)
+        count_images(&self.graph, images)?;
+        self.inference()?.logits(images)
+    }
+
+    /// The network compiled for evaluation, with the weights as they stand.
+    ///
+    /// # Errors
+    /// [`ModelError::Output`] if the network does not end in `[N, F]`.
+    pub fn inference(&self) -> Result<Inference, ModelError> {
+        Inference::new(&self.graph, &self.weights()?)
     }
 
     /// All parameters and statistics, in the order of [`Graph::params`].
@@ -149,19 +161,10 @@ impl Model {
         self.seed = seed;
     }
 
-    fn images_tensor(&self, images: &[f32]) -> Result<Tensor, ModelError> {
-        let sizes = self.graph.input_shape().with_batch(self.count_images(images)?);
-        Ok(Tensor::from_slice(images, sizes, &Device::Cpu)?)
-    }
-
-    /// The number of images that these numbers are.
-    pub(crate) fn count_images(&self, images: &[f32]) -> Result<usize, ModelError> {
-        let input = self.graph.input_shape();
-        if !images.len().is_multiple_of(input.elements()) {
-            let graph = self.graph.name().to_owned();
-            return Err(ModelError::Images { found: images.len(), graph, input: input.clone() });
-        }
-        Ok(images.len() / input.elements())
+    /// Replaces the values of one parameter.
+    pub(crate) fn set_parameter(&self, index: usize, values: Vec<f32>) -> Result<(), ModelError> {
+        let var = &self.parameters[index].var;
+        Ok(var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu)?)?)
     }
 
     /// Runs the network on `xs`, `[N, C, H, W]`.

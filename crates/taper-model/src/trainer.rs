@@ -1,16 +1,14 @@
 //! Training steps: forward, loss, backward, update.
 
-use std::sync::Mutex;
-
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result as CandleResult, Tensor};
+use candle_core::Tensor;
 use taper_graph::{Array, Graph, Op};
-use taper_kernels::{DropoutKey, Moments, Optimizer};
+use taper_kernels::{DropoutKey, KernelError, Optimizer};
 
-use crate::engine::Engine;
 use crate::error::ModelError;
-use crate::layer::Saved;
+use crate::inference::count_images;
 use crate::model::{Model, classes};
 use crate::ops::with_variables;
+use crate::plan::{Batch, Explanation, Plan, Rule};
 
 /// What a [`Trainer`] is told once.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,14 +40,16 @@ pub struct Gradients {
 }
 
 /// A model with the state of its optimiser.
+///
+/// While it trains, the weights live in the compiled plan; [`Trainer::model`] brings the model's variables up to date.
 #[derive(Debug)]
 pub struct Trainer {
     model: Model,
     settings: TrainerSettings,
-    engine: Engine,
-    /// One for each parameter; those of statistics stay empty.
-    moments: Vec<Moments>,
+    plan: Plan,
     step: u64,
+    /// Whether the model's variables are those of an earlier step.
+    stale: bool,
 }
 
 impl Trainer {
@@ -61,8 +61,10 @@ impl Trainer {
     pub fn new(mut model: Model, settings: TrainerSettings) -> Result<Self, ModelError> {
         Self::check(model.graph())?;
         model.set_seed(settings.seed);
-        let moments = model.parameters().iter().map(|_| Moments::default()).collect();
-        Ok(Self { model, settings, engine: Engine::default(), moments, step: 0 })
+        let mut plan = Plan::training(model.graph())?;
+        let variables: Vec<&Tensor> = model.parameters().iter().map(|p| p.var.as_tensor()).collect();
+        with_variables(&variables, |parameters| plan.set_parameters(parameters))?;
+        Ok(Self { model, settings, plan, step: 0, stale: false })
     }
 
     /// Proves that a network can be trained as a classifier, without making its parameters.
@@ -84,17 +86,8 @@ impl Trainer {
     /// [`ModelError`] if the images do not fit the network, or a label is not one of its classes.
     pub fn step(&mut self, images: &[f32], labels: &[u8], learning_rate: f64) -> Result<Step, ModelError> {
         let step = self.run(images, labels)?;
-        self.update_statistics(labels.len())?;
-        let parameters = self.model.parameters().iter().zip(&mut self.moments).enumerate();
-        for (index, (parameter, moments)) in parameters.filter(|(_, (parameter, _))| parameter.trainable) {
-            let update = Update {
-                optimizer: self.settings.optimizer,
-                gradient: self.engine.parameter_gradient(index),
-                moments: Mutex::new(moments),
-                learning_rate,
-            };
-            parameter.var.as_tensor().inplace_op1(&update)?;
-        }
+        self.stale = true;
+        self.plan.update(Rule { optimizer: self.settings.optimizer, learning_rate })?;
         self.step += 1;
         Ok(step)
     }
@@ -105,73 +98,56 @@ impl Trainer {
     /// As [`Trainer::step`].
     pub fn gradients(&mut self, images: &[f32], labels: &[u8]) -> Result<Gradients, ModelError> {
         let step = self.run(images, labels)?;
-        let parameters = self.model.parameters().iter().enumerate().filter(|(_, p)| p.trainable);
-        let parameters = parameters.map(|(index, parameter)| {
-            let data = self.engine.parameter_gradient(index).to_vec();
-            (parameter.name.clone(), Array { shape: parameter.var.dims().to_vec(), data })
-        });
-        Ok(Gradients { step, parameters: parameters.collect() })
+        let mut parameters = Vec::new();
+        for (index, data) in self.plan.gradients()? {
+            let parameter = &self.model.parameters()[index];
+            if parameter.trainable {
+                let shape = parameter.var.dims().to_vec();
+                parameters.push((index, (parameter.name.clone(), Array { shape, data })));
+            }
+        }
+        parameters.sort_by_key(|(index, _)| *index);
+        Ok(Gradients { step, parameters: parameters.into_iter().map(|(_, named)| named).collect() })
     }
 
     /// Forward, loss and backward.
     fn run(&mut self, images: &[f32], labels: &[u8]) -> Result<Step, ModelError> {
-        self.model.count_images(images)?;
+        let graph = self.model.graph();
+        if count_images(graph, images)? != labels.len() {
+            let expected = labels.len() * graph.input_shape().elements();
+            return Err(KernelError::Length { what: "images", expected, found: images.len() }.into());
+        }
         let dropout = DropoutKey { seed: self.settings.seed, step: self.step, layer: 0 };
-        let tensors: Vec<&Tensor> = self.model.parameters().iter().map(|p| p.var.as_tensor()).collect();
-        let (graph, smoothing) = (self.model.graph(), self.settings.label_smoothing);
-        let engine = &mut self.engine;
-        let loss = with_variables(&tensors, |parameters| {
-            engine.run(graph, parameters, images, labels, smoothing, dropout)
-        })?;
+        let label_smoothing = self.settings.label_smoothing;
+        let loss = self.plan.train(&Batch { images, labels, label_smoothing, dropout })?;
         Ok(Step { loss: loss.mean, correct: loss.correct })
     }
 
-    /// Moves the running averages of every batch norm towards the batch.
-    fn update_statistics(&self, batch: usize) -> Result<(), ModelError> {
-        for (index, node) in self.model.graph().nodes().iter().enumerate() {
-            if let (Op::BatchNorm2d(norm), Saved::Statistics(statistics)) =
-                (&node.op, self.engine.saved(index))
-            {
-                let elements = batch * node.shape.elements();
-                self.model.update_running_statistics(index, statistics, norm.momentum, elements)?;
+    /// The model as it stands.
+    ///
+    /// # Errors
+    /// [`ModelError::Candle`] if a variable cannot be written.
+    pub fn model(&mut self) -> Result<&Model, ModelError> {
+        if std::mem::take(&mut self.stale) {
+            for (index, values) in self.plan.parameters()? {
+                self.model.set_parameter(index, values)?;
             }
         }
-        Ok(())
-    }
-
-    /// The model as it stands.
-    pub fn model(&self) -> &Model {
-        &self.model
+        Ok(&self.model)
     }
 
     /// The model, when training is over.
-    pub fn into_model(self) -> Model {
-        self.model
-    }
-}
-
-/// An optimiser step on a variable's own memory.
-struct Update<'a> {
-    optimizer: Optimizer,
-    gradient: &'a [f32],
-    moments: Mutex<&'a mut Moments>,
-    learning_rate: f64,
-}
-
-impl InplaceOp1 for Update<'_> {
-    fn name(&self) -> &'static str {
-        "optimizer step"
+    ///
+    /// # Errors
+    /// As [`Trainer::model`].
+    pub fn into_model(mut self) -> Result<Model, ModelError> {
+        self.model()?;
+        Ok(self.model)
     }
 
-    fn cpu_fwd(&self, parameter: &mut CpuStorage, layout: &Layout) -> CandleResult<()> {
-        let refuse = |error: &dyn std::fmt::Display| candle_core::Error::Msg(error.to_string());
-        let (CpuStorage::F32(parameter), Some((start, end))) = (parameter, layout.contiguous_offsets())
-        else {
-            candle_core::bail!("an optimiser step needs a contiguous f32 parameter")
-        };
-        let mut moments = self.moments.lock().map_err(|error| refuse(&error))?;
-        self.optimizer
-            .step(&mut parameter[start..end], self.gradient, &mut moments, self.learning_rate)
-            .map_err(|error| refuse(&error))
+    /// The steps of the compiled network.
+    #[must_use]
+    pub fn explain(&self) -> Explanation<'_> {
+        self.plan.explain()
     }
 }

@@ -67,9 +67,10 @@ pub(crate) fn score(
     let failed = |cause| TrainError::Metrics { split, cause };
     let mut evaluator = Evaluator::new(dataset.class_names.len());
     let mut batches = Batches::in_order(dataset, batch_size);
+    let inference = model.inference()?;
     let (mut images, mut labels) = (Vec::new(), Vec::new());
     while batches.next_into(&mut images, &mut labels) {
-        let logits = model.logits(&images)?;
+        let logits = inference.logits(&images)?;
         evaluator.update(&logits, &labels).map_err(failed)?;
         on_progress(Progress { images_done: evaluator.images(), images: dataset.len() });
     }

@@ -81,8 +81,8 @@ pub fn fit(
         let Some(totals) = run.train_epoch(epoch)? else { break };
         let record = run.validate_epoch(epoch, &totals)?;
         if run.history.best_epoch() == Some(&record) {
-            best = Some((epoch, run.trainer.model().weights()?));
-            run.tell_of_best(&record);
+            best = Some((epoch, run.trainer.model()?.weights()?));
+            run.tell_of_best(&record)?;
         }
     }
     let interrupted = run.history.epochs.len() < config.epochs;
@@ -90,7 +90,7 @@ pub fn fit(
         run.tell_of_interruption();
     }
     let Run { trainer, history, timings, .. } = run;
-    let mut model = trainer.into_model();
+    let mut model = trainer.into_model()?;
     let best_epoch = best.as_ref().map(|&(epoch, _)| epoch);
     if let Some((_, weights)) = best {
         model.set_weights(&weights)?;
@@ -199,7 +199,7 @@ impl Run<'_> {
     fn validate_epoch(&mut self, epoch: usize, totals: &Totals) -> Result<EpochRecord, TrainError> {
         let listener = &mut self.listener;
         let mut on_progress = |progress| listener.tell(&Event::Validating { epoch, progress });
-        let model = self.trainer.model();
+        let model = self.trainer.model()?;
         let scores = score(model, self.validation, self.batch_size, Split::Validation, &mut on_progress)?;
         let record = EpochRecord {
             epoch,
@@ -222,10 +222,11 @@ impl Run<'_> {
         Ok(record)
     }
 
-    fn tell_of_best(&mut self, record: &EpochRecord) {
-        let model = self.trainer.model();
+    fn tell_of_best(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
+        let model = self.trainer.model()?;
         let EpochRecord { epoch, validation_loss, .. } = *record;
         self.listener.tell(&Event::NewBest { epoch, validation_loss, model });
+        Ok(())
     }
 
     fn tell_of_interruption(&mut self) {

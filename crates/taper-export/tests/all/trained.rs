@@ -30,7 +30,7 @@ fn trained() -> Model {
     for (images, labels) in unit(&data).chunks(50 * PIXELS).zip(data.labels.chunks(50)) {
         trainer.step(images, labels, 1e-3).unwrap();
     }
-    trainer.into_model()
+    trainer.into_model().unwrap()
 }
 
 /// Asks `answer` for the logits of all images, `batch` at a time, and gives the greatest difference.

@@ -1,7 +1,16 @@
 //! Where each element of a blocked image stands.
 
+mod pack;
+mod values;
+
+use std::ops::Range;
+
 use crate::error::{KernelError, check_len};
+use crate::isa::Isa;
 use crate::simd::LANES;
+
+pub(crate) use values::Runs;
+pub use values::{Values, ValuesMut};
 
 /// The layout of an image of `channels`×`height`×`width`: `[⌈channels/8⌉, height + 2·halo, width + 2·halo, 8]`.
 ///
@@ -51,6 +60,18 @@ impl Blocked {
         self.blocks() * self.plane()
     }
 
+    /// Elements of `images` images; [`usize::MAX`], which no slice has, where that is too large a number.
+    ///
+    /// ```
+    /// use taper_kernels::blocked::Blocked;
+    /// assert_eq!(Blocked::new([3, 2, 2], 1).elements(5), 5 * 4 * 4 * 8);
+    /// ```
+    pub fn elements(&self, images: usize) -> usize {
+        let border = self.halo.saturating_mul(2);
+        let [height, width] = [self.height, self.width].map(|size| size.saturating_add(border));
+        [height, width, self.blocks(), images].into_iter().fold(LANES, usize::saturating_mul)
+    }
+
     /// Pixels of one channel, without the halo.
     pub fn pixels(&self) -> usize {
         self.height * self.width
@@ -59,6 +80,31 @@ impl Blocked {
     /// Where in its image the eight channels `block` of the pixel at `row` and `column` start.
     pub fn at(&self, block: usize, row: usize, column: usize) -> usize {
         block * self.plane() + (row + self.halo) * self.row() + (column + self.halo) * LANES
+    }
+
+    /// Channels of `block` that are real: eight, or what is left for the last block.
+    pub(crate) fn lanes(&self, block: usize) -> usize {
+        (self.channels - block * LANES).min(LANES)
+    }
+
+    /// Calls `visit` with the range of elements of every row, without the halo: of every image, block of channels and
+    /// row, in this order.
+    ///
+    /// ```
+    /// use taper_kernels::blocked::Blocked;
+    /// let mut rows = Vec::new();
+    /// Blocked::new([1, 2, 1], 1).for_each_row(1, |row| rows.push(row));
+    /// assert_eq!(rows, [32..40, 56..64]);
+    /// ```
+    pub fn for_each_row(&self, images: usize, mut visit: impl FnMut(Range<usize>)) {
+        for image in 0..images {
+            for block in 0..self.blocks() {
+                for row in 0..self.height {
+                    let start = image * self.image() + self.at(block, row, 0);
+                    visit(start..start + self.width * LANES);
+                }
+            }
+        }
     }
 
     /// Images `[N, C, H, W]` in this layout; the halo and the channels beyond the last become zero.
@@ -75,13 +121,8 @@ impl Blocked {
     /// # Ok::<(), taper_kernels::KernelError>(())
     /// ```
     pub fn pack(&self, x: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
-        self.check_images(x.len(), y.len())?;
-        y.fill(0.0);
-        self.for_each_row(y.len(), |plain, blocked| {
-            for (column, value) in x[plain..plain + self.width].iter().enumerate() {
-                y[blocked + column * LANES] = *value;
-            }
-        });
+        let images = self.check_images(x.len(), y.len())?;
+        pack::pack(self, images, x, y, Isa::current());
         Ok(())
     }
 
@@ -90,32 +131,40 @@ impl Blocked {
     /// # Errors
     /// [`KernelError::Length`] if `x` and `y` are not the same number of images.
     pub fn unpack(&self, x: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
-        self.check_images(y.len(), x.len())?;
-        self.for_each_row(x.len(), |plain, blocked| {
-            for (column, value) in y[plain..plain + self.width].iter_mut().enumerate() {
-                *value = x[blocked + column * LANES];
-            }
+        let images = self.check_images(y.len(), x.len())?;
+        pack::unpack(self, images, x, y, Isa::current());
+        Ok(())
+    }
+
+    /// Copies images of these sizes from one halo to another. The halo of `y` keeps what it has.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`] if `x` or `y` does not hold `images` images with its halo.
+    ///
+    /// ```
+    /// use taper_kernels::blocked::{Blocked, Values, ValuesMut};
+    /// let mut y = [0.0; 3 * 3 * 8];
+    /// let x = [1.0; 8];
+    /// Blocked::new([8, 1, 1], 0).repack(1, Values::new(&x, 0), ValuesMut::new(&mut y, 1))?;
+    /// assert_eq!((y[31], y[32], y[39], y[40]), (0.0, 1.0, 1.0, 0.0));
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
+    pub fn repack(&self, images: usize, x: Values<'_>, y: ValuesMut<'_>) -> Result<(), KernelError> {
+        x.check("x", *self, images)?;
+        y.check("y", *self, images)?;
+        let runs = Runs::new(*self, [x.halo, y.halo]);
+        runs.for_each(images, |_, [from, to], len| {
+            y.data[to..to + len].copy_from_slice(&x.data[from..from + len]);
         });
         Ok(())
     }
 
-    fn check_images(&self, plain: usize, blocked: usize) -> Result<(), KernelError> {
-        let images = plain / (self.channels * self.pixels()).max(1);
-        check_len("plain images", plain, images * self.channels * self.pixels())?;
-        check_len("blocked images", blocked, images * self.image())
-    }
-
-    /// Calls `visit(plain, blocked)` with where each row of each channel of each image starts.
-    fn for_each_row(&self, blocked_len: usize, mut visit: impl FnMut(usize, usize)) {
-        let mut plain = 0;
-        for image in 0..blocked_len / self.image().max(1) {
-            for channel in 0..self.channels {
-                for row in 0..self.height {
-                    let start = self.at(channel / LANES, row, 0) + channel % LANES;
-                    visit(plain, image * self.image() + start);
-                    plain += self.width;
-                }
-            }
-        }
+    /// The number of images that both lengths stand for.
+    fn check_images(&self, plain: usize, blocked: usize) -> Result<usize, KernelError> {
+        let image = [self.channels, self.height, self.width].into_iter().fold(1, usize::saturating_mul);
+        let images = plain / image.max(1);
+        check_len("plain images", plain, images * image)?;
+        check_len("blocked images", blocked, self.elements(images))?;
+        Ok(images)
     }
 }

@@ -1,1 +1,241 @@
-//! To come.
+//! Winograd convolution: 3×3 kernels with a quarter of the multiplications.
+//!
+//! F(4×4, 3×3) of Lavin and Gray ("Fast Algorithms for Convolutional Neural Networks", 2015): a tile of 4×4 outputs is
+//! `Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A` of the filter g and the tile's 6×6 inputs d. Summed over channels, the products ⊙ are
+//! 36 products of matrices, `[tiles × inputs] · [inputs × outputs]`. Where a side is not a multiple of four, some
+//! tiles have three rows or columns instead: F(3, 3) on five of the six points, so that they share the weight.
+
+mod pack;
+mod pass;
+mod products;
+mod stages;
+mod tiles;
+mod transform;
+
+use taper_graph::Conv2d;
+
+use self::pass::{Pass, split};
+use self::stages::{LINE, Points, multiply_transposed, to_points};
+use self::transform::{Gradient, Input};
+use super::layout::Blocked;
+use crate::error::{KernelError, check_len};
+use crate::geometry::ConvGeometry;
+use crate::isa::Isa;
+use crate::simd::{LANES, dispatch};
+
+/// A convolution of 3×3 kernels with stride 1 on blocked images, and its gradients.
+///
+/// Results are those of direct convolution up to rounding: the relative error is about 1e-6. A NaN or an infinity in
+/// the input spreads over the tiles of 4×4 outputs that read it, as NaN.
+///
+/// All work is done on the calling thread, and nothing is allocated. The scratch space may be longer than asked for.
+///
+/// ```
+/// use taper_graph::Conv2d;
+/// use taper_kernels::Isa;
+/// use taper_kernels::blocked::{Blocked, WinogradConv};
+///
+/// // One 3×3 filter of ones over one 4×4 image of ones, padded by one.
+/// let image = Blocked::new([1, 4, 4], 1);
+/// let conv = WinogradConv::new(&Conv2d::new(1, 3).padding(1), image, Isa::current()).ok_or("not 3×3, stride 1")?;
+/// let (mut x, mut packed) = (vec![0.0; image.image()], vec![0.0; conv.packed_len()]);
+/// image.pack(&[1.0; 16], &mut x)?;
+/// conv.pack(&[1.0; 9], &mut packed)?;
+/// let mut scratch = vec![0.0; conv.scratch_len(1)];
+/// let mut corner = 0.0;
+/// conv.forward(1, &x, &packed, &mut scratch, &mut |_image, _block, plane| corner = plane[0])?;
+/// assert!((corner - 4.0).abs() < 1e-5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct WinogradConv {
+    forward: Pass,
+    backward: Pass,
+    /// Layout of the gradient of the output.
+    gradient: Blocked,
+    isa: Isa,
+}
+
+impl WinogradConv {
+    /// Prepares `conv` for images of layout `input`, whose halo may be anything; one of at least the padding
+    /// is fastest. `None` where the method does not apply: it needs a 3×3 kernel, stride 1, dilation 1, one group, and
+    /// a padding of at most 2.
+    #[must_use]
+    pub fn new(conv: &Conv2d, input: Blocked, isa: Isa) -> Option<Self> {
+        let Conv2d { kernel, stride, padding, dilation, groups, .. } = conv;
+        let fits = *kernel == [3, 3] && *stride == [1, 1] && *dilation == [1, 1] && *groups == 1;
+        if !fits || padding.iter().any(|&padding| padding > 2) {
+            return None;
+        }
+        let g = ConvGeometry::new(conv, 1, [input.channels, input.height, input.width]).ok()?;
+        let [height, width] = g.output;
+        let output = Blocked::new([g.out_channels, height, width], 0);
+        let padding = *padding;
+        let opposite = padding.map(|padding| 2 - padding);
+        let gradient = output.with_halo(opposite[0].max(opposite[1]));
+        Some(Self {
+            forward: Pass::new(input, output, padding, false, isa),
+            backward: Pass::new(gradient, input.with_halo(0), opposite, true, isa),
+            gradient,
+            isa,
+        })
+    }
+
+    /// Layout of the output, without a halo.
+    #[must_use]
+    pub fn output(&self) -> Blocked {
+        self.forward.output
+    }
+
+    /// Elements of the weight in the order of [`WinogradConv::forward`].
+    #[must_use]
+    pub fn packed_len(&self) -> usize {
+        self.forward.channels.packed_len()
+    }
+
+    /// Brings `weight` `[out_channels, C, 3, 3]` into the order of [`WinogradConv::forward`].
+    ///
+    /// # Errors
+    /// [`KernelError::Length`].
+    pub fn pack(&self, weight: &[f32], packed: &mut [f32]) -> Result<(), KernelError> {
+        self.forward.pack(weight, packed)
+    }
+
+    /// Elements of scratch space that any of the methods needs for `images` images.
+    #[must_use]
+    pub fn scratch_len(&self, images: usize) -> usize {
+        let passes = self.forward.scratch_len(images).max(self.backward.scratch_len(images));
+        passes.max(self.weight_scratch_len(images))
+    }
+
+    /// Convolves `images` images `x`, in the input's layout. As soon as a plane is done, `emit(image, block, plane)` gets
+    /// the eight channels `block` of the output without bias, `[H'·W'·8]`; it may write to the plane.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`].
+    pub fn forward(
+        &self,
+        images: usize,
+        x: &[f32],
+        packed: &[f32],
+        scratch: &mut [f32],
+        emit: &mut dyn FnMut(usize, usize, &mut [f32]),
+    ) -> Result<(), KernelError> {
+        self.forward.run(images, x, packed, scratch, emit)
+    }
+
+    /// The halo of the output's gradient: 2 less the padding.
+    #[must_use]
+    pub fn gradient_halo(&self) -> usize {
+        self.gradient.halo
+    }
+
+    /// Elements of the weight in the order of [`WinogradConv::backward_input`].
+    #[must_use]
+    pub fn backward_packed_len(&self) -> usize {
+        self.backward.channels.packed_len()
+    }
+
+    /// Brings `weight` `[out_channels, C, 3, 3]` into the order of [`WinogradConv::backward_input`].
+    ///
+    /// # Errors
+    /// [`KernelError::Length`].
+    pub fn pack_backward(&self, weight: &[f32], packed: &mut [f32]) -> Result<(), KernelError> {
+        self.backward.pack(weight, packed)
+    }
+
+    /// The gradient of the input from that of the output: `dz` has the layout of [`WinogradConv::output`] with a halo of
+    /// [`WinogradConv::gradient_halo`]; `emit(image, block, plane)` gets the eight channels `block` of the input's
+    /// gradient, `[H·W·8]`.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`].
+    pub fn backward_input(
+        &self,
+        images: usize,
+        dz: &[f32],
+        packed: &[f32],
+        scratch: &mut [f32],
+        emit: &mut dyn FnMut(usize, usize, &mut [f32]),
+    ) -> Result<(), KernelError> {
+        self.backward.run(images, dz, packed, scratch, emit)
+    }
+
+    /// Elements of a sum of weight gradients.
+    #[must_use]
+    pub fn weight_sum_len(&self) -> usize {
+        self.forward.channels.packed_len()
+    }
+
+    /// Adds the weight gradient of `images` images to `sum`, at the points of the method: [`WinogradConv::unpack_weight_sum`]
+    /// makes a gradient of it. `x` is as in [`WinogradConv::forward`], `dz` as in [`WinogradConv::backward_input`].
+    ///
+    /// # Errors
+    /// [`KernelError::Length`].
+    pub fn backward_weight(
+        &self,
+        images: usize,
+        x: &[f32],
+        dz: &[f32],
+        scratch: &mut [f32],
+        sum: &mut [f32],
+    ) -> Result<(), KernelError> {
+        let Pass { input, channels, tiling, padding, .. } = &self.forward;
+        check_len("x", x.len(), images * input.image())?;
+        check_len("dz", dz.len(), images * self.gradient.image())?;
+        check_len("sum", sum.len(), self.weight_sum_len())?;
+        let most = self.most_weight_tiles();
+        let (inputs, outputs) = self.weight_points(images);
+        let lengths = [inputs.len(), outputs.len()];
+        let [values, gradients] = split(scratch, self.weight_scratch_len(images), lengths)?;
+        let shift = padding.map(|padding| -(padding as isize));
+        for chunk in tiling.chunks(images, most) {
+            // SAFETY: the lengths are checked, and the scratch space has room for every chunk.
+            dispatch!(self.isa, |s| unsafe {
+                to_points::<_, Input<4>, Input<3>>(s, tiling, &chunk, (input, shift), x, (inputs, values));
+            });
+            // SAFETY: as above.
+            dispatch!(self.isa, |s| unsafe {
+                let (from, to) = ((&self.gradient, [0, 0]), (outputs, &mut *gradients));
+                to_points::<_, Gradient<4>, Gradient<3>>(s, tiling, &chunk, from, dz, to);
+            });
+            // SAFETY: as above.
+            dispatch!(self.isa, |s| unsafe {
+                multiply_transposed(s, channels, &chunk, (inputs, values), (outputs, gradients), sum);
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds up `sums` in their order and writes the gradient of the weight, `[out_channels, C, 3, 3]`.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`].
+    pub fn unpack_weight_sum(&self, sums: &[&[f32]], dweight: &mut [f32]) -> Result<(), KernelError> {
+        let channels = &self.forward.channels;
+        check_len("dweight", dweight.len(), channels.inputs * channels.outputs * 9)?;
+        for sum in sums {
+            check_len("sum", sum.len(), self.weight_sum_len())?;
+        }
+        // SAFETY: the lengths are checked.
+        dispatch!(self.isa, |s| unsafe { channels.unpack(s, sums, dweight) });
+        Ok(())
+    }
+
+    /// The sums pass through the cache once for each chunk, the values only once in all: chunks may be large.
+    fn most_weight_tiles(&self) -> usize {
+        let floats = self.weight_sum_len().clamp(150 << 10, 1 << 20);
+        (floats / (36 * LANES * (self.forward.input.blocks() + self.gradient.blocks()))).max(1)
+    }
+
+    fn weight_points(&self, images: usize) -> (Points, Points) {
+        let tiles = self.forward.tiling.largest(images, self.most_weight_tiles());
+        let points = |layout: &Blocked| Points::new(tiles, layout.blocks() * LANES);
+        (points(&self.forward.input), points(&self.gradient))
+    }
+
+    fn weight_scratch_len(&self, images: usize) -> usize {
+        let (inputs, outputs) = self.weight_points(images);
+        inputs.len() + outputs.len() + LINE
+    }
+}

@@ -131,6 +131,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn to_bits(self, x: [f32; 8]) -> [u32; 8] {
+        x.map(f32::to_bits)
+    }
+
+    #[inline(always)]
+    fn from_bits(self, x: [u32; 8]) -> [f32; 8] {
+        x.map(f32::from_bits)
+    }
+
+    #[inline(always)]
     unsafe fn load_ptr(self, from: *const f32) -> [f32; 8] {
         // SAFETY: the caller's promise.
         unsafe { from.cast::<[f32; 8]>().read_unaligned() }

@@ -83,7 +83,8 @@ fn element_wise_and_loss() {
     let relu = Activation::Relu;
     check("activate", [7, 7], |[x, y]| activate(relu, x, y));
     check("activate_backward", [7, 7, 7], |[x, dy, dx]| activate_backward(relu, x, dy, dx));
-    check("dropout", [7, 7], |[x, y]| dropout(DropoutKey { seed: 1, step: 1, layer: 1 }, 0.5, x, y));
+    let key = DropoutKey { seed: 1, step: 1, layer: 1 };
+    check("dropout", [42, 42], |[x, y]| dropout(key, 0.5, [2, 7, 3], x, y));
     check("softmax", [24, 24], |[x, y]| softmax([2, 3, 4], x, y));
     check("softmax_backward", [24, 24, 24], |[y, dy, dx]| softmax_backward([2, 3, 4], y, dy, dx));
     check("cross_entropy", [6, 6], |[logits, gradient]| {

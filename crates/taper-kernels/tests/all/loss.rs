@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use taper_kernels::{KernelError, cross_entropy, softmax, softmax_backward};
+use taper_kernels::{KernelError, cross_entropy, cross_entropy_rows, softmax, softmax_backward};
 
 use crate::support::{assert_close, random, wide};
 
@@ -76,4 +76,26 @@ fn huge_logits_do_not_overflow() {
 fn a_label_outside_the_classes_is_refused() {
     let error = cross_entropy(2, &[0.0; 4], &[1, 2], 0.0, &mut [0.0; 4]).unwrap_err();
     assert_eq!(error, KernelError::Label { item: 1, label: 2, classes: 2 });
+}
+
+#[test]
+fn groups_of_rows_add_up_to_the_batch() {
+    let (logits, labels) = (random(1, 7 * 10), [3, 1, 4, 1, 5, 9, 2]);
+    let mut whole = vec![f32::NAN; logits.len()];
+    let loss = cross_entropy(10, &logits, &labels, 0.1, &mut whole).unwrap();
+    let (mut total, mut correct) = (0.0, 0);
+    for group in [0..3, 3..7] {
+        let rows = logits[group.start * 10..group.end * 10].chunks(10);
+        let padded: Vec<f32> = rows.flat_map(|row| row.iter().copied().chain([f32::NAN; 6])).collect();
+        let mut gradient = vec![f32::NAN; padded.len()];
+        let labels = &labels[group.clone()];
+        let (sum, right) = cross_entropy_rows([10, 16], &padded, labels, 0.1, 7, &mut gradient).unwrap();
+        (total, correct) = (total + sum, correct + right);
+        for (found, expected) in gradient.chunks(16).zip(whole[group.start * 10..].chunks(10)) {
+            assert_eq!((&found[..10], &found[10..]), (expected, &[0.0; 6][..]));
+        }
+    }
+    assert!((total / 7.0 - loss.mean).abs() < 1e-12);
+    assert_eq!(correct, loss.correct);
+    assert!(cross_entropy_rows([10, 8], &[0.0; 8], &[1], 0.0, 1, &mut [0.0; 8]).is_err());
 }

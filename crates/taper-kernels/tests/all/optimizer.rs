@@ -149,3 +149,29 @@ fn a_large_parameter_is_updated_as_its_parts_are_on_any_number_of_threads() {
         }
     }
 }
+
+#[test]
+fn parts_of_any_length_take_the_same_step() {
+    let nesterov = Optimizer::Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.01 };
+    for rule in [Optimizer::sgd(0.0), nesterov, Optimizer::adam(), Optimizer::adamw()] {
+        let gradient = random(2, 1001);
+        let (mut whole, mut moments) = (random(1, 1001), Moments::default());
+        let (mut cut, mut first, mut second) = (whole.clone(), vec![0.0; 1001], vec![0.0; 1001]);
+        for step in 1..4 {
+            rule.step(&mut whole, &gradient, &mut moments, 0.01).unwrap();
+            let moments = first.chunks_mut(13).zip(second.chunks_mut(13));
+            for ((part, gradient), (first, second)) in cut.chunks_mut(13).zip(gradient.chunks(13)).zip(moments) {
+                rule.step_part(part, gradient, [first, second], step, 0.01).unwrap();
+            }
+        }
+        assert_eq!(cut, whole, "{rule:?}");
+        assert!(moments.first.is_empty() || moments.first == first);
+        assert!(moments.second.is_empty() || moments.second == second);
+    }
+    let mut part = [1.0; 3];
+    let wrong = [[2, 3, 3], [3, 2, 3], [3, 3, 2]].map(|[gradient, first, second]| {
+        let moments = [&mut vec![0.0; first][..], &mut vec![0.0; second][..]];
+        Optimizer::adam().step_part(&mut part, &vec![1.0; gradient], moments, 1, 0.1).is_err()
+    });
+    assert_eq!((wrong, part), ([true; 3], [1.0; 3]));
+}

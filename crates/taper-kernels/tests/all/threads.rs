@@ -27,15 +27,15 @@ fn batch_norm() {
 #[test]
 fn dropout_masks() {
     let key = DropoutKey { seed: 3, step: 5, layer: 7 };
-    let x = random(1, 100_003);
+    let x = random(1, 33 * 11 * 301);
     assert_same_bits("dropout", || {
         let mut y = vec![0.0; x.len()];
-        dropout(key, 0.3, &x, &mut y).unwrap();
+        dropout(key, 0.3, [33, 11, 301], &x, &mut y).unwrap();
         y
     });
-    // A part of the input is treated as in the whole: an element's fate depends on its place alone.
-    let (mut whole, mut part) = (vec![0.0; x.len()], vec![0.0; 20_001]);
-    dropout(key, 0.3, &x, &mut whole).unwrap();
-    dropout(key, 0.3, &x[..20_001], &mut part).unwrap();
-    assert!(whole[..20_001] == part[..]);
+    // A part of the batch is treated as in the whole: an element's fate depends on its place alone.
+    let (mut whole, mut part) = (vec![0.0; x.len()], vec![0.0; 20 * 11 * 301]);
+    dropout(key, 0.3, [33, 11, 301], &x, &mut whole).unwrap();
+    dropout(key, 0.3, [20, 11, 301], &x[..part.len()], &mut part).unwrap();
+    assert!(whole[..part.len()] == part[..]);
 }

@@ -5,7 +5,8 @@ use taper_kernels::DropoutKey;
 
 use super::storage::{gradient, output, refuse, slice, with_slices};
 
-/// Zeroes each element with probability `p` and scales the others by `1 / (1 − p)`; the mask is a function of `key`.
+/// Zeroes each element of `[N, …]`, `[N, C, …]` with probability `p` and scales the others by `1 / (1 − p)`; the mask is a
+/// function of `key`.
 ///
 /// # Errors
 /// `p` outside `[0, 1)`, or a tensor that is not f32 on the CPU.
@@ -29,13 +30,25 @@ impl CustomOp1 for DropoutOp {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = slice(x, layout)?;
         let mut y = vec![0.0; x.len()];
-        taper_kernels::dropout(self.key, self.p, x, &mut y).map_err(refuse)?;
+        taper_kernels::dropout(self.key, self.p, sizes(layout.shape()), x, &mut y).map_err(refuse)?;
         Ok(output(y, layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let mut dx = vec![0.0; x.elem_count()];
-        with_slices([dy], |[dy]| taper_kernels::dropout(self.key, self.p, dy, &mut dx).map_err(refuse))?;
+        let sizes = sizes(x.shape());
+        with_slices([dy], |[dy]| {
+            taper_kernels::dropout(self.key, self.p, sizes, dy, &mut dx).map_err(refuse)
+        })?;
         gradient(dx, x.shape()).map(Some)
+    }
+}
+
+/// Images, channels and pixels of a tensor of any rank.
+fn sizes(shape: &Shape) -> [usize; 3] {
+    match *shape.dims() {
+        [] => [1, 1, 1],
+        [images] => [images, 1, 1],
+        [images, channels, ref pixels @ ..] => [images, channels, pixels.iter().product()],
     }
 }

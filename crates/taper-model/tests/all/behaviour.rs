@@ -105,22 +105,25 @@ fn the_trainer_agrees_with_candles_autograd() {
         let settings = TrainerSettings { label_smoothing: 0.1, ..SETTINGS };
         let mut trainer = Trainer::new(Model::new(graph, SETTINGS.seed).unwrap(), settings).unwrap();
         let found = trainer.gradients(&images, &labels).unwrap();
-        assert!((found.step.loss - numbers.mean).abs() < 1e-9, "{preset}: {found:?} against {numbers:?}");
+        let loss = found.step.loss;
+        assert!((loss - numbers.mean).abs() < 1e-6, "{preset}: loss {loss} against {numbers:?}");
         for ((name, var), (found_name, array)) in model.trainable().zip(&found.parameters) {
             let expected = flat(expected.get(var.as_tensor()).unwrap());
             let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
             let error = relative_error(&array.data, &expected);
             assert!(
-                name == found_name && error < 1e-6,
+                name == found_name && error < 1e-5,
                 "{preset}: {name} and {found_name} differ by {error:.1e}"
             );
         }
         trainer.step(&images, &labels, 0.0).unwrap();
-        assert_eq!(
-            trainer.model().weights().unwrap(),
-            model.weights().unwrap(),
-            "{preset}: running statistics"
-        );
+        // With a learning rate of 0, only the running statistics move.
+        let (found, expected) = (trainer.into_model().unwrap().weights().unwrap(), model.weights().unwrap());
+        for ((name, found), (_, expected)) in found.iter().zip(expected.iter()) {
+            let expected: Vec<f64> = expected.data.iter().map(|&value| f64::from(value)).collect();
+            let error = relative_error(&found.data, &expected);
+            assert!(error < 1e-6, "{preset}: {name} differs by {error:.1e}");
+        }
     }
 }
 
@@ -140,7 +143,7 @@ fn train_graph_bits(graph: Graph, threads: usize) -> Vec<u32> {
         for _ in 0..2 {
             trainer.step(&images, &labels, 0.1).unwrap();
         }
-        let weights = trainer.model().weights().unwrap();
+        let weights = trainer.model().unwrap().weights().unwrap();
         weights.iter().flat_map(|(_, array)| array.data.iter().map(|v| v.to_bits())).collect()
     })
 }

@@ -30,8 +30,9 @@ impl Answers {
         let mut images = Vec::new();
         extend_unit(&mut images, test.images.pixels());
         let mut logits = Vec::new();
+        let inference = model.inference()?;
         for batch in images.chunks(EVALUATION_BATCH * test.images.image_len()) {
-            logits.extend(model.logits(batch)?);
+            logits.extend(inference.logits(batch)?);
         }
         Ok(Self { count: test.len(), images, logits })
     }

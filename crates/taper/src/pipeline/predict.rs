@@ -6,7 +6,7 @@ use serde::Serialize;
 use taper_data::extend_unit;
 use taper_data::prepare::{SIDE, digit_file};
 use taper_metrics::softmax;
-use taper_model::Model;
+use taper_model::{Inference, Model};
 
 use crate::error::Error;
 use crate::run::RunFolder;
@@ -14,7 +14,7 @@ use crate::run::RunFolder;
 /// A trained network that classifies pictures.
 #[derive(Debug)]
 pub struct Predictor {
-    model: Model,
+    inference: Inference,
     class_names: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl Predictor {
             let (path, input) = (folder.path().to_owned(), input.to_string());
             return Err(Error::NotDigits { path, input, classes, names: names.len() });
         }
-        Ok(Self { model, class_names: names })
+        Ok(Self { inference: model.inference()?, class_names: names })
     }
 
     /// Classifies a PNG or JPEG file of any size and colour: it is made grey, inverted if it is dark on light, scaled
@@ -57,7 +57,7 @@ impl Predictor {
         let pixels = digit_file(image)?;
         let mut input = Vec::with_capacity(pixels.len());
         extend_unit(&mut input, &pixels);
-        let probabilities = softmax(&self.model.logits(&input)?);
+        let probabilities = softmax(&self.inference.logits(&input)?);
         let mut ranked: Vec<(String, f64)> = self.class_names.iter().cloned().zip(probabilities).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
         let (class, probability) = ranked.first().cloned().unwrap_or_default();

@@ -1,0 +1,256 @@
+//! The gradient of some rows of the weight, over the whole batch.
+
+use std::ops::Range;
+
+use super::lists::ONES;
+use super::product::pieces;
+use crate::simd::{LANES, Simd};
+
+/// Images at a time: a panel of their output gradients fits the first-level cache.
+const IMAGES: usize = 64;
+/// Vectors of a row of the gradient that stay in registers.
+const PANEL: usize = 12;
+/// Rows of the gradient that share what the cache holds of the output gradients.
+const ROWS: usize = 16;
+
+/// Inputs and output gradients of a batch that is cut into groups of images: rows of `stride` elements.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    pub(super) x: &'a [&'a [f32]],
+    pub(super) x_stride: usize,
+    pub(super) dy: &'a [&'a [f32]],
+    pub(super) dy_stride: usize,
+}
+
+/// Rows of a few images, whichever groups they are in.
+struct Images<'a> {
+    len: usize,
+    x: [&'a [f32]; IMAGES],
+    dy: [&'a [f32]; IMAGES],
+}
+
+/// For each of some inputs, the images in which it is not zero, and its values there; or its values in all images.
+struct Columns {
+    values: [[f32; IMAGES]; ROWS],
+    images: [[u32; IMAGES]; ROWS],
+    counts: [usize; ROWS],
+}
+
+impl<'a> Batch<'a> {
+    /// How many images there are.
+    pub(super) fn images(&self) -> usize {
+        self.x.iter().map(|x| x.len() / self.x_stride.max(1)).sum()
+    }
+
+    /// Calls `visit` with up to `IMAGES` images at a time, in order.
+    #[inline(always)]
+    fn for_each_piece(&self, mut visit: impl FnMut(&Images<'a>)) {
+        let mut rows = (self.x.iter().flat_map(|x| x.chunks_exact(self.x_stride)))
+            .zip(self.dy.iter().flat_map(|dy| dy.chunks_exact(self.dy_stride)));
+        let mut images = Images { len: 0, x: [&[]; IMAGES], dy: [&[]; IMAGES] };
+        for piece in pieces(self.images(), IMAGES) {
+            images.len = 0;
+            for (x, dy) in rows.by_ref().take(piece.len()) {
+                (images.x[images.len], images.dy[images.len]) = (x, dy);
+                images.len += 1;
+            }
+            visit(&images);
+        }
+    }
+
+    /// `dweight = Σ x·dy` over the images for the inputs `inputs`, in order of the images.
+    #[inline(always)]
+    pub(super) fn weight_gradient<S: Simd>(&self, s: S, inputs: Range<usize>, dweight: &mut [f32]) {
+        dweight.fill(0.0);
+        let mut columns =
+            Columns { values: [[0.0; IMAGES]; ROWS], images: [[0; IMAGES]; ROWS], counts: [0; ROWS] };
+        self.for_each_piece(
+            #[inline(always)]
+            |images| {
+                // Blocks of eight inputs are read whole, so that pieces begin at multiples of eight.
+                for first in (inputs.start / LANES * LANES..inputs.end).step_by(ROWS) {
+                    let few = first.max(inputs.start)..(first + ROWS).min(inputs.end);
+                    let target = (few.start - inputs.start) * self.dy_stride;
+                    let target = &mut dweight[target..][..few.len() * self.dy_stride];
+                    columns.fill::<S, false>(s, images, first, self.x_stride);
+                    let lists = few.start - first..few.end - first;
+                    let listed: usize = columns.counts[lists.clone()].iter().sum();
+                    // A listed value costs one load more for each panel than its products do.
+                    if 4 * listed <= 3 * lists.len() * images.len {
+                        sparse(s, images, &columns, lists, self.dy_stride, target);
+                    } else {
+                        columns.fill::<S, true>(s, images, first, self.x_stride);
+                        dense(s, images, &columns, lists, self.dy_stride, target);
+                    }
+                }
+            },
+        );
+    }
+}
+
+impl Columns {
+    /// Lists the inputs from `first` on, a multiple of eight; with `WHOLE` their zeros too.
+    #[inline(always)]
+    fn fill<S: Simd, const WHOLE: bool>(&mut self, s: S, images: &Images<'_>, first: usize, stride: usize) {
+        self.counts = [0; ROWS];
+        let zero = s.splat(0.0);
+        // SAFETY: the array has eight elements.
+        let lanes = unsafe { s.load_u(&[0, 1, 2, 3, 4, 5, 6, 7], 0) };
+        for block in (0..ROWS).step_by(LANES).filter(|block| first + block < stride) {
+            for image in (0..images.len).step_by(LANES) {
+                let rows = std::array::from_fn(
+                    #[inline(always)]
+                    |row| match images.x[..images.len].get(image + row) {
+                        Some(x) if x.len() >= first + block + LANES => {
+                            // SAFETY: the guard above.
+                            unsafe { s.load(x, first + block) }
+                        }
+                        _ => zero,
+                    },
+                );
+                let numbers = s.add_u(lanes, s.splat_u(image as u32));
+                for (column, x) in s.transpose(rows).into_iter().enumerate() {
+                    let bits = if WHOLE { u8::MAX } else { s.bits(s.ne(x, zero)) };
+                    let column = block + column;
+                    let count = self.counts[column];
+                    // SAFETY: no earlier vector has added more than eight, so `count <= image <= IMAGES - 8`.
+                    unsafe {
+                        s.store(s.pack(bits, x), &mut self.values[column], count);
+                        s.store_u(s.pack_u(bits, numbers), &mut self.images[column], count);
+                    }
+                    self.counts[column] = count + usize::from(ONES[usize::from(bits)]);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of the listed values `lists` with their images' output gradients to rows of `stride` elements.
+#[inline(always)]
+fn sparse<S: Simd>(
+    s: S,
+    images: &Images<'_>,
+    columns: &Columns,
+    lists: Range<usize>,
+    stride: usize,
+    dweight: &mut [f32],
+) {
+    for vectors in pieces(stride / LANES, PANEL) {
+        macro_rules! widths {
+            ($($width:literal)*) => {
+                match vectors.len() {
+                    $($width => for (list, row) in lists.clone().zip(dweight.chunks_exact_mut(stride)) {
+                        sparse_row::<S, $width>(s, images, columns, list, vectors.start * LANES, row);
+                    })*
+                    _ => {}
+                }
+            };
+        }
+        widths!(1 2 3 4 5 6 7 8 9 10 11 12);
+    }
+}
+
+#[inline(always)]
+fn sparse_row<S: Simd, const W: usize>(
+    s: S,
+    images: &Images<'_>,
+    columns: &Columns,
+    list: usize,
+    start: usize,
+    row: &mut [f32],
+) {
+    let values = &columns.values[list][..columns.counts[list]];
+    let numbers = &columns.images[list][..values.len()];
+    let row = &mut row[start..start + W * LANES];
+    // SAFETY: `row` has `W` vectors; `numbers` is as long as `values` and names images, whose `dy` is as long as the
+    // whole row, of which `start + W * LANES` is within.
+    unsafe {
+        let mut sums: [S::F; W] = std::array::from_fn(
+            #[inline(always)]
+            |v| s.load(row, v * LANES),
+        );
+        for at in 0..values.len() {
+            let value = s.broadcast(values, at);
+            let dy = images.dy.get_unchecked(*numbers.get_unchecked(at) as usize).get_unchecked(start..);
+            for v in 0..W {
+                sums[v] = s.mul_add(value, s.load(dy, v * LANES), sums[v]);
+            }
+        }
+        for v in 0..W {
+            s.store(sums[v], row, v * LANES);
+        }
+    }
+}
+
+/// As [`sparse`], over the values in all images, in tiles of up to six inputs and two vectors.
+#[inline(always)]
+fn dense<S: Simd>(
+    s: S,
+    images: &Images<'_>,
+    columns: &Columns,
+    lists: Range<usize>,
+    stride: usize,
+    dweight: &mut [f32],
+) {
+    let width = stride / LANES;
+    for vector in (0..width).step_by(2) {
+        for rows in pieces(lists.len(), 6) {
+            let values = &columns.values[lists.start + rows.start..lists.start + rows.end];
+            let target = &mut dweight[rows.start * stride..];
+            macro_rules! sizes {
+                ($(($m:literal, $n:literal))*) => {
+                    match (rows.len(), (width - vector).min(2)) {
+                        $(($m, $n) => tile::<S, $m, $n>(s, images, values, vector * LANES, stride, target),)*
+                        _ => {}
+                    }
+                };
+            }
+            sizes!((1, 1) (1, 2) (2, 1) (2, 2) (3, 1) (3, 2) (4, 1) (4, 2) (5, 1) (5, 2) (6, 1) (6, 2));
+        }
+    }
+}
+
+#[inline(always)]
+fn tile<S: Simd, const M: usize, const N: usize>(
+    s: S,
+    images: &Images<'_>,
+    values: &[[f32; IMAGES]],
+    start: usize,
+    stride: usize,
+    dweight: &mut [f32],
+) {
+    assert!(values.len() == M);
+    let values = values.as_flattened();
+    let dweight = &mut dweight[start..][..(M - 1) * stride + N * LANES];
+    // SAFETY: `dweight` has `M` rows of `N` vectors; `values` has `M` rows of `IMAGES` values, and each
+    // `dy` is a whole row, of which `start + N * LANES` is within.
+    unsafe {
+        let mut sums: [[S::F; N]; M] = std::array::from_fn(
+            #[inline(always)]
+            |m| {
+                std::array::from_fn(
+                    #[inline(always)]
+                    |n| s.load(dweight, m * stride + n * LANES),
+                )
+            },
+        );
+        for (image, dy) in images.dy[..images.len].iter().enumerate() {
+            let dy = dy.get_unchecked(start..);
+            let gradients: [S::F; N] = std::array::from_fn(
+                #[inline(always)]
+                |n| s.load(dy, n * LANES),
+            );
+            for m in 0..M {
+                let value = s.broadcast(values, m * IMAGES + image);
+                for n in 0..N {
+                    sums[m][n] = s.mul_add(value, gradients[n], sums[m][n]);
+                }
+            }
+        }
+        for m in 0..M {
+            for n in 0..N {
+                s.store(sums[m][n], dweight, m * stride + n * LANES);
+            }
+        }
+    }
+}

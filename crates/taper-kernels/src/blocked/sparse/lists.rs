@@ -1,0 +1,241 @@
+//! The lists of gradients that pass.
+
+use super::SparseConv;
+use crate::error::{KernelError, check_len};
+use crate::simd::{LANES, Simd, dispatch};
+
+/// Entries of a pixel's list are a multiple of it, so that they can be worked on side by side.
+pub(super) const UNROLL: usize = 4;
+
+/// The gradients of a few images that pass, as lists: what [`SparseConv::fill`] writes.
+///
+/// They are made once and filled again for each few images; threads need one each, images do not.
+#[derive(Debug, Clone)]
+pub struct SparseLists {
+    /// The images that there is room for, and those that the lists are of.
+    room: usize,
+    pub(super) images: usize,
+    /// Places of one channel's list.
+    pub(super) stride: usize,
+    /// For each chunk of images and each channel, how long its list is.
+    pub(super) counts: Vec<usize>,
+    /// `(image in its chunk · pooled pixels + pixel) · taps + code`, and the gradient there.
+    pub(super) places: Vec<u32>,
+    pub(super) gradients: Vec<f32>,
+    /// For each image and pixel of the convolution, where its list ends.
+    pub(super) ends: Vec<usize>,
+    /// The output channel, and the gradient there, of which some are zeros that fill the list.
+    pub(super) channels: Vec<u32>,
+    pub(super) values: Vec<f32>,
+    /// Room for one chunk of images without blocks.
+    pub(super) plain: Vec<f32>,
+    /// Of what convolution they are.
+    pub(super) signature: [usize; 7],
+}
+
+impl SparseLists {
+    /// Room for the lists of up to `images` images; `input_gradient` says whether [`SparseConv::backward_input`] will
+    /// be called, which the first layer of a network has no need for.
+    #[must_use]
+    pub fn new(conv: &SparseConv, images: usize, input_gradient: bool) -> Self {
+        let lists = images.div_ceil(conv.chunk) * conv.out_blocks() * LANES;
+        // A whole line of the cache more than a full list and what packing writes behind it, and an odd number of lines,
+        // so that lists do not fall on the same sets.
+        let stride = ((conv.chunk.min(images) * conv.pooled + LANES).div_ceil(16) * 16) | 16;
+        let pixels = if input_gradient { conv.geometry.out_pixels() } else { 0 };
+        let padding = (UNROLL - 1) * pixels;
+        let values = if input_gradient { images * (conv.pooled_image() + padding) + LANES } else { 0 };
+        Self {
+            room: images,
+            images: 0,
+            stride,
+            counts: vec![0; lists],
+            places: vec![0; lists * stride],
+            gradients: vec![0.0; lists * stride],
+            ends: vec![0; images * pixels],
+            channels: vec![0; values],
+            values: vec![0.0; values],
+            plain: vec![0.0; conv.plain_len()],
+            signature: conv.signature(),
+        }
+    }
+
+    /// Whether they were made for the gradient of the input, too.
+    pub(super) fn of_pixels(&self) -> bool {
+        !self.values.is_empty()
+    }
+}
+
+impl SparseConv {
+    /// What lists must have been made for, so that all in them is in bounds.
+    pub(super) fn signature(&self) -> [usize; 7] {
+        let (pixels, plane) = (self.geometry.out_pixels(), self.plain_len());
+        [self.geometry.out_channels, self.pooled, self.taps, self.chunk, pixels, self.starts.len(), plane]
+    }
+
+    /// How many gradients of `images` images pass, by their codes: what [`SparseConv::fill`] returns, without making
+    /// lists.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`] if `codes` is not of `images` images.
+    pub fn count(&self, images: usize, codes: &[u8]) -> Result<usize, KernelError> {
+        check_len("codes", codes.len(), images * self.pooled_image())?;
+        let taps = self.taps as u8;
+        // Sums of bytes over 128 bytes, which vectors hold many of.
+        let chunks = codes.chunks(128).map(|codes| codes.iter().map(|&code| u8::from(code < taps)).sum::<u8>());
+        Ok(chunks.map(usize::from).sum())
+    }
+
+    /// Fills `lists` with the gradients that pass, of `images` images; adds the bias gradients to `dbias_sum`, eight for
+    /// each block of channels. Returns how many gradients pass.
+    ///
+    /// `codes` are those that [`super::Epilogue::forward`] wrote; `dy` is the gradient of its result, without a halo.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`] if a slice does not have the length that the layouts give it, or `lists` was made for
+    /// another convolution or fewer images.
+    pub fn fill(
+        &self,
+        images: usize,
+        codes: &[u8],
+        dy: &[f32],
+        lists: &mut SparseLists,
+        dbias_sum: &mut [f32],
+    ) -> Result<usize, KernelError> {
+        check_len("codes", codes.len(), images * self.pooled_image())?;
+        check_len("dy", dy.len(), codes.len())?;
+        check_len("bias gradient", dbias_sum.len(), self.out_blocks() * LANES)?;
+        self.check_lists(lists, lists.images)?;
+        if images > lists.room {
+            return Err(KernelError::Length { what: "images of the lists", expected: images, found: lists.room });
+        }
+        lists.images = images;
+        lists.counts.fill(0);
+        Ok(dispatch!(self.isa, |s| {
+            self.list_channels(s, images, codes, dy, lists, dbias_sum);
+            if lists.of_pixels() {
+                self.list_pixels(s, images, codes, dy, lists);
+            }
+            lists.counts.iter().sum()
+        }))
+    }
+
+    /// Proves that `lists` are of this convolution and of `images` images.
+    pub(super) fn check_lists(&self, lists: &SparseLists, images: usize) -> Result<(), KernelError> {
+        for (found, expected) in lists.signature.into_iter().zip(self.signature()) {
+            check_len("lists of another convolution", found, expected)?;
+        }
+        check_len("images of the lists", lists.images, images)
+    }
+
+    /// The list of each channel.
+    #[inline(always)]
+    fn list_channels<S: Simd>(
+        &self,
+        s: S,
+        images: usize,
+        codes: &[u8],
+        dy: &[f32],
+        lists: &mut SparseLists,
+        dbias_sum: &mut [f32],
+    ) {
+        let plane = self.pooled * LANES;
+        for image in 0..images {
+            for block in 0..self.out_blocks() {
+                let at = image * self.pooled_image() + block * plane;
+                let (codes, dy) = (&codes[at..][..plane], &dy[at..][..plane]);
+                let list = image / self.chunk * self.out_blocks() * LANES + block * LANES;
+                let first = image % self.chunk * self.pooled * self.taps;
+                let sum = self.list_block(s, codes, dy, lists, list, first);
+                let dbias = &mut dbias_sum[block * LANES..][..LANES];
+                // SAFETY: eight elements.
+                unsafe { s.store(s.add(s.load(dbias, 0), sum), dbias, 0) };
+            }
+        }
+    }
+
+    /// Appends the gradients of eight channels of one image, whose places start at `first`, to the lists from number
+    /// `list` on; returns their sums.
+    #[inline(always)]
+    fn list_block<S: Simd>(
+        &self,
+        s: S,
+        codes: &[u8],
+        dy: &[f32],
+        lists: &mut SparseLists,
+        list: usize,
+        first: usize,
+    ) -> S::F {
+        const NOWHERE: u32 = i32::MAX as u32;
+        let (scale, taps, nowhere) = (s.splat(self.scale), s.splat_u(self.taps as u32), s.splat_u(NOWHERE));
+        let counts = &mut lists.counts[list..][..LANES];
+        let range = list * lists.stride..(list + LANES) * lists.stride;
+        let (places, gradients) = (&mut lists.places[range.clone()], &mut lists.gradients[range]);
+        let mut sum = s.splat(0.0);
+        for pixel in (0..self.pooled).step_by(LANES) {
+            let (mut place, mut gradient) = ([s.from_bits(nowhere); LANES], [s.splat(0.0); LANES]);
+            for lane in 0..LANES.min(self.pooled - pixel) {
+                let at = (pixel + lane) * LANES;
+                // SAFETY: both slices have eight elements for each of the pooled pixels.
+                let (code, dy) = unsafe { (s.load_bytes(codes, at), s.mul(s.load(dy, at), scale)) };
+                let passes = s.lt_u(code, taps);
+                let own = s.add_u(code, s.splat_u((first + (pixel + lane) * self.taps) as u32));
+                place[lane] = s.from_bits(s.select_u(passes, own, nowhere));
+                gradient[lane] = dy;
+                sum = s.add(sum, s.select(passes, dy, s.splat(0.0)));
+            }
+            let (place, gradient) = (s.transpose(place), s.transpose(gradient));
+            for lane in 0..LANES {
+                let place = s.to_bits(place[lane]);
+                let bits = s.bits(s.lt_u(place, nowhere));
+                let to = lane * lists.stride + counts[lane];
+                // SAFETY: a list has room for all pooled pixels of its images and eight elements more.
+                unsafe {
+                    s.store_u(s.pack_u(bits, place), places, to);
+                    s.store(s.pack(bits, gradient[lane]), gradients, to);
+                }
+                counts[lane] += bits.count_ones() as usize;
+            }
+        }
+        sum
+    }
+
+    /// The list of each pixel.
+    #[inline(always)]
+    fn list_pixels<S: Simd>(&self, s: S, images: usize, codes: &[u8], dy: &[f32], lists: &mut SparseLists) {
+        let (plane, scale) = (self.pooled * LANES, s.splat(self.scale));
+        // SAFETY: eight elements.
+        let lanes = unsafe { s.load_u(&[0, 1, 2, 3, 4, 5, 6, 7], 0) };
+        let (channels, values, ends) = (&mut lists.channels[..], &mut lists.values[..], &mut lists.ends[..]);
+        let (mut end, pixels) = (0, self.geometry.out_pixels());
+        for image in 0..images {
+            let at = image * self.pooled_image();
+            let (codes, dy) = (&codes[at..][..self.pooled_image()], &dy[at..][..self.pooled_image()]);
+            let mut winner = 0;
+            for (list_end, &winner_end) in ends[image * pixels..].iter_mut().zip(&self.winner_ends) {
+                for &(pooled, code) in &self.winners[winner..winner_end] {
+                    let (code, mut channel) = (s.splat_u(code), lanes);
+                    for at in (pooled as usize * LANES..codes.len()).step_by(plane) {
+                        // SAFETY: `at` is a pooled pixel of one of the blocks. An element has one code and so one place
+                        // in all lists; there is room for each of them, for what fills the lists and for eight more.
+                        unsafe {
+                            let bits = s.bits(s.eq_u(s.load_bytes(codes, at), code));
+                            s.store_u(s.pack_u(bits, channel), channels, end);
+                            s.store(s.pack(bits, s.mul(s.load(dy, at), scale)), values, end);
+                            end += bits.count_ones() as usize;
+                        }
+                        channel = s.add_u(channel, s.splat_u(LANES as u32));
+                    }
+                }
+                winner = winner_end;
+                // SAFETY: as above.
+                unsafe {
+                    s.store_u(s.splat_u(0), channels, end);
+                    s.store(s.splat(0.0), values, end);
+                }
+                end = end.next_multiple_of(UNROLL);
+                *list_end = end;
+            }
+        }
+    }
+}

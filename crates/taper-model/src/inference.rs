@@ -1,0 +1,68 @@
+//! A network ready to answer.
+
+use taper_graph::{Graph, Weights};
+
+use crate::error::ModelError;
+use crate::plan::{Explanation, Plan};
+
+/// A network with fixed weights, compiled for evaluation: layers fused, weights in the kernels' own order, buffers kept
+/// from call to call.
+///
+/// It is a copy: training the model it was made from does not change it. Several threads may use one; each call also
+/// splits its images over the threads of the rayon pool it runs in.
+///
+/// ```
+/// use taper_graph::Preset;
+/// use taper_model::Model;
+/// let model = Model::new(Preset::Tutorial.graph()?, 1)?;
+/// let inference = model.inference()?;
+/// assert_eq!(inference.logits(&[0.5; 3 * 784])?.len(), 3 * 10);
+/// # Ok::<(), taper_model::ModelError>(())
+/// ```
+#[derive(Debug)]
+pub struct Inference {
+    plan: Plan,
+    graph: Graph,
+}
+
+impl Inference {
+    /// Compiles `graph` with `weights`.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] if the graph is incomplete, [`ModelError::Output`] if it does not end in `[N, F]`.
+    pub fn new(graph: &Graph, weights: &Weights) -> Result<Self, ModelError> {
+        let mut plan = Plan::inference(graph)?;
+        let arrays: Vec<&[f32]> = weights.iter().map(|(_, array)| &array.data[..]).collect();
+        plan.set_parameters(&arrays)?;
+        Ok(Self { plan, graph: graph.clone() })
+    }
+
+    /// Logits of images given as plain numbers: `[N, C, H, W]` in, `[N, classes]` out, row-major.
+    ///
+    /// An image's logits have the same bits whatever images stand beside it.
+    ///
+    /// # Errors
+    /// [`ModelError::Images`] if the numbers are no whole number of images.
+    pub fn logits(&self, images: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let count = count_images(&self.graph, images)?;
+        let mut logits = vec![0.0; count * self.plan.classes()];
+        self.plan.infer(images, &mut logits)?;
+        Ok(logits)
+    }
+
+    /// The steps it runs.
+    #[must_use]
+    pub fn explain(&self) -> Explanation<'_> {
+        self.plan.explain()
+    }
+}
+
+/// The number of images that these numbers are.
+pub(crate) fn count_images(graph: &Graph, images: &[f32]) -> Result<usize, ModelError> {
+    let input = graph.input_shape();
+    if !images.len().is_multiple_of(input.elements()) {
+        let graph = graph.name().to_owned();
+        return Err(ModelError::Images { found: images.len(), graph, input: input.clone() });
+    }
+    Ok(images.len() / input.elements())
+}

@@ -1,0 +1,93 @@
+//! A fixed share of a batch, with the buffers of all its values.
+
+use std::ops::Range;
+
+use taper_kernels::blocked::Blocked;
+
+/// Where a value of the graph is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Buffer {
+    /// How an image lies in it. A row of features `[N, F]` is an image of F channels and one pixel.
+    pub(crate) layout: Blocked,
+    /// Whether it is read only by the run of steps that writes it, so that one group of images after the other can use
+    /// the same place. Never in training, where the backward pass reads everything again.
+    pub(crate) transient: bool,
+    /// Whether a gradient of it is needed.
+    pub(crate) gradient: bool,
+}
+
+impl Buffer {
+    /// Where the value of these images of a chunk is.
+    pub(crate) fn range(&self, images: &Range<usize>) -> Range<usize> {
+        let len = self.layout.image();
+        if self.transient { 0..images.len() * len } else { images.start * len..images.end * len }
+    }
+
+    /// Elements of one image's gradient, which has no halo.
+    pub(crate) fn gradient_len(&self) -> usize {
+        self.layout.with_halo(0).image()
+    }
+}
+
+/// A share of the batch that one task works through from the first step to the last. How a batch is cut into chunks
+/// depends on its size alone, so that sums over a chunk, and over all chunks in order, are the same for any number of
+/// threads.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    /// The number in the batch of its first image.
+    pub(crate) first: usize,
+    pub(crate) images: usize,
+    /// By buffer.
+    pub(crate) values: Vec<Vec<f32>>,
+    /// By buffer.
+    pub(crate) gradients: Vec<Vec<f32>>,
+    /// By step.
+    pub(crate) saved: Vec<Vec<u8>>,
+    /// By step.
+    pub(crate) sums: Vec<Sums>,
+    /// By step: what a [`Barrier`](super::step::Barrier) saw.
+    pub(crate) observed: Vec<Vec<f64>>,
+    /// Sum of the losses of its images, and how many were classified correctly.
+    pub(crate) loss: f64,
+    pub(crate) correct: usize,
+}
+
+/// What a step adds up over the images of a chunk, in up to three parts. A part that a chunk does not touch costs
+/// nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    parts: [Vec<f32>; 3],
+    used: [bool; 3],
+}
+
+impl Sums {
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.used = [false; 3];
+    }
+
+    /// Part number `part`, zero at first use.
+    pub(crate) fn part(&mut self, part: usize, len: usize) -> &mut [f32] {
+        let sum = &mut self.parts[part];
+        if !std::mem::replace(&mut self.used[part], true) {
+            sum.clear();
+            sum.resize(len, 0.0);
+        }
+        sum
+    }
+
+    /// Two parts at once.
+    pub(crate) fn two_parts(&mut self, [a, b]: [usize; 2], lens: [usize; 2]) -> [&mut [f32]; 2] {
+        self.part(a, lens[0]);
+        self.part(b, lens[1]);
+        match self.parts.get_disjoint_mut([a, b]) {
+            Ok([a, b]) => [a, b],
+            Err(_) => [&mut [], &mut []],
+        }
+    }
+
+    /// Part number `part`, if this chunk has it.
+    pub(crate) fn used(&self, part: usize) -> Option<&[f32]> {
+        self.used[part].then_some(&self.parts[part][..])
+    }
+}

@@ -1,0 +1,89 @@
+//! The buffers of a plan, which are made once and grow when a batch is larger than any before.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::chunk::{Chunk, Sums};
+use super::step::Scratch;
+use super::{Plan, Purpose};
+
+/// Images of a chunk: about a quarter of a batch of 100, which gives enough tasks for a few threads and keeps the sums
+/// over weights, of which every chunk has its own, few. A function of the batch alone, as the order of additions is.
+fn chunk_images(batch: usize) -> usize {
+    let chunks = batch.div_ceil(25).clamp(4, 16);
+    batch.div_ceil(chunks).max(1)
+}
+
+impl Plan {
+    /// Cuts a batch of `images` into chunks with all of their buffers.
+    pub(super) fn prepare(&mut self, chunks: &mut Vec<Chunk>, images: usize) {
+        let size = chunk_images(images);
+        let count = images.div_ceil(size);
+        while chunks.len() > count {
+            self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).extend(chunks.pop());
+        }
+        while chunks.len() < count {
+            chunks.push(pop(&self.idle));
+        }
+        for (number, chunk) in chunks.iter_mut().enumerate() {
+            chunk.first = number * size;
+            self.make_room(chunk, size.min(images - chunk.first));
+        }
+    }
+
+    /// Makes the buffers of a chunk large enough for `images`. A value's halo, and its channels beyond the last, are zero from the start,
+    /// and nothing is ever written to them.
+    fn make_room(&self, chunk: &mut Chunk, images: usize) {
+        chunk.images = images;
+        chunk.values.resize_with(self.buffers.len(), Vec::new);
+        chunk.gradients.resize_with(self.buffers.len(), Vec::new);
+        chunk.saved.resize_with(self.steps.len(), Vec::new);
+        chunk.sums.resize_with(self.steps.len(), Sums::default);
+        chunk.observed.resize_with(self.steps.len(), Vec::new);
+        for (id, buffer) in self.buffers.iter().enumerate() {
+            let held = if buffer.transient { images.min(self.transient_images) } else { images };
+            grow(&mut chunk.values[id], held * buffer.layout.image());
+            if buffer.gradient && self.purpose == Purpose::Training {
+                grow(&mut chunk.gradients[id], images * buffer.gradient_len());
+            }
+        }
+        for (saved, node) in chunk.saved.iter_mut().zip(&self.steps) {
+            if self.purpose == Purpose::Training {
+                grow(saved, images * node.step.saved_len());
+            }
+        }
+        chunk.sums.iter_mut().for_each(Sums::clear);
+    }
+
+    pub(super) fn borrow_scratch(&self) -> Scratch {
+        pop(&self.scratch)
+    }
+
+    pub(super) fn return_scratch(&self, scratch: Scratch) {
+        push(&self.scratch, scratch);
+    }
+
+    pub(super) fn borrow_chunk(&self, images: usize) -> Chunk {
+        let mut chunk = pop(&self.idle);
+        self.make_room(&mut chunk, images);
+        chunk
+    }
+
+    pub(super) fn return_chunk(&self, chunk: Chunk) {
+        push(&self.idle, chunk);
+    }
+}
+
+fn grow<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, T::default());
+    }
+}
+
+/// What a thread that panicked left is as good as any: its next user overwrites it.
+fn pop<T: Default>(idle: &Mutex<Vec<T>>) -> T {
+    idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+}
+
+fn push<T>(idle: &Mutex<Vec<T>>, item: T) {
+    idle.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+}

@@ -1,0 +1,356 @@
+//! Forward and backward through the steps of a plan.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use taper_kernels::{DropoutKey, KernelError, Loss, cross_entropy_rows};
+
+use super::chunk::{Chunk, Sums};
+use super::step::{Call, Contributions, Forward, Inputs, Outcome, Rule, Scratch, room};
+use super::{Contribution, Phase, Plan};
+use crate::error::ModelError;
+
+/// What a training step is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    /// `[N, C, H, W]`.
+    pub(crate) images: &'a [f32],
+    pub(crate) labels: &'a [u8],
+    pub(crate) label_smoothing: f64,
+    pub(crate) dropout: DropoutKey,
+}
+
+impl Plan {
+    /// Forward in training mode, loss, and backward.
+    pub(crate) fn train(&mut self, batch: &Batch<'_>) -> Result<Loss, ModelError> {
+        let images = batch.labels.len();
+        let classes = self.classes();
+        if let Some(item) = batch.labels.iter().position(|&label| usize::from(label) >= classes) {
+            let label = usize::from(batch.labels[item]);
+            return Err(KernelError::Label { item, label, classes }.into());
+        }
+        let lonely = self.steps.iter().find(|node| node.step.barrier().is_some_and(|b| b.values(images) < 2));
+        if let Some(node) = lonely {
+            return Err(ModelError::SingleValue { node: node.names[0].clone() });
+        }
+        let mut chunks = std::mem::take(&mut self.chunks);
+        self.prepare(&mut chunks, images);
+        let outcome = self.train_chunks(batch, &mut chunks);
+        self.chunks = chunks;
+        outcome?;
+        let mean = self.chunks.iter().map(|chunk| chunk.loss).sum::<f64>() / images as f64;
+        Ok(Loss { mean, correct: self.chunks.iter().map(|chunk| chunk.correct).sum() })
+    }
+
+    fn train_chunks(&mut self, batch: &Batch<'_>, chunks: &mut [Chunk]) -> Result<(), ModelError> {
+        let last = self.phases.len() - 1;
+        for phase in 0..last {
+            self.for_each(chunks, |plan, chunk, scratch| {
+                plan.forward_phase(phase, batch, chunk, scratch)?;
+                plan.observe(phase + 1, chunk)
+            })?;
+            self.agree(phase + 1, chunks, false)?;
+        }
+        self.for_each(chunks, |plan, chunk, scratch| {
+            plan.forward_phase(last, batch, chunk, scratch)?;
+            plan.loss(batch, chunk)?;
+            plan.backward_phase(last, batch, chunk, scratch)
+        })?;
+        for phase in (0..last).rev() {
+            self.agree(phase + 1, chunks, true)?;
+            self.for_each(chunks, |plan, chunk, scratch| plan.backward_phase(phase, batch, chunk, scratch))?;
+        }
+        Ok(())
+    }
+
+    /// Runs `work` on every chunk, in parallel.
+    fn for_each(
+        &self,
+        chunks: &mut [Chunk],
+        work: impl Fn(&Self, &mut Chunk, &mut Scratch) -> Outcome + Sync,
+    ) -> Outcome {
+        chunks.par_iter_mut().with_max_len(1).try_for_each(|chunk| {
+            let mut scratch = self.borrow_scratch();
+            let outcome = work(self, chunk, &mut scratch);
+            self.return_scratch(scratch);
+            outcome
+        })
+    }
+
+    /// The first phase starts with the images; any other with a barrier, which has been agreed on.
+    fn forward_phase(
+        &self,
+        phase: usize,
+        batch: &Batch<'_>,
+        chunk: &mut Chunk,
+        scratch: &mut Scratch,
+    ) -> Outcome {
+        if phase == 0 {
+            let len = self.input_len();
+            let images = &batch.images[chunk.first * len..][..chunk.images * len];
+            let own = chunk.images * self.buffers[0].layout.image();
+            self.buffers[0].layout.pack(images, &mut chunk.values[0][..own])?;
+        }
+        self.forward(&self.phases[phase], Some(batch.dropout), chunk, scratch)
+    }
+
+    /// All steps of a phase, run by run.
+    pub(super) fn forward(
+        &self,
+        phase: &Phase,
+        dropout: Option<DropoutKey>,
+        chunk: &mut Chunk,
+        scratch: &mut Scratch,
+    ) -> Outcome {
+        for run in &phase.runs {
+            for images in groups(chunk.images, run.images) {
+                for step in run.steps.clone() {
+                    self.forward_step(step, &images, dropout, chunk, scratch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn forward_step(
+        &self,
+        step: usize,
+        images: &Range<usize>,
+        dropout: Option<DropoutKey>,
+        chunk: &mut Chunk,
+        scratch: &mut Scratch,
+    ) -> Outcome {
+        let node = &self.steps[step];
+        let mut y = std::mem::take(&mut chunk.values[node.output]);
+        let mut saved = std::mem::take(&mut chunk.saved[step]);
+        let own = self.saved_range(step, images, dropout.is_some());
+        let x = Inputs { values: &chunk.values, buffers: &self.buffers, ids: &node.inputs, images };
+        let mut call = Call { images: images.len(), first: chunk.first + images.start, dropout, scratch };
+        let range = self.buffers[node.output].range(images);
+        let outcome = node.step.forward(&mut call, x, &mut y[range], &mut saved[own]);
+        chunk.values[node.output] = y;
+        chunk.saved[step] = saved;
+        outcome
+    }
+
+    fn saved_range(&self, step: usize, images: &Range<usize>, training: bool) -> Range<usize> {
+        let len = if training { self.steps[step].step.saved_len() } else { 0 };
+        images.start * len..images.end * len
+    }
+
+    fn loss(&self, batch: &Batch<'_>, chunk: &mut Chunk) -> Outcome {
+        let (output, images) = (self.output(), chunk.images);
+        let layout = self.buffers[output].layout;
+        let len = images * layout.image();
+        let (loss, correct) = cross_entropy_rows(
+            [layout.channels, layout.image()],
+            &chunk.values[output][..len],
+            &batch.labels[chunk.first..][..images],
+            batch.label_smoothing,
+            batch.labels.len(),
+            &mut chunk.gradients[output][..len],
+        )?;
+        (chunk.loss, chunk.correct) = (loss, correct);
+        Ok(())
+    }
+
+    /// The barrier after the phase, then the steps of the phase backwards; then what the barrier that the phase starts with,
+    /// if there is one, must see.
+    fn backward_phase(
+        &self,
+        phase: usize,
+        batch: &Batch<'_>,
+        chunk: &mut Chunk,
+        scratch: &mut Scratch,
+    ) -> Outcome {
+        let (own, next) = (self.phases[phase].barrier, self.phases.get(phase + 1).and_then(|p| p.barrier));
+        let runs = &self.phases[phase].runs;
+        for (place, run) in runs.iter().enumerate().rev() {
+            let after = next.filter(|_| place + 1 == runs.len());
+            for images in groups(chunk.images, run.images) {
+                let steps = after.into_iter().chain(run.steps.clone().rev());
+                for step in steps.filter(|&step| Some(step) != own) {
+                    self.backward_step(step, &images, batch.dropout, chunk, scratch)?;
+                }
+            }
+        }
+        own.map_or(Ok(()), |step| self.observe_backward(step, chunk))
+    }
+
+    fn backward_step(
+        &self,
+        step: usize,
+        images: &Range<usize>,
+        dropout: DropoutKey,
+        chunk: &mut Chunk,
+        scratch: &mut Scratch,
+    ) -> Outcome {
+        let node = &self.steps[step];
+        let mut sums = std::mem::take(&mut chunk.sums[step]);
+        let mut outcome = Ok(());
+        for (place, &contribution) in node.gradients.iter().enumerate() {
+            let (input, wanted) = (node.inputs[place], contribution.is_some());
+            if !wanted && place > 0 {
+                continue;
+            }
+            let mut dx = std::mem::take(&mut chunk.gradients[input]);
+            let own = self.gradient_range(input, images);
+            let mut further = match contribution {
+                Some(Contribution::Further) => std::mem::take(&mut scratch.further),
+                _ => Vec::new(),
+            };
+            let target = match contribution {
+                Some(Contribution::First) => Some(&mut dx[own.clone()]),
+                Some(Contribution::Further) => Some(room(&mut further, own.len())),
+                None => None,
+            };
+            let call = Call {
+                images: images.len(),
+                first: chunk.first + images.start,
+                dropout: Some(dropout),
+                scratch: &mut *scratch,
+            };
+            outcome = outcome.and_then(|()| self.call_backward(step, place, images, call, chunk, target, &mut sums));
+            if contribution == Some(Contribution::Further) {
+                dx[own].iter_mut().zip(&further).for_each(|(sum, part)| *sum += part);
+                scratch.further = further;
+            }
+            chunk.gradients[input] = dx;
+        }
+        chunk.sums[step] = sums;
+        outcome
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the one place where a step's backward is called")]
+    fn call_backward(
+        &self,
+        step: usize,
+        place: usize,
+        images: &Range<usize>,
+        mut call: Call<'_>,
+        chunk: &Chunk,
+        dx: Option<&mut [f32]>,
+        sums: &mut Sums,
+    ) -> Outcome {
+        let node = &self.steps[step];
+        let forward = self.forward_of(step, images, chunk);
+        let dy = &chunk.gradients[node.output][self.gradient_range(node.output, images)];
+        node.step.backward(&mut call, place, forward, dy, dx, sums)
+    }
+
+    /// What the forward pass of a step left of these images.
+    fn forward_of<'a>(&'a self, step: usize, images: &'a Range<usize>, chunk: &'a Chunk) -> Forward<'a> {
+        let node = &self.steps[step];
+        Forward {
+            x: Inputs { values: &chunk.values, buffers: &self.buffers, ids: &node.inputs, images },
+            y: &chunk.values[node.output][self.buffers[node.output].range(images)],
+            saved: &chunk.saved[step][self.saved_range(step, images, true)],
+        }
+    }
+
+    fn gradient_range(&self, buffer: usize, images: &Range<usize>) -> Range<usize> {
+        let len = self.buffers[buffer].gradient_len();
+        images.start * len..images.end * len
+    }
+
+    /// What the barrier at the start of `phase` must see of this chunk before the forward pass.
+    fn observe(&self, phase: usize, chunk: &mut Chunk) -> Outcome {
+        let Some(step) = self.phases[phase].barrier else { return Ok(()) };
+        let Some(barrier) = self.steps[step].step.barrier() else { return Ok(()) };
+        let images = 0..chunk.images;
+        let mut observed = std::mem::take(&mut chunk.observed[step]);
+        let ids = &self.steps[step].inputs;
+        let x = Inputs { values: &chunk.values, buffers: &self.buffers, ids, images: &images };
+        let outcome = barrier.observe(chunk.images, x, &mut observed);
+        chunk.observed[step] = observed;
+        outcome
+    }
+
+    /// The same before the backward pass.
+    fn observe_backward(&self, step: usize, chunk: &mut Chunk) -> Outcome {
+        let Some(barrier) = self.steps[step].step.barrier() else { return Ok(()) };
+        let images = 0..chunk.images;
+        let mut observed = std::mem::take(&mut chunk.observed[step]);
+        let output = self.steps[step].output;
+        let dy = &chunk.gradients[output][self.gradient_range(output, &images)];
+        let forward = self.forward_of(step, &images, chunk);
+        let outcome = barrier.observe_backward(chunk.images, forward, dy, &mut observed);
+        chunk.observed[step] = observed;
+        outcome
+    }
+
+    /// Lets the barrier at the start of `phase` bring together what the chunks saw.
+    fn agree(&mut self, phase: usize, chunks: &[Chunk], backward: bool) -> Outcome {
+        let Some(step) = self.phases[phase].barrier else { return Ok(()) };
+        let Some(barrier) = self.steps[step].step.barrier_mut() else { return Ok(()) };
+        let seen: Vec<(usize, &[f64])> =
+            chunks.iter().map(|chunk| (chunk.images, &chunk.observed[step][..])).collect();
+        if backward { barrier.agree_backward(&seen) } else { barrier.agree(&seen) }
+    }
+
+    /// Moves all parameters against the gradients of the last [`Plan::train`].
+    pub(crate) fn update(&mut self, rule: Rule) -> Result<(), ModelError> {
+        let (chunks, buffers) = (&self.chunks, &self.buffers);
+        self.steps.par_iter_mut().enumerate().try_for_each(|(step, node)| {
+            if let Some(barrier) = node.step.barrier_mut() {
+                barrier.move_statistics();
+            }
+            let (x, y) = (node.inputs[0], node.output);
+            node.step.update(Contributions { chunks, step, x, y, buffers }, rule)
+        })?;
+        Ok(())
+    }
+
+    /// The gradients of the last [`Plan::train`], in PyTorch's layouts, each with its place among the graph's parameters.
+    pub(crate) fn gradients(&self) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
+        let mut all = Vec::new();
+        for (step, node) in self.steps.iter().enumerate() {
+            let (x, y) = (node.inputs[0], node.output);
+            let batch = Contributions { chunks: &self.chunks, step, x, y, buffers: &self.buffers };
+            all.extend(node.parameters.clone().zip(node.step.gradients(batch)?));
+        }
+        Ok(all)
+    }
+
+    /// Logits `[N, classes]` of images `[N, C, H, W]`.
+    pub(crate) fn infer(&self, images: &[f32], logits: &mut [f32]) -> Result<(), ModelError> {
+        let (len, classes) = (self.input_len(), self.classes());
+        let count = images.len() / len;
+        // What an image gives does not depend on those beside it, so this may depend on the number of threads.
+        let share = count.div_ceil(rayon::current_num_threads()).clamp(1, INFERENCE_IMAGES);
+        let shares = logits.par_chunks_mut(share * classes).zip(images.par_chunks(share * len));
+        shares.with_max_len(1).try_for_each(|(logits, images)| {
+            let mut scratch = self.borrow_scratch();
+            let mut chunk = self.borrow_chunk(images.len() / len);
+            let outcome = self.infer_chunk(images, &mut chunk, &mut scratch, logits);
+            self.return_chunk(chunk);
+            self.return_scratch(scratch);
+            outcome
+        })?;
+        Ok(())
+    }
+
+    fn infer_chunk(
+        &self,
+        images: &[f32],
+        chunk: &mut Chunk,
+        scratch: &mut Scratch,
+        logits: &mut [f32],
+    ) -> Outcome {
+        let own = chunk.images * self.buffers[0].layout.image();
+        self.buffers[0].layout.pack(images, &mut chunk.values[0][..own])?;
+        for phase in &self.phases {
+            self.forward(phase, None, chunk, scratch)?;
+        }
+        let layout = self.buffers[self.output()].layout;
+        layout.unpack(&chunk.values[self.output()][..chunk.images * layout.image()], logits)
+    }
+}
+
+/// Images that inference works on at a time on one thread: enough to read the weights of large layers rarely.
+const INFERENCE_IMAGES: usize = 50;
+
+/// The images of a chunk, `size` at a time.
+fn groups(images: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..images).step_by(size.max(1)).map(move |start| start..images.min(start.saturating_add(size)))
+}

@@ -1,0 +1,207 @@
+//! What every step of a plan can do.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use taper_kernels::{DropoutKey, KernelError, Optimizer};
+
+use super::chunk::{Buffer, Chunk, Sums};
+
+pub(crate) type Outcome = Result<(), KernelError>;
+
+/// One or more nodes of the graph, fused. A step reads and writes the values of a few images of a chunk at a time, and
+/// keeps its own parameters.
+pub(crate) trait Step: Debug + Send + Sync {
+    /// What it does, for [`Plan::explain`](super::Plan::explain).
+    fn describe(&self) -> String;
+
+    /// How many images a call should be about: few, so that what the next step reads is in the cache, or all of the
+    /// chunk's, where weights are large.
+    fn images(&self) -> usize;
+
+    /// Fills `y`; in training also what the backward pass will need.
+    fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], saved: &mut [u8]) -> Outcome;
+
+    /// Fills `dx`, the gradient of input number `place`, unless it is not wanted, and adds to `sums` what the gradients of the
+    /// parameters are made of. Called once for every input.
+    fn backward(
+        &self,
+        call: &mut Call<'_>,
+        place: usize,
+        forward: Forward<'_>,
+        dy: &[f32],
+        dx: Option<&mut [f32]>,
+        sums: &mut Sums,
+    ) -> Outcome;
+
+    /// Bytes that the forward pass saves for the backward pass, for one image.
+    fn saved_len(&self) -> usize {
+        0
+    }
+
+    /// Whether an element of the output that is 0 has no gradient, because a ReLU made or kept it 0.
+    fn zero_is_dead(&self) -> bool {
+        false
+    }
+
+    /// Elements of all parameters.
+    fn parameter_len(&self) -> usize {
+        0
+    }
+
+    /// The parameters, in PyTorch's layouts and order.
+    fn parameters(&self) -> Result<Vec<Vec<f32>>, KernelError> {
+        Ok(Vec::new())
+    }
+
+    /// Takes over parameters in PyTorch's layouts and order.
+    fn set_parameters(&mut self, _parameters: &[&[f32]]) -> Outcome {
+        Ok(())
+    }
+
+    /// The gradients of the parameters over the whole batch, in PyTorch's layouts and order; empty ones of statistics.
+    fn gradients(&self, _batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
+        Ok(Vec::new())
+    }
+
+    /// Moves the parameters one step against their gradients.
+    fn update(&mut self, _batch: Contributions<'_>, _rule: Rule) -> Outcome {
+        Ok(())
+    }
+
+    /// What the whole batch must agree on before this step can run, if anything.
+    fn barrier(&self) -> Option<&dyn Barrier> {
+        None
+    }
+
+    /// As [`Step::barrier`], to fill it.
+    fn barrier_mut(&mut self) -> Option<&mut dyn Barrier> {
+        None
+    }
+}
+
+/// A step that needs sums over the whole batch: batch norm.
+pub(crate) trait Barrier: Send + Sync {
+    /// How many values of a channel a batch of so many images has.
+    fn values(&self, images: usize) -> usize;
+
+    /// Sums over one chunk before the forward pass.
+    fn observe(&self, images: usize, x: Inputs<'_>, observed: &mut Vec<f64>) -> Outcome;
+
+    /// Brings the chunks' sums together, in order.
+    fn agree(&mut self, chunks: &[(usize, &[f64])]) -> Outcome;
+
+    /// Sums over one chunk before the backward pass.
+    fn observe_backward(
+        &self,
+        images: usize,
+        forward: Forward<'_>,
+        dy: &[f32],
+        observed: &mut Vec<f64>,
+    ) -> Outcome;
+
+    /// Brings the chunks' sums together, in order.
+    fn agree_backward(&mut self, chunks: &[(usize, &[f64])]) -> Outcome;
+
+    /// Moves the running statistics, after a step that counts.
+    fn move_statistics(&mut self);
+}
+
+/// Which images a call is about, and what it may use.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// How many images.
+    pub(crate) images: usize,
+    /// The number in the batch of the first of them.
+    pub(crate) first: usize,
+    /// What dropout is drawn from; none outside training.
+    pub(crate) dropout: Option<DropoutKey>,
+    pub(crate) scratch: &'a mut Scratch,
+}
+
+/// Memory that a thread works in, kept from call to call.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) work: Vec<f32>,
+    pub(crate) gradient: Vec<f32>,
+    pub(crate) further: Vec<f32>,
+}
+
+/// The first `len` elements of a buffer that grows when needed; what they hold is anything.
+pub(crate) fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
+/// The inputs of a step for the images of a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inputs<'a> {
+    pub(crate) values: &'a [Vec<f32>],
+    pub(crate) buffers: &'a [Buffer],
+    pub(crate) ids: &'a [usize],
+    pub(crate) images: &'a Range<usize>,
+}
+
+impl<'a> Inputs<'a> {
+    pub(crate) fn get(&self, place: usize) -> &'a [f32] {
+        let id = self.ids[place];
+        &self.values[id][self.buffers[id].range(self.images)]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+/// What the forward pass left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Forward<'a> {
+    pub(crate) x: Inputs<'a>,
+    pub(crate) y: &'a [f32],
+    pub(crate) saved: &'a [u8],
+}
+
+/// What the chunks of a batch say about a step's parameters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Contributions<'a> {
+    pub(crate) chunks: &'a [Chunk],
+    /// The step's own number.
+    pub(crate) step: usize,
+    /// The buffers of its first input and of its output.
+    pub(crate) x: usize,
+    pub(crate) y: usize,
+    pub(crate) buffers: &'a [Buffer],
+}
+
+impl<'a> Contributions<'a> {
+    /// What each chunk summed up as part number `part`, of those that did.
+    pub(crate) fn sums(&self, part: usize) -> Vec<&'a [f32]> {
+        self.chunks.iter().filter_map(|chunk| chunk.sums[self.step].used(part)).collect()
+    }
+
+    /// The step's input in each chunk.
+    pub(crate) fn x(&self) -> Vec<&'a [f32]> {
+        let rows = |chunk: &'a Chunk| &chunk.values[self.x][self.buffers[self.x].range(&(0..chunk.images))];
+        self.chunks.iter().map(rows).collect()
+    }
+
+    /// The gradient of the step's output in each chunk.
+    pub(crate) fn dy(&self) -> Vec<&'a [f32]> {
+        let len = self.buffers[self.y].gradient_len();
+        self.chunks.iter().map(|chunk| &chunk.gradients[self.y][..chunk.images * len]).collect()
+    }
+
+    /// Images in the batch.
+    pub(crate) fn images(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.images).sum()
+    }
+}
+
+/// How parameters move.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rule {
+    pub(crate) optimizer: Optimizer,
+    pub(crate) learning_rate: f64,
+}

@@ -1,0 +1,278 @@
+//! Convolution, bias, ReLU, max-pool and dropout in one pass.
+
+use std::sync::{Mutex, PoisonError};
+
+use taper_graph::Conv2d;
+use taper_kernels::blocked::{Blocked, Epilogue, SparseConv, SparseLists};
+use taper_kernels::{DropoutKey, Isa, KernelError};
+
+use super::kernel::ConvKernel;
+use super::weight::{Packed, Weight};
+use crate::error::ModelError;
+use crate::plan::chunk::Sums;
+use crate::plan::draft::Following;
+use crate::plan::step::{Call, Contributions, Forward, Inputs, Outcome, Rule, Step, room};
+
+/// The parts of a chunk's sums.
+const SPARSE: usize = 0;
+const DENSE: usize = 1;
+const BIAS: usize = 2;
+
+#[derive(Debug)]
+pub(crate) struct ConvStep {
+    kernel: ConvKernel,
+    epilogue: Epilogue,
+    /// The backward pass over the gradients that are not zero, where pooling makes most of them zero.
+    sparse: Option<SparseConv>,
+    following: Following,
+    input: Blocked,
+    weight: Weight,
+    bias: Option<Weight>,
+    /// The weight for [`ConvKernel::forward`], [`ConvKernel::backward_input`] and [`SparseConv::backward_input`].
+    packed: [Packed; 3],
+    /// Lists that wait for the next call, and for how many images they have room.
+    lists: Mutex<Vec<(usize, SparseLists)>>,
+    images: usize,
+}
+
+impl ConvStep {
+    pub(crate) fn new(
+        conv: &Conv2d,
+        following: Following,
+        [input, output]: [Blocked; 2],
+        isa: Isa,
+    ) -> Result<Self, ModelError> {
+        let kernel = ConvKernel::new(conv, input, isa)?;
+        let Following { relu, pool, dropout } = &following;
+        let epilogue = Epilogue::new(kernel.output(), *relu, pool.as_ref(), dropout.map(|d| d.p), output.halo, isa)?;
+        let sparse = match pool {
+            Some(_) => SparseConv::new(conv, input, &epilogue, isa),
+            None => None,
+        };
+        let taps = conv.kernel[0] * conv.kernel[1];
+        let weight = Weight::zeros(conv.out_channels * input.channels / conv.groups * taps);
+        // A register holds eight channels; those beyond the last add nothing.
+        let bias = conv.bias.then(|| Weight::zeros(conv.out_channels.next_multiple_of(8)));
+        let images = images_at_a_time(&kernel, input, weight.values.len());
+        Ok(Self { kernel, epilogue, sparse, following, input, weight, bias, packed: Default::default(), lists: Mutex::default(), images })
+    }
+
+    /// The layout of the gradient of the convolution's own output.
+    fn dz(&self) -> Blocked {
+        self.kernel.output().with_halo(self.kernel.gradient_halo())
+    }
+
+    fn packed(&self) -> Result<&[f32], KernelError> {
+        let pack = |packed: &mut [f32]| self.kernel.pack(&self.weight.values, packed);
+        self.packed[0].get(self.kernel.packed_len(), pack)
+    }
+
+    /// Over the elements whose gradient is not zero.
+    fn sparse_backward(
+        &self,
+        sparse: &SparseConv,
+        images: usize,
+        forward: Forward<'_>,
+        dy: &[f32],
+        dx: Option<&mut [f32]>,
+        sums: &mut Sums,
+    ) -> Outcome {
+        let mut lists = self.borrow_lists(sparse, images, dx.is_some());
+        let bias = sums.part(BIAS, self.kernel.output().blocks() * 8);
+        sparse.fill(images, forward.saved, dy, &mut lists, bias)?;
+        let sum = sums.part(SPARSE, sparse.weight_sum_len());
+        sparse.backward_weight(images, forward.x.get(0), &mut lists, sum)?;
+        if let Some(dx) = dx {
+            let pack = |packed: &mut [f32]| sparse.pack_backward(&self.weight.values, packed);
+            let packed = self.packed[2].get(sparse.backward_packed_len(), pack)?;
+            sparse.backward_input(images, &lists, packed, dx)?;
+        }
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner).push((images, lists));
+        Ok(())
+    }
+
+    /// Lists for so many images, from an earlier call if there are any.
+    fn borrow_lists(&self, sparse: &SparseConv, images: usize, input_gradient: bool) -> SparseLists {
+        let mut idle = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        match idle.pop() {
+            Some((room, lists)) if room >= images => lists,
+            _ => SparseLists::new(sparse, images, input_gradient),
+        }
+    }
+
+    fn dense_backward(
+        &self,
+        call: &mut Call<'_>,
+        forward: Forward<'_>,
+        dy: &[f32],
+        dx: Option<&mut [f32]>,
+        sums: &mut Sums,
+    ) -> Outcome {
+        let (images, x, layout) = (call.images, forward.x.get(0), self.dz());
+        let dz = room(&mut call.scratch.gradient, images * layout.image());
+        let [sum, bias] =
+            sums.two_parts([DENSE, BIAS], [self.kernel.weight_sum_len(), layout.blocks() * 8]);
+        self.epilogue.backward_dense(forward.saved, dy, dz, layout.halo, images, bias)?;
+        let work = room(&mut call.scratch.work, self.kernel.scratch_len(images));
+        self.kernel.backward_weight(images, x, dz, work, sum)?;
+        let Some(dx) = dx else { return Ok(()) };
+        let pack = |packed: &mut [f32]| self.kernel.pack_backward(&self.weight.values, packed);
+        let packed = self.packed[1].get(self.kernel.backward_packed_len(), pack)?;
+        let plain = self.input.with_halo(0);
+        self.kernel.backward_input(images, dz, packed, work, &mut |image, block, plane| {
+            let at = image * plain.image() + block * plain.plane();
+            dx[at..at + plane.len()].copy_from_slice(plane);
+        })
+    }
+
+    /// Weight and bias gradient, the bias with its padding.
+    fn own_gradients(&self, batch: Contributions<'_>) -> Result<[Vec<f32>; 2], KernelError> {
+        let mut weight = vec![0.0; self.weight.values.len()];
+        let dense = batch.sums(DENSE);
+        if !dense.is_empty() {
+            self.kernel.unpack_weight_sum(&dense, &mut weight)?;
+        }
+        let thin = batch.sums(SPARSE);
+        if let Some(sparse) = self.sparse.as_ref().filter(|_| !thin.is_empty()) {
+            let mut part = vec![0.0; weight.len()];
+            sparse.unpack_weight_sum(&thin, &mut part)?;
+            weight.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
+        }
+        let mut bias = vec![0.0; self.kernel.output().blocks() * 8];
+        for sum in batch.sums(BIAS) {
+            bias.iter_mut().zip(sum).for_each(|(total, part)| *total += part);
+        }
+        Ok([weight, bias])
+    }
+
+    /// The weight has changed.
+    fn repack(&mut self) -> Outcome {
+        let (kernel, weight) = (&self.kernel, &self.weight.values);
+        let [forward, dense, sparse] = &mut self.packed;
+        forward.refresh(|packed| kernel.pack(weight, packed))?;
+        dense.refresh(|packed| kernel.pack_backward(weight, packed))?;
+        match &self.sparse {
+            Some(kernel) => sparse.refresh(|packed| kernel.pack_backward(weight, packed)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Enough that a pass over the weights serves many pixels, few enough that their values stay in the second-level cache.
+fn images_at_a_time(kernel: &ConvKernel, input: Blocked, weights: usize) -> usize {
+    /// Elements of a quarter of a megabyte, half of a usual second-level cache.
+    const CACHE: usize = 1 << 16;
+    let output = kernel.output();
+    let held = CACHE / (input.image() + output.image()).max(1);
+    // Winograd's tiles have 16 pixels, and six tiles fill the registers of a product.
+    let busy = 96usize.div_ceil(output.pixels().max(1)).max(weights / (CACHE * 4) * 32 / output.pixels().max(1));
+    held.clamp(1, 5).max(busy)
+}
+
+impl Step for ConvStep {
+    fn describe(&self) -> String {
+        let mut text = format!("conv2d ({})", self.kernel.name());
+        let Following { relu, pool, dropout } = &self.following;
+        let mut add = |part: String| text = format!("{text} + {part}");
+        if self.bias.is_some() {
+            add("bias".to_owned());
+        }
+        if *relu {
+            add("relu".to_owned());
+        }
+        if let Some(pool) = pool {
+            add(format!("max_pool2d {}×{}", pool.kernel[0], pool.kernel[1]));
+        }
+        if let Some(dropout) = dropout {
+            add(format!("dropout {}", dropout.p));
+        }
+        if self.sparse.is_some() {
+            text.push_str(", backward sparse where it pays");
+        }
+        text
+    }
+
+    fn images(&self) -> usize {
+        self.images
+    }
+
+    fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], saved: &mut [u8]) -> Outcome {
+        let packed = self.packed()?;
+        let work = room(&mut call.scratch.work, self.kernel.scratch_len(call.images));
+        let (len, codes_len) = (self.epilogue.output().image(), self.epilogue.codes_len(1));
+        let first = call.first;
+        // What is drawn when there is no dropout does not matter.
+        let layer = self.following.dropout.map_or(0, |dropout| dropout.layer);
+        let dropout = call.dropout.map(|key| DropoutKey { layer, ..key });
+        let mut outcome = Ok(());
+        self.kernel.forward(call.images, x.get(0), packed, work, &mut |image, block, plane| {
+            let bias = self.bias.as_ref().map(|bias| &bias.values[block * 8..block * 8 + 8]);
+            let y = &mut y[image * len..(image + 1) * len];
+            let codes = dropout.is_some().then(|| &mut saved[image * codes_len..(image + 1) * codes_len]);
+            let draw = dropout.map(|key| (key, first + image));
+            let done = self.epilogue.forward(plane, bias, y, codes, block, draw);
+            if outcome.is_ok() {
+                outcome = done;
+            }
+        })?;
+        outcome
+    }
+
+    fn backward(
+        &self,
+        call: &mut Call<'_>,
+        _place: usize,
+        forward: Forward<'_>,
+        dy: &[f32],
+        dx: Option<&mut [f32]>,
+        sums: &mut Sums,
+    ) -> Outcome {
+        if let Some(sparse) = &self.sparse {
+            let winograd = matches!(self.kernel, ConvKernel::Winograd(_));
+            if sparse.pays(sparse.count(call.images, forward.saved)?, call.images, winograd) {
+                return self.sparse_backward(sparse, call.images, forward, dy, dx, sums);
+            }
+        }
+        self.dense_backward(call, forward, dy, dx, sums)
+    }
+
+    fn saved_len(&self) -> usize {
+        self.epilogue.codes_len(1)
+    }
+
+    fn zero_is_dead(&self) -> bool {
+        self.following.relu
+    }
+
+    fn parameter_len(&self) -> usize {
+        self.weight.values.len() + self.bias.as_ref().map_or(0, |_| self.kernel.output().channels)
+    }
+
+    fn parameters(&self) -> Result<Vec<Vec<f32>>, KernelError> {
+        let bias = self.bias.iter().map(|bias| bias.values[..self.kernel.output().channels].to_vec());
+        Ok(std::iter::once(self.weight.values.clone()).chain(bias).collect())
+    }
+
+    fn set_parameters(&mut self, parameters: &[&[f32]]) -> Outcome {
+        self.weight.set("weight", parameters[0])?;
+        if let Some(bias) = &mut self.bias {
+            bias.values[..parameters[1].len()].copy_from_slice(parameters[1]);
+        }
+        self.repack()
+    }
+
+    fn gradients(&self, batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
+        let [weight, mut bias] = self.own_gradients(batch)?;
+        bias.truncate(self.kernel.output().channels);
+        Ok(std::iter::once(weight).chain(self.bias.is_some().then_some(bias)).collect())
+    }
+
+    fn update(&mut self, batch: Contributions<'_>, rule: Rule) -> Outcome {
+        let [weight, bias] = self.own_gradients(batch)?;
+        self.weight.step(&weight, rule)?;
+        if let Some(own) = &mut self.bias {
+            own.step(&bias, rule)?;
+        }
+        self.repack()
+    }
+}

@@ -1,0 +1,135 @@
+//! Which kernel a convolution runs on.
+
+use taper_graph::Conv2d;
+use taper_kernels::blocked::{Blocked, DirectConv, WinogradConv};
+use taper_kernels::Isa;
+
+use super::plain::PlainConv;
+use crate::error::ModelError;
+use crate::plan::step::Outcome;
+
+/// Where a kernel hands over a finished plane: image, block of channels, `[H·W·8]`.
+pub(crate) type Emit<'a> = dyn FnMut(usize, usize, &mut [f32]) + 'a;
+
+/// A convolution on blocked images.
+#[derive(Debug)]
+pub(crate) enum ConvKernel {
+    /// Winograd's F(4×4, 3×3): a quarter of the multiplications, for 3×3 with stride 1.
+    Winograd(WinogradConv),
+    /// Register-blocked, for everything else without odd groups.
+    Direct(DirectConv),
+    /// Through `[N, C, H, W]` and a matrix product, for odd groups.
+    Plain(PlainConv),
+}
+
+/// Calls the same method of whichever kernel it is.
+macro_rules! each {
+    ($self:expr, $kernel:ident => $call:expr) => {
+        match $self {
+            ConvKernel::Winograd($kernel) => $call,
+            ConvKernel::Direct($kernel) => $call,
+            ConvKernel::Plain($kernel) => $call,
+        }
+    };
+}
+
+impl ConvKernel {
+    /// The fastest that can do `conv` on `input`.
+    pub(crate) fn new(conv: &Conv2d, input: Blocked, isa: Isa) -> Result<Self, ModelError> {
+        if input.channels >= 8
+            && let Some(kernel) = WinogradConv::new(conv, input, isa)
+        {
+            return Ok(Self::Winograd(kernel));
+        }
+        match DirectConv::new(conv, input, isa) {
+            Some(kernel) => Ok(Self::Direct(kernel)),
+            None => Ok(Self::Plain(PlainConv::new(conv, input)?)),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Winograd(_) => "winograd F(4×4, 3×3)",
+            Self::Direct(_) => "direct",
+            Self::Plain(_) => "im2col",
+        }
+    }
+
+    pub(crate) fn output(&self) -> Blocked {
+        each!(self, kernel => kernel.output())
+    }
+
+    pub(crate) fn packed_len(&self) -> usize {
+        each!(self, kernel => kernel.packed_len())
+    }
+
+    pub(crate) fn pack(&self, weight: &[f32], packed: &mut [f32]) -> Outcome {
+        each!(self, kernel => kernel.pack(weight, packed))
+    }
+
+    pub(crate) fn scratch_len(&self, images: usize) -> usize {
+        match self {
+            Self::Winograd(kernel) => kernel.scratch_len(images),
+            Self::Direct(kernel) => kernel.scratch_len(),
+            Self::Plain(kernel) => kernel.scratch_len(images),
+        }
+    }
+
+    pub(crate) fn forward(
+        &self,
+        images: usize,
+        x: &[f32],
+        packed: &[f32],
+        scratch: &mut [f32],
+        emit: &mut Emit<'_>,
+    ) -> Outcome {
+        each!(self, kernel => kernel.forward(images, x, packed, scratch, emit))
+    }
+
+    /// The halo of the output's gradient.
+    pub(crate) fn gradient_halo(&self) -> usize {
+        each!(self, kernel => kernel.gradient_halo())
+    }
+
+    pub(crate) fn backward_packed_len(&self) -> usize {
+        each!(self, kernel => kernel.backward_packed_len())
+    }
+
+    pub(crate) fn pack_backward(&self, weight: &[f32], packed: &mut [f32]) -> Outcome {
+        each!(self, kernel => kernel.pack_backward(weight, packed))
+    }
+
+    pub(crate) fn backward_input(
+        &self,
+        images: usize,
+        dz: &[f32],
+        packed: &[f32],
+        scratch: &mut [f32],
+        emit: &mut Emit<'_>,
+    ) -> Outcome {
+        each!(self, kernel => kernel.backward_input(images, dz, packed, scratch, emit))
+    }
+
+    pub(crate) fn weight_sum_len(&self) -> usize {
+        each!(self, kernel => kernel.weight_sum_len())
+    }
+
+    pub(crate) fn backward_weight(
+        &self,
+        images: usize,
+        x: &[f32],
+        dz: &[f32],
+        scratch: &mut [f32],
+        sum: &mut [f32],
+    ) -> Outcome {
+        match self {
+            Self::Winograd(kernel) => kernel.backward_weight(images, x, dz, scratch, sum),
+            Self::Direct(kernel) => kernel.backward_weight(images, x, dz, sum),
+            Self::Plain(kernel) => kernel.backward_weight(images, x, dz, scratch, sum),
+        }
+    }
+
+    pub(crate) fn unpack_weight_sum(&self, sums: &[&[f32]], dweight: &mut [f32]) -> Outcome {
+        each!(self, kernel => kernel.unpack_weight_sum(sums, dweight))
+    }
+}

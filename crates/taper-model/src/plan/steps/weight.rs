@@ -1,0 +1,105 @@
+//! A parameter with its optimiser state, and what kernels make of it.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+use taper_kernels::{KernelError, Moments};
+
+use crate::plan::step::{Outcome, Rule};
+
+/// A parameter in the order its step works in.
+#[derive(Debug, Default)]
+pub(crate) struct Weight {
+    pub(crate) values: Vec<f32>,
+    moments: Moments,
+}
+
+impl Weight {
+    pub(crate) fn zeros(len: usize) -> Self {
+        Self { values: vec![0.0; len], moments: Moments::default() }
+    }
+
+    /// Takes over values of the same number.
+    pub(crate) fn set(&mut self, what: &'static str, values: &[f32]) -> Outcome {
+        if values.len() != self.values.len() {
+            return Err(KernelError::Length { what, expected: self.values.len(), found: values.len() });
+        }
+        self.values.copy_from_slice(values);
+        Ok(())
+    }
+
+    /// One optimiser step over parts of `len` elements, in parallel; `gradient(start, part)` fills the gradient of the part that
+    /// starts at `start`.
+    pub(crate) fn step_in_parts(
+        &mut self,
+        len: usize,
+        rule: Rule,
+        gradient: impl Fn(usize, &mut [f32]) -> Outcome + Sync,
+    ) -> Outcome {
+        let Moments { step, first, second } = &mut self.moments;
+        let kept = rule.optimizer.keeps();
+        for (moment, kept) in [&mut *first, &mut *second].into_iter().zip(kept) {
+            moment.resize(if kept { self.values.len() } else { 0 }, 0.0);
+        }
+        *step += 1;
+        let step = *step;
+        let (len, count) = (len.max(1), self.values.len().div_ceil(len.max(1)));
+        let moments = pieces(first, len, count).into_par_iter().zip(pieces(second, len, count));
+        self.values.par_chunks_mut(len).zip(moments).enumerate().try_for_each_init(Vec::new, |room, (part, (values, (first, second)))| {
+            room.resize(values.len(), 0.0);
+            gradient(part * len, room)?;
+            rule.optimizer.step_part(values, room, [first, second], step, rule.learning_rate)
+        })
+    }
+
+    /// One optimiser step.
+    pub(crate) fn step(&mut self, gradient: &[f32], rule: Rule) -> Outcome {
+        rule.optimizer.step(&mut self.values, gradient, &mut self.moments, rule.learning_rate)
+    }
+}
+
+/// Weights in the order of one kernel: made when they are first asked for, made anew after every change as long as
+/// they are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Packed {
+    current: OnceLock<Vec<f32>>,
+    asked_for: AtomicBool,
+}
+
+impl Packed {
+    /// The packed weights; `pack` makes them if they are not there.
+    pub(crate) fn get(
+        &self,
+        len: usize,
+        pack: impl FnOnce(&mut [f32]) -> Outcome,
+    ) -> Result<&[f32], KernelError> {
+        self.asked_for.store(true, Ordering::Relaxed);
+        let mut outcome = Ok(());
+        let packed = self.current.get_or_init(|| {
+            let mut packed = vec![0.0; len];
+            outcome = pack(&mut packed);
+            packed
+        });
+        outcome.map(|()| &packed[..])
+    }
+
+    /// The weights have changed.
+    pub(crate) fn refresh(&mut self, pack: impl FnOnce(&mut [f32]) -> Outcome) -> Outcome {
+        let Some(mut packed) = self.current.take() else { return Ok(()) };
+        if !self.asked_for.swap(false, Ordering::Relaxed) {
+            // Nobody wanted it of late.
+            return Ok(());
+        }
+        let outcome = pack(&mut packed);
+        self.current.get_or_init(|| packed);
+        outcome
+    }
+}
+
+/// `count` pieces of a moment, each of `len` elements but the last; empty ones of a moment that is not kept.
+fn pieces(moment: &mut [f32], len: usize, count: usize) -> Vec<&mut [f32]> {
+    let mut pieces: Vec<&mut [f32]> = moment.chunks_mut(len).collect();
+    pieces.resize_with(count, Default::default);
+    pieces
+}
