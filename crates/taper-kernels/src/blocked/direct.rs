@@ -9,20 +9,18 @@ mod direction;
 mod pack;
 mod phase;
 mod tiles;
+mod weight;
 
 use taper_graph::Conv2d;
 
 use self::direction::{Channels, Direction};
 use self::phase::Phase;
-use self::tiles::{Offsets, Product, Span};
+use self::tiles::Offsets;
 use super::Blocked;
 use crate::error::{KernelError, check_len};
 use crate::geometry::ConvGeometry;
 use crate::isa::Isa;
-use crate::simd::{LANES, Simd, dispatch};
-
-/// Pixels that the weight gradient runs over at a time, so that they stay in the first-level cache.
-const PIXELS: usize = 224;
+use crate::simd::{LANES, dispatch};
 
 /// A convolution on blocked images, prepared for one geometry.
 ///
@@ -77,9 +75,9 @@ impl DirectConv {
 
     /// Prepares `conv` for images in the layout `input`, on `isa`.
     ///
-    /// `None` if it does not fit the image, if the halo is smaller than [`DirectConv::halo`], if an image has 2³²
-    /// elements, or if the grouping is not one of these: one group; a group for each channel with one output each;
-    /// groups whose input and output channels are multiples of eight.
+    /// `None` if it does not fit the image, if the halo is smaller than [`DirectConv::halo`], if an image or the weight
+    /// of sixteen channels has 2³² elements, or if the grouping is not one of these: one group; a group for each
+    /// channel with one output each; groups whose input and output channels are multiples of eight.
     ///
     /// ```
     /// use taper_graph::Conv2d;
@@ -110,6 +108,9 @@ impl DirectConv {
         let phases = [&forward[..1], &forward[1..]];
         let forward = Direction::new(ahead, input, geometry.output, taps, phases);
         let backward = Direction::new(back, dz, geometry.input, taps, [&backward[0], &backward[1]]);
+        if forward.unit_len.max(backward.unit_len) > u32::MAX as usize {
+            return None;
+        }
         let places = (0..height).flat_map(|row| (0..width).map(move |column| [row, column]));
         let start =
             |window: &taper_graph::Window, at: usize| at * window.stride + input.halo - window.padding;
@@ -232,6 +233,33 @@ impl DirectConv {
     ///
     /// # Errors
     /// [`KernelError::Length`] if a slice does not have its length.
+    ///
+    /// ```
+    /// use taper_graph::Conv2d;
+    /// use taper_kernels::{Isa, blocked::{Blocked, DirectConv}};
+    ///
+    /// // y = w·x for two pixels: dw = Σ x·dz and dx = w·dz.
+    /// let conv = Conv2d::new(1, 1);
+    /// let input = Blocked::new([1, 1, 2], 0);
+    /// let direct = DirectConv::new(&conv, input, Isa::current()).ok_or("unsupported")?;
+    /// let gradient = direct.output().with_halo(direct.gradient_halo());
+    /// let (mut x, mut dz) = (vec![0.0; input.image()], vec![0.0; gradient.image()]);
+    /// input.pack(&[2.0, 3.0], &mut x)?;
+    /// gradient.pack(&[10.0, 100.0], &mut dz)?;
+    ///
+    /// let (mut sum, mut dweight) = (vec![0.0; direct.weight_sum_len()], [0.0]);
+    /// direct.backward_weight(1, &x, &dz, &mut sum)?;
+    /// direct.unpack_weight_sum(&[&sum], &mut dweight)?;
+    /// assert_eq!(dweight, [320.0]);
+    ///
+    /// let mut packed = vec![0.0; direct.backward_packed_len()];
+    /// direct.pack_backward(&[5.0], &mut packed)?;
+    /// let mut scratch = vec![0.0; direct.scratch_len()];
+    /// direct.backward_input(1, &dz, &packed, &mut scratch, &mut |_image, _block, plane| {
+    ///     assert_eq!([plane[0], plane[8]], [50.0, 500.0]);
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn backward_weight(
         &self,
         images: usize,
@@ -253,62 +281,6 @@ impl DirectConv {
         sums.iter().try_for_each(|sum| check_len("sum", sum.len(), self.weight_sum_len()))?;
         check_len("dweight", dweight.len(), self.weight_len)?;
         dispatch!(self.isa, |s| self.forward.unpack_sum(s, sums, dweight));
-        Ok(())
-    }
-
-    /// For each unit of output channels, as many pixels at a time as stay in the first-level cache: the rest of a large
-    /// image, or several small images.
-    fn add_weight_gradient<S: Simd>(
-        &self,
-        s: S,
-        images: usize,
-        x: &[f32],
-        dz: &[f32],
-        sum: &mut [f32],
-    ) -> Result<(), KernelError> {
-        let (x_image, dz_image) = (self.forward.read.image(), self.backward.read.image());
-        let at_once = (PIXELS / self.gradient.len().max(1)).max(1);
-        for unit in 0..self.forward.units.len() {
-            for first in (0..images).step_by(at_once) {
-                let count = at_once.min(images - first);
-                let (x, dz) = (&x[first * x_image..], &dz[first * dz_image..]);
-                for pixels in self.gradient.parts(PIXELS) {
-                    self.add_unit(s, unit, count, pixels, [x, dz], sum)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds the products at `pixels` of the first `images` images to the sum of one unit.
-    fn add_unit<S: Simd>(
-        &self,
-        s: S,
-        index: usize,
-        images: usize,
-        pixels: Span<'_>,
-        [x, dz]: [&[f32]; 2],
-        sum: &mut [f32],
-    ) -> Result<(), KernelError> {
-        let (forward, unit) = (&self.forward, &self.forward.units[index]);
-        let sum = &mut sum[index * forward.unit_len..(index + 1) * forward.unit_len];
-        for scan in &forward.scans {
-            let product = Product {
-                rows: scan.taps.all(),
-                sums: pixels,
-                images,
-                x: &x[unit.read..],
-                x_image: forward.read.image(),
-                b: &dz[unit.block * self.backward.read.plane()..],
-                b_image: self.backward.read.image(),
-                b_step: self.backward.read.plane(),
-                y_step: LANES,
-                vectors: unit.vectors,
-                apart: forward.depthwise(),
-                add: true,
-            };
-            product.run(s, sum)?;
-        }
         Ok(())
     }
 }

@@ -6,8 +6,8 @@ use crate::blocked::Blocked;
 use crate::error::KernelError;
 use crate::simd::{LANES, Simd};
 
-/// Taps whose weights stay in the first-level cache while all pixels pass: 16 KiB.
-const PASS: usize = 256;
+/// Taps whose weights stay in the first-level cache while all pixels pass: 20 KiB.
+const PASS: usize = 320;
 
 /// Pixels that a pass over weights runs over, if the images are small: then the weights of a pass are fetched once for
 /// several images.

@@ -39,7 +39,8 @@ impl Offsets {
 }
 
 impl FromIterator<[usize; 2]> for Offsets {
-    /// Offsets lie within one image, which [`super::DirectConv::new`] refuses if they do not fit 32 bits.
+    /// Offsets lie within one image or the weights of one unit: [`super::DirectConv::new`] refuses what 32 bits do not
+    /// hold.
     fn from_iter<T: IntoIterator<Item = [usize; 2]>>(pairs: T) -> Self {
         let mut offsets = Self::default();
         for [a, b] in pairs {
@@ -191,14 +192,16 @@ impl Product<'_> {
             return;
         }
         // A slice for each row and vector, so that each has its own address register.
-        // SAFETY: the caller's promise, here and below: the starts are within what `check` has proven.
+        let (x_start, b_start) = (image * self.x_image, image * self.b_image);
         let x: [&[f32]; P] = array::from_fn(
             #[inline(always)]
-            |p| unsafe { self.x.get_unchecked(image * self.x_image + rows[p][0] as usize..) },
+            // SAFETY: the caller's promise.
+            |p| unsafe { self.x.get_unchecked(x_start + rows[p][0] as usize..) },
         );
         let b: [&[f32]; V] = array::from_fn(
             #[inline(always)]
-            |v| unsafe { self.b.get_unchecked(image * self.b_image + v * self.b_step..) },
+            // SAFETY: the caller's promise.
+            |v| unsafe { self.b.get_unchecked(b_start + v * self.b_step..) },
         );
         let mut held = *sums;
         for &[from, to] in self.sums.pairs {
