@@ -1,9 +1,9 @@
 //! Winograd convolution: 3×3 kernels with a quarter of the multiplications.
 //!
-//! F(4×4, 3×3) of Lavin and Gray ("Fast Algorithms for Convolutional Neural Networks", 2015): a tile of 4×4 outputs is
-//! `Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A` of the filter g and the tile's 6×6 inputs d. Summed over channels, the products ⊙ are
-//! 36 products of matrices, `[tiles × inputs] · [inputs × outputs]`. Where a side is not a multiple of four, some
-//! tiles have three rows or columns instead: F(3, 3) on five of the six points, so that they share the weight.
+//! F(4×4, 3×3) of Lavin and Gray ("Fast Algorithms for Convolutional Neural Networks", 2015): a tile of 4×4 outputs
+//! is `Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A` of the filter g and the tile's 6×6 inputs d. Summed over channels, the products
+//! ⊙ are 36 products of matrices, `[tiles × inputs] · [inputs × outputs]`. Where a side is not a multiple of four,
+//! some tiles have three rows or columns instead: F(3, 3) on five of the six points, so that they share the weight.
 
 mod pack;
 mod pass;
@@ -16,6 +16,7 @@ use taper_graph::Conv2d;
 
 use self::pass::{Pass, split};
 use self::stages::{LINE, Points, multiply_transposed, to_points};
+use self::tiles::PAIRS;
 use self::transform::{Gradient, Input};
 use super::layout::Blocked;
 use crate::error::{KernelError, check_len};
@@ -25,10 +26,11 @@ use crate::simd::{LANES, dispatch};
 
 /// A convolution of 3×3 kernels with stride 1 on blocked images, and its gradients.
 ///
-/// Results are those of direct convolution up to rounding: the relative error is about 1e-6. A NaN or an infinity in
-/// the input spreads over the tiles of 4×4 outputs that read it, as NaN.
+/// Results are those of direct convolution up to rounding: the relative error is about 1e-6. A NaN or an infinity
+/// in the input spreads over the tiles of 4×4 outputs that read it, as NaN.
 ///
-/// All work is done on the calling thread, and nothing is allocated. The scratch space may be longer than asked for.
+/// All work is done on the calling thread, and nothing is allocated. The scratch space may be longer than asked for
+/// and have any content. Loads are fastest if `x`, `dz`, packed weights and sums start at a cache line.
 ///
 /// ```
 /// use taper_graph::Conv2d;
@@ -57,8 +59,8 @@ pub struct WinogradConv {
 }
 
 impl WinogradConv {
-    /// Prepares `conv` for images of layout `input`, whose halo may be anything; one of at least the padding
-    /// is fastest. `None` where the method does not apply: it needs a 3×3 kernel, stride 1, dilation 1, one group, and
+    /// Prepares `conv` for images of layout `input`, whose halo may be anything; one of at least the padding is
+    /// fastest. `None` where the method does not apply: it needs a 3×3 kernel, stride 1, dilation 1, one group, and
     /// a padding of at most 2.
     #[must_use]
     pub fn new(conv: &Conv2d, input: Blocked, isa: Isa) -> Option<Self> {
@@ -79,6 +81,21 @@ impl WinogradConv {
             gradient,
             isa,
         })
+    }
+
+    /// Whether the method applies and is likely to be faster than direct convolution, by a rule of thumb from
+    /// measurements: not for a handful of channels or outputs.
+    ///
+    /// ```
+    /// use taper_graph::Conv2d;
+    /// use taper_kernels::blocked::{Blocked, WinogradConv};
+    /// let conv = Conv2d::new(64, 3).padding(1);
+    /// assert!(WinogradConv::worthwhile(&conv, Blocked::new([32, 14, 14], 1)));
+    /// assert!(!WinogradConv::worthwhile(&conv, Blocked::new([1, 28, 28], 1)));
+    /// ```
+    #[must_use]
+    pub fn worthwhile(conv: &Conv2d, input: Blocked) -> bool {
+        Self::new(conv, input, Isa::portable()).is_some_and(|conv| conv.forward.worthwhile())
     }
 
     /// Layout of the output, without a halo.
@@ -108,8 +125,8 @@ impl WinogradConv {
         passes.max(self.weight_scratch_len(images))
     }
 
-    /// Convolves `images` images `x`, in the input's layout. As soon as a plane is done, `emit(image, block, plane)` gets
-    /// the eight channels `block` of the output without bias, `[H'·W'·8]`; it may write to the plane.
+    /// Convolves `images` images `x`, in the input's layout. As soon as a plane is done, `emit(image, block,
+    /// plane)` gets the eight channels `block` of the output without bias, `[H'·W'·8]`; it may write to the plane.
     ///
     /// # Errors
     /// [`KernelError::Length`].
@@ -144,9 +161,9 @@ impl WinogradConv {
         self.backward.pack(weight, packed)
     }
 
-    /// The gradient of the input from that of the output: `dz` has the layout of [`WinogradConv::output`] with a halo of
-    /// [`WinogradConv::gradient_halo`]; `emit(image, block, plane)` gets the eight channels `block` of the input's
-    /// gradient, `[H·W·8]`.
+    /// The gradient of the input from that of the output: `dz` has the layout of [`WinogradConv::output`] with a
+    /// halo of [`WinogradConv::gradient_halo`]; `emit(image, block, plane)` gets the eight channels `block` of the
+    /// input's gradient, `[H·W·8]`.
     ///
     /// # Errors
     /// [`KernelError::Length`].
@@ -167,8 +184,9 @@ impl WinogradConv {
         self.forward.channels.packed_len()
     }
 
-    /// Adds the weight gradient of `images` images to `sum`, at the points of the method: [`WinogradConv::unpack_weight_sum`]
-    /// makes a gradient of it. `x` is as in [`WinogradConv::forward`], `dz` as in [`WinogradConv::backward_input`].
+    /// Adds the weight gradient of `images` images to `sum`, at the points of the method:
+    /// [`WinogradConv::unpack_weight_sum`] makes a gradient of it. `x` is as in [`WinogradConv::forward`], `dz` as
+    /// in [`WinogradConv::backward_input`].
     ///
     /// # Errors
     /// [`KernelError::Length`].
@@ -225,7 +243,7 @@ impl WinogradConv {
     /// The sums pass through the cache once for each chunk, the values only once in all: chunks may be large.
     fn most_weight_tiles(&self) -> usize {
         let floats = self.weight_sum_len().clamp(150 << 10, 1 << 20);
-        (floats / (36 * LANES * (self.forward.input.blocks() + self.gradient.blocks()))).max(1)
+        (floats / (PAIRS * LANES * (self.forward.input.blocks() + self.gradient.blocks()))).max(1)
     }
 
     fn weight_points(&self, images: usize) -> (Points, Points) {

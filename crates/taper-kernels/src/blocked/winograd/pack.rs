@@ -59,9 +59,8 @@ impl Channels {
     #[inline(always)]
     unsafe fn taps<S: Simd>(&self, s: S, weight: &[f32], first: usize, input: usize) -> [S::F; TAPS] {
         // SAFETY: the first and the last eight of nine taps.
-        let (first, last) = unsafe {
-            (self.eight(s, weight, first, input, 0), self.eight(s, weight, first, input, 1))
-        };
+        let (first, last) =
+            unsafe { (self.eight(s, weight, first, input, 0), self.eight(s, weight, first, input, 1)) };
         let ([a, b, c, d, e, f, g, h], [.., i]) = (first, last);
         let taps = [a, b, c, d, e, f, g, h, i];
         if self.transposed { [i, h, g, f, e, d, c, b, a] } else { taps }
@@ -96,7 +95,9 @@ impl Channels {
     pub(super) unsafe fn pack<S: Simd>(&self, s: S, weight: &[f32], packed: &mut [f32]) {
         for panel in self.panels() {
             let step = self.inputs * panel.width;
-            for (half, input) in (0..panel.width).step_by(LANES).flat_map(|h| (0..self.inputs).map(move |i| (h, i))) {
+            for (half, input) in
+                (0..panel.width).step_by(LANES).flat_map(|h| (0..self.inputs).map(move |i| (h, i)))
+            {
                 // SAFETY: the channels are those of the panel.
                 let taps = unsafe { self.taps(s, weight, panel.first + half, input) };
                 let at = self.packed_at(panel) + input * panel.width + half;
@@ -119,7 +120,9 @@ impl Channels {
     #[inline(always)]
     pub(super) unsafe fn unpack<S: Simd>(&self, s: S, sums: &[&[f32]], dweight: &mut [f32]) {
         for panel in self.panels() {
-            for (half, input) in (0..panel.width).step_by(LANES).flat_map(|h| (0..self.inputs).map(move |i| (h, i))) {
+            for (half, input) in
+                (0..panel.width).step_by(LANES).flat_map(|h| (0..self.inputs).map(move |i| (h, i)))
+            {
                 let mut taps = [s.splat(0.0); TAPS];
                 square::<S, WeightGradient, WeightGradient>(
                     s,

@@ -2,12 +2,15 @@
 
 use super::pack::{Channels, PANEL};
 use super::stages::{LINE, Points, multiply, to_plane, to_points};
-use super::tiles::Tiling;
+use super::tiles::{Chunk, PAIRS, Tiling};
 use super::transform::Input;
 use crate::blocked::Blocked;
 use crate::error::{KernelError, check_len};
 use crate::isa::Isa;
 use crate::simd::{LANES, dispatch};
+
+/// Multiply-adds that take as long as a tile's transform of one channel, with what else there is to do per tile.
+const TRANSFORM: usize = 400;
 
 /// Receives a finished plane: image, block of channels, `[H'·W'·8]`.
 pub(super) type Emit<'a> = &'a mut dyn FnMut(usize, usize, &mut [f32]);
@@ -32,7 +35,13 @@ struct Scratch<'a> {
 }
 
 impl Pass {
-    pub(super) fn new(input: Blocked, output: Blocked, padding: [usize; 2], transposed: bool, isa: Isa) -> Self {
+    pub(super) fn new(
+        input: Blocked,
+        output: Blocked,
+        padding: [usize; 2],
+        transposed: bool,
+        isa: Isa,
+    ) -> Self {
         let channels = Channels { inputs: input.channels, outputs: output.channels, transposed };
         let tiling = Tiling::new(output.height, output.width);
         Self { input, output, padding, channels, tiling, isa }
@@ -42,7 +51,17 @@ impl Pass {
     /// streaming it is worth while.
     fn most_tiles(&self) -> usize {
         let floats = (self.channels.packed_len() / 4).clamp(75 << 10, 1 << 20);
-        floats / (36 * (self.input.blocks() * LANES + PANEL))
+        (floats / (PAIRS * (self.input.blocks() * LANES + PANEL))).max(1)
+    }
+
+    /// Whether fewer operations are likely than for direct convolution, the transforms of a tile counted as measured.
+    pub(super) fn worthwhile(&self) -> bool {
+        let (inputs, outputs) = (self.input.blocks() * LANES, self.output.blocks() * LANES);
+        let tiles = &self.tiling.tiles;
+        let points: usize = tiles.iter().map(|t| (5 + usize::from(t.tall)) * (5 + usize::from(t.wide))).sum();
+        let products = self.channels.inputs * outputs;
+        let saved = (9 * self.output.pixels()).saturating_sub(points) * products;
+        saved > TRANSFORM * tiles.len() * (inputs + outputs)
     }
 
     fn values(&self, tiles: usize) -> Points {
@@ -55,11 +74,11 @@ impl Pass {
 
     /// Planes kept at a time: one, or all of an image that does not fit a chunk.
     fn planes(&self) -> usize {
-        if self.tiling.whole(self.most_tiles().max(1)) { 1 } else { self.output.blocks() }
+        if self.tiling.whole(self.most_tiles()) { 1 } else { self.output.blocks() }
     }
 
     pub(super) fn scratch_len(&self, images: usize) -> usize {
-        let tiles = self.tiling.largest(images, self.most_tiles().max(1));
+        let tiles = self.tiling.largest(images, self.most_tiles());
         self.values(tiles).len() + self.results(tiles).len() + self.planes() * self.output.plane() + LINE
     }
 
@@ -82,7 +101,7 @@ impl Pass {
     ) -> Result<(), KernelError> {
         check_len("packed", packed.len(), self.channels.packed_len())?;
         check_len("images", x.len(), images * self.input.image())?;
-        let most = self.most_tiles().max(1);
+        let most = self.most_tiles();
         let tiles = self.tiling.largest(images, most);
         let (inputs, outputs) = (self.values(tiles), self.results(tiles));
         let [values, results, planes] = split(
@@ -95,7 +114,14 @@ impl Pass {
             let from = (&self.input, self.padding.map(|padding| -(padding as isize)));
             // SAFETY: the lengths are checked, and the scratch space has room for every chunk.
             dispatch!(self.isa, |s| unsafe {
-                to_points::<_, Input<4>, Input<3>>(s, &self.tiling, &chunk, from, x, (inputs, scratch.values));
+                to_points::<_, Input<4>, Input<3>>(
+                    s,
+                    &self.tiling,
+                    &chunk,
+                    from,
+                    x,
+                    (inputs, scratch.values),
+                );
             });
             self.multiply_chunk(&chunk, packed, (inputs, outputs), &mut scratch, emit);
         }
@@ -104,7 +130,7 @@ impl Pass {
 
     fn multiply_chunk(
         &self,
-        chunk: &super::tiles::Chunk,
+        chunk: &Chunk,
         packed: &[f32],
         (inputs, outputs): (Points, Points),
         scratch: &mut Scratch<'_>,

@@ -2,7 +2,7 @@
 
 use super::pack::{Channels, PANEL, Panel};
 use super::products::Product;
-use super::tiles::{CLASSES, Chunk, PAIRS, POINTS, Tile, Tiling, class, window};
+use super::tiles::{Chunk, PAIRS, POINTS, Patch, Tile, Tiling, window};
 use super::transform::{Output, Transform, square};
 use crate::blocked::Blocked;
 use crate::simd::{LANES, Simd};
@@ -10,8 +10,8 @@ use crate::simd::{LANES, Simd};
 /// Elements of a cache line.
 pub(super) const LINE: usize = 16;
 
-/// The stride between pairs of points that have `len` elements each. As an odd number of lines it spreads the 36 places
-/// of a tile over the sets of the cache.
+/// The stride between pairs of points that have `len` elements each. As an odd number of lines it spreads the 36
+/// places of a tile over the sets of the cache.
 pub(super) fn stride(len: usize) -> usize {
     len.div_ceil(LINE) * LINE + if len.div_ceil(LINE).is_multiple_of(2) { LINE } else { 0 }
 }
@@ -37,9 +37,8 @@ impl Points {
     }
 
     #[inline(always)]
-    fn at(&self, places: &[usize; CLASSES], row: usize, column: usize) -> usize {
-        let pair = POINTS * row + column;
-        pair * self.pair + places[class(pair)] * self.tile
+    fn at(&self, row: usize, column: usize) -> usize {
+        (POINTS * row + column) * self.pair
     }
 }
 
@@ -57,18 +56,19 @@ pub(super) unsafe fn to_points<S: Simd, Four: Transform, Three: Transform>(
     images: &[f32],
     (points, values): (Points, &mut [f32]),
 ) {
+    let mut patch = [0.0; PAIRS * LANES];
     for (n, image) in chunk.images.clone().enumerate() {
         let image = &images[image * layout.image()..][..layout.image()];
         for tile in &tiling.tiles[chunk.tiles.clone()] {
-            let places = chunk.places(n, tile);
-            let work = (layout, shift, image, tile, places, points);
+            let work = (layout, shift, image, tile, chunk.place(n, tile), points);
+            let patch = &mut patch;
             // SAFETY: the caller's promise; the places are those of the chunk's tiles.
             unsafe {
                 match (tile.tall, tile.wide) {
-                    (true, true) => tile_to_points::<S, Four, Four>(s, work, values),
-                    (true, false) => tile_to_points::<S, Four, Three>(s, work, values),
-                    (false, true) => tile_to_points::<S, Three, Four>(s, work, values),
-                    (false, false) => tile_to_points::<S, Three, Three>(s, work, values),
+                    (true, true) => tile_to_points::<S, Four, Four>(s, work, patch, values),
+                    (true, false) => tile_to_points::<S, Four, Three>(s, work, patch, values),
+                    (false, true) => tile_to_points::<S, Three, Four>(s, work, patch, values),
+                    (false, false) => tile_to_points::<S, Three, Three>(s, work, patch, values),
                 }
             }
         }
@@ -80,14 +80,15 @@ pub(super) unsafe fn to_points<S: Simd, Four: Transform, Three: Transform>(
 #[inline(always)]
 unsafe fn tile_to_points<S: Simd, V: Transform, H: Transform>(
     s: S,
-    (layout, shift, image, tile, places, points): (&Blocked, [isize; 2], &[f32], &Tile, [usize; CLASSES], Points),
+    (layout, shift, image, tile, place, points): (&Blocked, [isize; 2], &[f32], &Tile, usize, Points),
+    patch: &mut Patch,
     values: &mut [f32],
 ) {
     let from = [tile.row as isize + shift[0], tile.column as isize + shift[1]];
-    let mut patch = [0.0; PAIRS * LANES];
     for block in 0..layout.blocks() {
         // SAFETY: the caller's promise.
-        let window = unsafe { window(s, layout, image, block, from, [V::FROM, H::FROM], &mut patch) };
+        let window = unsafe { window(s, layout, image, block, from, [V::FROM, H::FROM], patch) };
+        let to = place * points.tile + block * LANES;
         square::<S, V, H>(
             s,
             #[inline(always)]
@@ -95,7 +96,7 @@ unsafe fn tile_to_points<S: Simd, V: Transform, H: Transform>(
             |i, j| unsafe { s.load(window.data, window.at + i * window.row + j * LANES) },
             #[inline(always)]
             // SAFETY: the place is inside the values.
-            |i, j, value| unsafe { s.store(value, values, points.at(&places, i, j) + block * LANES) },
+            |i, j, value| unsafe { s.store(value, values, to + points.at(i, j)) },
         );
     }
 }
@@ -114,16 +115,17 @@ pub(super) unsafe fn multiply<S: Simd>(
     (outputs, results): (Points, &mut [f32]),
 ) {
     for pair in 0..PAIRS {
+        let places = chunk.places(pair);
         let product = Product::<true> {
             a: values,
-            a_at: pair * inputs.pair,
+            a_at: pair * inputs.pair + places.start * inputs.tile,
             a_step: inputs.tile,
             b: packed,
             b_at: channels.packed_at(panel) + pair * channels.inputs * panel.width,
             b_step: panel.width,
-            c_at: pair * outputs.pair,
+            c_at: pair * outputs.pair + places.start * outputs.tile,
             c_step: outputs.tile,
-            rows: chunk.counts[class(pair)],
+            rows: places.len(),
             terms: channels.inputs,
             add: false,
         };
@@ -152,18 +154,19 @@ pub(super) unsafe fn multiply_transposed<S: Simd>(
     sum: &mut [f32],
 ) {
     for pair in 0..PAIRS {
+        let places = chunk.places(pair);
         for panel in channels.panels() {
             let product = Product::<false> {
                 a: values,
-                a_at: pair * inputs.pair,
+                a_at: pair * inputs.pair + places.start * inputs.tile,
                 a_step: inputs.tile,
                 b: gradients,
-                b_at: pair * outputs.pair + panel.first,
+                b_at: pair * outputs.pair + places.start * outputs.tile + panel.first,
                 b_step: outputs.tile,
                 c_at: channels.sum_at(pair, panel),
                 c_step: panel.width,
                 rows: channels.inputs,
-                terms: chunk.counts[class(pair)],
+                terms: places.len(),
                 add: true,
             };
             // SAFETY: the caller's promise.
@@ -178,8 +181,8 @@ pub(super) unsafe fn multiply_transposed<S: Simd>(
     }
 }
 
-/// Transforms the chunk's tiles of image `n` of the chunk to its plane of outputs; `first` is the block's first channel
-/// in the panel.
+/// Transforms the chunk's tiles of image `n` of the chunk to its plane of outputs; `first` is the block's first
+/// channel in the panel.
 ///
 /// # Safety
 /// `results` must have the length of `points`, and `plane` all pixels of a block of `layout`, which has no halo.
@@ -192,7 +195,7 @@ pub(super) unsafe fn to_plane<S: Simd>(
     (layout, plane): (&Blocked, &mut [f32]),
 ) {
     for tile in &tiling.tiles[chunk.tiles.clone()] {
-        let work = (tile, chunk.places(n, tile), points, first);
+        let work = (tile, points, chunk.place(n, tile) * points.tile + first);
         // SAFETY: the caller's promise.
         unsafe {
             match (tile.tall, tile.wide) {
@@ -210,7 +213,7 @@ pub(super) unsafe fn to_plane<S: Simd>(
 #[inline(always)]
 unsafe fn tile_to_plane<S: Simd, V: Transform, H: Transform>(
     s: S,
-    (tile, places, points, first): (&Tile, [usize; CLASSES], Points, usize),
+    (tile, points, from): (&Tile, Points, usize),
     results: &[f32],
     layout: &Blocked,
     plane: &mut [f32],
@@ -218,17 +221,29 @@ unsafe fn tile_to_plane<S: Simd, V: Transform, H: Transform>(
     let rows = V::TO.min(layout.height - tile.row);
     let columns = H::TO.min(layout.width - tile.column);
     let to = layout.at(0, tile.row, tile.column);
-    square::<S, V, H>(
-        s,
-        #[inline(always)]
-        // SAFETY: the place is inside the results.
-        |i, j| unsafe { s.load(results, points.at(&places, i, j) + first) },
-        #[inline(always)]
-        |i, j, value| {
-            if i < rows && j < columns {
-                // SAFETY: the pixel is inside the plane.
-                unsafe { s.store(value, plane, to + i * layout.row() + j * LANES) }
-            }
-        },
-    );
+    if rows == V::TO && columns == H::TO {
+        square::<S, V, H>(
+            s,
+            #[inline(always)]
+            // SAFETY: the place is inside the results.
+            |i, j| unsafe { s.load(results, from + points.at(i, j)) },
+            #[inline(always)]
+            // SAFETY: the pixel is inside the plane.
+            |i, j, value| unsafe { s.store(value, plane, to + i * layout.row() + j * LANES) },
+        );
+    } else {
+        square::<S, V, H>(
+            s,
+            #[inline(always)]
+            // SAFETY: the place is inside the results.
+            |i, j| unsafe { s.load(results, from + points.at(i, j)) },
+            #[inline(always)]
+            |i, j, value| {
+                if i < rows && j < columns {
+                    // SAFETY: the pixel is inside the plane.
+                    unsafe { s.store(value, plane, to + i * layout.row() + j * LANES) }
+                }
+            },
+        );
+    }
 }

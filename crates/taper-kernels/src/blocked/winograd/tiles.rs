@@ -11,13 +11,18 @@ pub(super) const POINTS: usize = 6;
 pub(super) const PAIRS: usize = POINTS * POINTS;
 /// Which point only tiles of four have: tiles of three are made of the others.
 const LAST: usize = POINTS - 1;
-/// Pairs of points fall into four classes, by which of their two points is [`LAST`].
-pub(super) const CLASSES: usize = 4;
+/// Kinds of tiles by the number of their rows and columns: 3×4, 4×4, 4×3, 3×3. In this order the tiles which have a
+/// pair of points follow each other, whatever the pair.
+const KINDS: usize = 4;
 
-/// The class of a pair of points: tiles which are not tall have none of classes 2 and 3, tiles which are not wide none
-/// of 1 and 3.
-pub(super) fn class(pair: usize) -> usize {
-    2 * usize::from(pair / POINTS == LAST) + usize::from(pair % POINTS == LAST)
+/// The kinds of tiles that have a pair of points.
+fn kinds(pair: usize) -> Range<usize> {
+    match (pair / POINTS == LAST, pair % POINTS == LAST) {
+        (false, false) => 0..4,
+        (false, true) => 0..2,
+        (true, false) => 1..3,
+        (true, true) => 1..2,
+    }
 }
 
 /// One axis cut into tiles of four outputs, then of three. A tile of m needs m + 2 points, so that no cut into this
@@ -49,32 +54,43 @@ pub(super) struct Tile {
     pub(super) tall: bool,
     /// Four columns, else three.
     pub(super) wide: bool,
-    /// For each class, how many tiles of its plane before this one have it.
-    pub(super) before: [usize; CLASSES],
+    /// How many tiles of its kind its plane has before this one.
+    before: usize,
+}
+
+impl Tile {
+    fn kind(&self) -> usize {
+        match (self.tall, self.wide) {
+            (false, true) => 0,
+            (true, true) => 1,
+            (true, false) => 2,
+            (false, false) => 3,
+        }
+    }
 }
 
 /// All tiles of a plane, row by row.
 #[derive(Debug)]
 pub(super) struct Tiling {
     pub(super) tiles: Vec<Tile>,
-    /// For each class, how many tiles of a plane have it.
-    counts: [usize; CLASSES],
 }
 
 impl Tiling {
     pub(super) fn new(height: usize, width: usize) -> Self {
         let (vertical, horizontal) = (Axis::new(height), Axis::new(width));
-        let (mut tiles, mut counts) = (Vec::with_capacity(vertical.tiles * horizontal.tiles), [0; CLASSES]);
+        let (mut tiles, mut counts) = (Vec::with_capacity(vertical.tiles * horizontal.tiles), [0; KINDS]);
         for down in 0..vertical.tiles {
             for right in 0..horizontal.tiles {
                 let (tall, wide) = (down < vertical.fours, right < horizontal.fours);
                 let (row, column) = (vertical.start(down), horizontal.start(right));
-                tiles.push(Tile { row, column, tall, wide, before: counts });
-                let has = [true, wide, tall, tall && wide];
-                counts.iter_mut().zip(has).for_each(|(count, has)| *count += usize::from(has));
+                let mut tile = Tile { row, column, tall, wide, before: 0 };
+                let count = &mut counts[tile.kind()];
+                tile.before = *count;
+                *count += 1;
+                tiles.push(tile);
             }
         }
-        Self { tiles, counts }
+        Self { tiles }
     }
 
     /// The tiles of `images` images in chunks of about `most` tiles: whole images, or parts of one.
@@ -108,39 +124,50 @@ impl Tiling {
 
     fn chunk(&self, images: Range<usize>, part: usize, parts: usize) -> Chunk {
         let tiles = part * self.tiles.len() / parts..(part + 1) * self.tiles.len() / parts;
-        let base = self.before(tiles.start);
-        let end = self.before(tiles.end);
-        // With several parts there is one image.
-        let counts = std::array::from_fn(|class| images.len() * (end[class] - base[class]));
-        Chunk { images, last: part + 1 == parts, tiles, base, each: self.counts, counts }
-    }
-
-    fn before(&self, tile: usize) -> [usize; CLASSES] {
-        self.tiles.get(tile).map_or(self.counts, |tile| tile.before)
+        let (mut base, mut each) = ([None; KINDS], [0; KINDS]);
+        for tile in &self.tiles[tiles.clone()] {
+            base[tile.kind()].get_or_insert(tile.before);
+            each[tile.kind()] += 1;
+        }
+        let mut ends = [0; KINDS];
+        each.iter().zip(&mut ends).fold(0, |end, (each, to)| {
+            *to = end + each * images.len();
+            *to
+        });
+        let base = base.map(|base| base.unwrap_or(0));
+        Chunk { images, last: part + 1 == parts, tiles, base, each, ends }
     }
 }
 
-/// The tiles that are worked on together: `tiles` of each of `images`.
+/// The tiles that are worked on together: `tiles` of each of `images`, ordered by kind.
 pub(super) struct Chunk {
     pub(super) images: Range<usize>,
     pub(super) tiles: Range<usize>,
     /// Whether the images end with this chunk.
     pub(super) last: bool,
-    base: [usize; CLASSES],
-    each: [usize; CLASSES],
-    /// For each class, how many tiles of the chunk have it.
-    pub(super) counts: [usize; CLASSES],
+    /// For each kind, tiles of a plane before the chunk's first.
+    base: [usize; KINDS],
+    /// For each kind, tiles of each image.
+    each: [usize; KINDS],
+    /// For each kind, where its tiles end.
+    ends: [usize; KINDS],
 }
 
 impl Chunk {
-    /// For each class, where `tile` of image `image` (counted from the first of the chunk) stands among the tiles of
-    /// the chunk that have it.
-    #[inline(always)]
-    pub(super) fn places(&self, image: usize, tile: &Tile) -> [usize; CLASSES] {
-        std::array::from_fn(
-            #[inline(always)]
-            |class| image * self.each[class] + tile.before[class] - self.base[class],
-        )
+    fn start(&self, kind: usize) -> usize {
+        kind.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    /// Where `tile` of image `image` (counted from the first of the chunk) stands.
+    pub(super) fn place(&self, image: usize, tile: &Tile) -> usize {
+        let kind = tile.kind();
+        self.start(kind) + image * self.each[kind] + tile.before - self.base[kind]
+    }
+
+    /// Where the tiles stand that have a pair of points.
+    pub(super) fn places(&self, pair: usize) -> Range<usize> {
+        let kinds = kinds(pair);
+        self.start(kinds.start)..self.ends[kinds.end - 1]
     }
 }
 
@@ -172,8 +199,7 @@ pub(super) unsafe fn window<'a, S: Simd>(
     let halo = layout.halo as isize;
     let (top, left) = (top + halo, left + halo);
     let sides = [layout.height + 2 * layout.halo, layout.width + 2 * layout.halo];
-    let inside =
-        |from: isize, len: usize, side: usize| from >= 0 && from + len as isize <= side as isize;
+    let inside = |from: isize, len: usize, side: usize| from >= 0 && from + len as isize <= side as isize;
     let plane = block * layout.plane();
     if inside(top, rows, sides[0]) && inside(left, columns, sides[1]) {
         let at = plane + top as usize * layout.row() + left as usize * LANES;
@@ -182,7 +208,8 @@ pub(super) unsafe fn window<'a, S: Simd>(
     patch.fill(0.0);
     for i in (0..rows).filter(|&i| inside(top + i as isize, 1, sides[0])) {
         for j in (0..columns).filter(|&j| inside(left + j as isize, 1, sides[1])) {
-            let from = plane + (top + i as isize) as usize * layout.row() + (left + j as isize) as usize * LANES;
+            let from =
+                plane + (top + i as isize) as usize * layout.row() + (left + j as isize) as usize * LANES;
             // SAFETY: the pixel is inside the plane, and the window inside the patch.
             unsafe { s.store(s.load(image, from), patch, (i * POINTS + j) * LANES) };
         }

@@ -30,8 +30,8 @@ pub(super) struct Weight;
 /// Gᵀ: points to the gradients of three taps.
 pub(super) struct WeightGradient;
 
-/// Applies `V` to the columns and `H` to the rows of what `load(row, column)` gives; `store(row, column, value)` takes
-/// the results.
+/// Applies `V` to the columns and `H` to the rows of what `load(row, column)` gives; `store(row, column, value)`
+/// takes the results.
 #[inline(always)]
 pub(super) fn square<S: Simd, V: Transform, H: Transform>(
     s: S,
@@ -49,8 +49,8 @@ pub(super) fn square<S: Simd, V: Transform, H: Transform>(
     }
     for row in 0..V::TO {
         let mut line = [zero; POINTS];
-        for (column, value) in line.iter_mut().enumerate().take(H::FROM) {
-            *value = columns[column][row];
+        for (value, column) in line.iter_mut().zip(&columns).take(H::FROM) {
+            *value = column[row];
         }
         let line = H::line(s, line);
         for (column, value) in line.into_iter().enumerate().take(H::TO) {

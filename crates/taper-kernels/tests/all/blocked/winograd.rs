@@ -200,6 +200,16 @@ fn other_convolutions_are_left_to_others() {
 }
 
 #[test]
+fn few_channels_or_outputs_are_not_worthwhile() {
+    let worthwhile = |image, conv: Conv2d| WinogradConv::worthwhile(&conv, Blocked::new(image, 1));
+    assert!(worthwhile([32, 14, 14], Conv2d::new(64, 3).padding(1)));
+    assert!(worthwhile([64, 7, 7], Conv2d::new(128, 3).padding(1)));
+    assert!(!worthwhile([1, 28, 28], Conv2d::new(32, 3).padding(1)));
+    assert!(!worthwhile([64, 1, 1], Conv2d::new(64, 3).padding(1)));
+    assert!(!worthwhile([64, 14, 14], Conv2d::new(64, 3).stride(2)));
+}
+
+#[test]
 fn wrong_lengths_are_refused() {
     let image = Blocked::new([3, 5, 5], 1);
     let kernel = WinogradConv::new(&Conv2d::new(9, 3).padding(1), image, Isa::current()).unwrap();
