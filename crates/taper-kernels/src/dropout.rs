@@ -118,7 +118,8 @@ impl Draw {
     #[inline(always)]
     pub(crate) fn channels<S: Simd>(self, s: S, first: u64) -> [S::F; LANES] {
         let words = self.key.words(first);
-        let (threshold, scale, zero) = (s.splat_u(self.rate.threshold), s.splat(self.rate.scale), s.splat(0.0));
+        let (threshold, scale, zero) =
+            (s.splat_u(self.rate.threshold), s.splat(self.rate.scale), s.splat(0.0));
         let mut channels = [zero; LANES];
         for (word, channels) in words.iter().zip(channels.as_chunks_mut().0) {
             let mut halves = [[0; LANES]; 2];

@@ -4,7 +4,7 @@ mod backward;
 mod dropout;
 mod forward;
 
-use taper_graph::{MaxPool2d, ShapeError, Shape, Window, WindowError};
+use taper_graph::{MaxPool2d, Shape, ShapeError, Window, WindowError};
 
 use super::Blocked;
 use crate::dropout::{Draw, DropoutKey, Rate};
@@ -138,7 +138,11 @@ impl Epilogue {
         check_len("y", y.len(), self.output.image())?;
         check_len("codes", codes.as_ref().map_or(self.codes_len(1), |codes| codes.len()), self.codes_len(1))?;
         if block >= self.output.blocks() {
-            return Err(KernelError::Length { what: "blocks", expected: self.output.blocks(), found: block + 1 });
+            return Err(KernelError::Length {
+                what: "blocks",
+                expected: self.output.blocks(),
+                found: block + 1,
+            });
         }
         let mut codes = codes.as_mut().map(|codes| &mut codes[block * pixels * LANES..][..pixels * LANES]);
         let y = &mut y[block * self.output.plane()..][..self.output.plane()];

@@ -85,7 +85,8 @@ impl SparseConv {
         }
         let reaches = |axis: usize, size: usize| {
             let window = geometry.windows[axis];
-            let end = window.start(geometry.output[axis] - 1) + (window.dilation * (window.kernel - 1)) as isize;
+            let end =
+                window.start(geometry.output[axis] - 1) + (window.dilation * (window.kernel - 1)) as isize;
             window.padding <= input.halo && end < (size + input.halo) as isize
         };
         if !reaches(0, input.height) || !reaches(1, input.width) {
@@ -125,14 +126,21 @@ impl SparseConv {
         self.out_blocks() * self.pooled * LANES
     }
 
-    /// Whether the gradients of weight and input from `entries` gradients that pass, as [`SparseConv::count`] gives them
-    /// for `images` images, are found sooner than in full. `winograd` says whether the dense form would be Winograd's.
+    /// Whether the gradients of weight and input are found sooner from the `entries` gradients of `images` images that
+    /// pass, as [`SparseConv::count`] gives them, than in full.
     ///
-    /// The rule was measured on convolutions of 3×3 taps.
+    /// The limits are where measured times of both meet. For 3×3 convolutions the dense form is Winograd's, with a
+    /// quarter of the products; else it is direct.
     #[must_use]
-    pub fn pays(&self, entries: usize, images: usize, winograd: bool) -> bool {
+    pub fn pays(&self, entries: usize, images: usize) -> bool {
+        let [vertical, horizontal] = self.geometry.windows;
+        let winograd = [vertical, horizontal].iter().all(|w| (w.kernel, w.stride, w.dilation) == (3, 1, 1));
+        let limit = match self.weight {
+            weight::Form::Rows(_) => 0.35,
+            weight::Form::Blocks(_) if winograd => 0.25,
+            weight::Form::Blocks(_) => 0.65,
+        };
         let outputs = images * self.geometry.out_channels * self.geometry.out_pixels();
-        let limit = if winograd { 0.27 } else { 0.75 };
         entries as f64 <= limit * outputs as f64
     }
 }

@@ -79,7 +79,7 @@ impl Simd for Avx2 {
         select_u(mask: M, yes: U, no: U) -> U = _mm256_blendv_epi8(no, yes, _mm256_castps_si256(mask));
         add_u(a: U, b: U) -> U = _mm256_add_epi32(a, b);
         to_bits(x: F) -> U = _mm256_castps_si256(x);
-        from_bits(x: U) -> F = _mm256_castsi256_ps(x);
+        with_bits(x: U) -> F = _mm256_castsi256_ps(x);
     }
 
     #[inline(always)]

@@ -136,7 +136,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn from_bits(self, x: [u32; 8]) -> [f32; 8] {
+    fn with_bits(self, x: [u32; 8]) -> [f32; 8] {
         x.map(f32::from_bits)
     }
 

@@ -63,7 +63,8 @@ impl Epilogue {
         for (row, rows) in self.rows.iter().enumerate() {
             let to = (row + self.output().halo) * self.output().row() + self.output().halo * LANES;
             let y = &mut y[to..][..out_width * LANES];
-            let codes = if CODES { &mut codes[row * out_width * LANES..][..out_width * LANES] } else { &mut [] };
+            let codes =
+                if CODES { &mut codes[row * out_width * LANES..][..out_width * LANES] } else { &mut [] };
             match self.kernel {
                 [1, 1] => self.single::<S, CODES>(c, plane, rows, y, codes),
                 [2, 2] if rows.count > 0 => self.quads::<S, CODES>(c, plane, rows, y, codes),
@@ -164,7 +165,13 @@ impl Epilogue {
 impl<S: Simd> Constants<S> {
     /// Applies ReLU and stores a value and its code at `at`.
     #[inline(always)]
-    fn store<const CODES: bool>(self, (value, code): (S::F, S::U), y: &mut [f32], codes: &mut [u8], at: usize) {
+    fn store<const CODES: bool>(
+        self,
+        (value, code): (S::F, S::U),
+        y: &mut [f32],
+        codes: &mut [u8],
+        at: usize,
+    ) {
         let s = self.s;
         let value = s.select(s.lt(value, self.floor), self.floor, value);
         // SAFETY: `at` is a column's place in its row.

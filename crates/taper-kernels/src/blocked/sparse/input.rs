@@ -76,7 +76,10 @@ impl SparseConv {
                 (tap..tap + slice.taps).map(move |tap| &weight[first * taps + tap..])
             });
             for (packed, weight) in vectors.zip(own) {
-                packed[..count].iter_mut().zip(weight.iter().step_by(taps)).for_each(|(to, from)| *to = *from);
+                packed[..count]
+                    .iter_mut()
+                    .zip(weight.iter().step_by(taps))
+                    .for_each(|(to, from)| *to = *from);
             }
         }
         Ok(())
@@ -165,14 +168,14 @@ impl SparseConv {
             for (column, &end) in ends.iter().enumerate() {
                 // SAFETY: the lists' ends ascend within them and are multiples of `UNROLL`; a channel is one of those
                 // that the packed weight has rows for.
-                unsafe { multiply(s, lists, start..end, packed, &mut sums) };
+                sums = unsafe { multiply(s, lists, start..end, packed, sums) };
                 start = end;
                 let column = horizontal.start(column) + shift;
-                release(s, to, at, column, &mut sums, dx);
+                sums = release(s, to, at, column, sums, dx);
             }
             for tap in 1..T {
                 let column = horizontal.start(ends.len() - 1 + tap);
-                release(s, to, at, column, &mut sums, dx);
+                sums = release(s, to, at, column, sums, dx);
             }
         }
     }
@@ -188,8 +191,8 @@ unsafe fn multiply<S: Simd, const T: usize, const B: usize, const CHAINS: usize>
     lists: &SparseLists,
     range: std::ops::Range<usize>,
     packed: &[f32],
-    sums: &mut [[[S::F; B]; T]; CHAINS],
-) {
+    mut sums: [[[S::F; B]; T]; CHAINS],
+) -> [[[S::F; B]; T]; CHAINS] {
     let mut at = range.start;
     while at < range.end {
         for entry in 0..UNROLL {
@@ -197,17 +200,15 @@ unsafe fn multiply<S: Simd, const T: usize, const B: usize, const CHAINS: usize>
             unsafe {
                 let channel = *lists.channels.get_unchecked(at + entry) as usize;
                 let value = s.broadcast(&lists.values, at + entry);
-                for tap in 0..T {
-                    for block in 0..B {
-                        let weight = s.load(packed, ((channel * T + tap) * B + block) * LANES);
-                        let sum = &mut sums[entry % CHAINS][tap][block];
-                        *sum = s.mul_add(weight, value, *sum);
-                    }
+                let row = channel * T * B;
+                for (vector, sum) in sums[entry % CHAINS].as_flattened_mut().iter_mut().enumerate() {
+                    *sum = s.mul_add(s.load(packed, (row + vector) * LANES), value, *sum);
                 }
             }
         }
         at += UNROLL;
     }
+    sums
 }
 
 /// Adds the sums of the first tap to the input pixel of that column, if there is one, and moves on by one tap.
@@ -217,21 +218,27 @@ fn release<S: Simd, const T: usize, const B: usize, const CHAINS: usize>(
     to: Blocked,
     at: usize,
     column: isize,
-    sums: &mut [[[S::F; B]; T]; CHAINS],
+    mut sums: [[[S::F; B]; T]; CHAINS],
     dx: &mut [f32],
-) {
+) -> [[[S::F; B]; T]; CHAINS] {
     if (0..to.width as isize).contains(&column) {
         for block in 0..B {
             let at = at + block * to.plane() + column as usize * LANES;
             // SAFETY: the column is one of its row's, and the slice's blocks are the image's.
             unsafe {
-                let total = sums.iter().fold(s.load(dx, at), |total, sums| s.add(total, sums[0][block]));
+                let mut total = s.load(dx, at);
+                for sums in &sums {
+                    total = s.add(total, sums[0][block]);
+                }
                 s.store(total, dx, at);
             }
         }
     }
-    for sums in sums {
-        sums.rotate_left(1);
+    for sums in &mut sums {
+        for tap in 1..T {
+            sums[tap - 1] = sums[tap];
+        }
         sums[T - 1] = [s.splat(0.0); B];
     }
+    sums
 }

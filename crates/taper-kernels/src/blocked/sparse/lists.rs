@@ -82,7 +82,8 @@ impl SparseConv {
         check_len("codes", codes.len(), images * self.pooled_image())?;
         let taps = self.taps as u8;
         // Sums of bytes over 128 bytes, which vectors hold many of.
-        let chunks = codes.chunks(128).map(|codes| codes.iter().map(|&code| u8::from(code < taps)).sum::<u8>());
+        let chunks =
+            codes.chunks(128).map(|codes| codes.iter().map(|&code| u8::from(code < taps)).sum::<u8>());
         Ok(chunks.map(usize::from).sum())
     }
 
@@ -107,7 +108,11 @@ impl SparseConv {
         check_len("bias gradient", dbias_sum.len(), self.out_blocks() * LANES)?;
         self.check_lists(lists, lists.images)?;
         if images > lists.room {
-            return Err(KernelError::Length { what: "images of the lists", expected: images, found: lists.room });
+            return Err(KernelError::Length {
+                what: "images of the lists",
+                expected: images,
+                found: lists.room,
+            });
         }
         lists.images = images;
         lists.counts.fill(0);
@@ -173,14 +178,14 @@ impl SparseConv {
         let (places, gradients) = (&mut lists.places[range.clone()], &mut lists.gradients[range]);
         let mut sum = s.splat(0.0);
         for pixel in (0..self.pooled).step_by(LANES) {
-            let (mut place, mut gradient) = ([s.from_bits(nowhere); LANES], [s.splat(0.0); LANES]);
+            let (mut place, mut gradient) = ([s.with_bits(nowhere); LANES], [s.splat(0.0); LANES]);
             for lane in 0..LANES.min(self.pooled - pixel) {
                 let at = (pixel + lane) * LANES;
                 // SAFETY: both slices have eight elements for each of the pooled pixels.
                 let (code, dy) = unsafe { (s.load_bytes(codes, at), s.mul(s.load(dy, at), scale)) };
                 let passes = s.lt_u(code, taps);
                 let own = s.add_u(code, s.splat_u((first + (pixel + lane) * self.taps) as u32));
-                place[lane] = s.from_bits(s.select_u(passes, own, nowhere));
+                place[lane] = s.with_bits(s.select_u(passes, own, nowhere));
                 gradient[lane] = dy;
                 sum = s.add(sum, s.select(passes, dy, s.splat(0.0)));
             }
@@ -214,8 +219,8 @@ impl SparseConv {
             let mut winner = 0;
             for (list_end, &winner_end) in ends[image * pixels..].iter_mut().zip(&self.winner_ends) {
                 for &(pooled, code) in &self.winners[winner..winner_end] {
-                    let (code, mut channel) = (s.splat_u(code), lanes);
-                    for at in (pooled as usize * LANES..codes.len()).step_by(plane) {
+                    let (code, mut channel, mut at) = (s.splat_u(code), lanes, pooled as usize * LANES);
+                    while at < codes.len() {
                         // SAFETY: `at` is a pooled pixel of one of the blocks. An element has one code and so one place
                         // in all lists; there is room for each of them, for what fills the lists and for eight more.
                         unsafe {
@@ -225,6 +230,7 @@ impl SparseConv {
                             end += bits.count_ones() as usize;
                         }
                         channel = s.add_u(channel, s.splat_u(LANES as u32));
+                        at += plane;
                     }
                 }
                 winner = winner_end;

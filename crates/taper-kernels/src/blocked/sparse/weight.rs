@@ -38,7 +38,8 @@ impl Form {
 /// Whether rows of pixels are fewer vectors than blocks of channels, which would be mostly zeros.
 fn by_rows(geometry: &ConvGeometry) -> bool {
     let [_, horizontal] = geometry.windows;
-    geometry.in_channels < horizontal.kernel.min(LANES) && (horizontal.kernel - 1) * horizontal.dilation < LANES
+    geometry.in_channels < horizontal.kernel.min(LANES)
+        && (horizontal.kernel - 1) * horizontal.dilation < LANES
 }
 
 /// Bytes of the input, of eight channels of some images, that are worked on at a time: most of the first cache.
@@ -103,7 +104,14 @@ impl SparseConv {
                     for block in 0..self.input.blocks() {
                         let x = &x[block * self.input.plane()..];
                         let sums = block * offsets.len() * LANES;
-                        dispatch!(self.isa, |s| self.over_blocks(s, offsets, lists, chunk, x, &mut sum[sums..]));
+                        dispatch!(self.isa, |s| self.over_blocks(
+                            s,
+                            offsets,
+                            lists,
+                            chunk,
+                            x,
+                            &mut sum[sums..]
+                        ));
                     }
                 }
                 Form::Rows(offsets) => {
@@ -118,7 +126,11 @@ impl SparseConv {
     fn list<'a>(&'a self, lists: &'a SparseLists, chunk: usize, channel: usize) -> List<'a> {
         let list = chunk * self.out_blocks() * LANES + channel;
         let range = list * lists.stride..list * lists.stride + lists.counts[list];
-        List { places: &lists.places[range.clone()], gradients: &lists.gradients[range], starts: &self.starts }
+        List {
+            places: &lists.places[range.clone()],
+            gradients: &lists.gradients[range],
+            starts: &self.starts,
+        }
     }
 
     /// One chunk of images and one block of input channels.
@@ -147,7 +159,14 @@ impl SparseConv {
 
     /// One chunk of images, without blocks.
     #[inline(always)]
-    fn over_rows<S: Simd>(&self, s: S, offsets: &[usize], lists: &SparseLists, chunk: usize, sum: &mut [f32]) {
+    fn over_rows<S: Simd>(
+        &self,
+        s: S,
+        offsets: &[usize],
+        lists: &SparseLists,
+        chunk: usize,
+        sum: &mut [f32],
+    ) {
         let channel_sum = self.channel_sum_len();
         for channel in 0..self.geometry.out_channels {
             let list = self.list(lists, chunk, channel);
@@ -195,7 +214,8 @@ impl SparseConv {
                 }
                 Form::Rows(_) => {
                     let own = dweight[vector * horizontal.kernel..].iter_mut().take(horizontal.kernel);
-                    own.zip(total.into_iter().step_by(horizontal.dilation)).for_each(|(own, total)| *own = total);
+                    own.zip(total.into_iter().step_by(horizontal.dilation))
+                        .for_each(|(own, total)| *own = total);
                 }
             }
         }

@@ -3,7 +3,7 @@ use taper_graph::MaxPool2d;
 use taper_kernels::blocked::{self, Blocked, Epilogue};
 use taper_kernels::{DropoutKey, Isa, KernelError, PoolGeometry, dropout, naive};
 
-use crate::support::{assert_close, distinct, random, wide};
+use crate::support::{assert_close, distinct, random};
 
 pub(crate) const KEY: DropoutKey = DropoutKey { seed: 3, step: 5, layer: 7 };
 
@@ -22,7 +22,8 @@ pub(crate) fn tails() -> impl Strategy<Value = Tail> {
             Some(MaxPool2d { kernel, stride, padding, dilation, ceil_mode })
         },
     );
-    let halves = (0..2usize).prop_map(|padding| Some(MaxPool2d { padding: [padding; 2], ..MaxPool2d::new(2) }));
+    let halves =
+        (0..2usize).prop_map(|padding| Some(MaxPool2d { padding: [padding; 2], ..MaxPool2d::new(2) }));
     let pool = prop_oneof![1 => Just(None), 2 => halves, 2 => any_pool];
     (any::<bool>(), pool, proptest::option::of(0.0..0.9f32)).prop_map(|(relu, pool, dropout)| Tail {
         relu,
@@ -43,7 +44,14 @@ impl Tail {
         PoolGeometry::max(self.pool.as_ref().unwrap_or(&none), images, image).ok()
     }
 
-    pub(crate) fn oracle(&self, z: &[f32], image: [usize; 3], bias: &[f32], dy: &[f32], first: usize) -> Oracle {
+    pub(crate) fn oracle(
+        &self,
+        z: &[f32],
+        image: [usize; 3],
+        bias: &[f32],
+        dy: &[f32],
+        first: usize,
+    ) -> Oracle {
         let [channels, height, width] = image;
         let images = z.len() / (channels * height * width);
         let g = self.geometry(images, image).unwrap();
@@ -60,8 +68,11 @@ impl Tail {
                 mask.split_off(first * channels * pixels)
             }
         };
-        let y: Vec<f64> = naive::max_pool2d(&g, &v).iter().zip(&mask)
-            .map(|(y, &m)| if m == 0.0 { 0.0 } else { y * f64::from(m) }).collect();
+        let y: Vec<f64> = naive::max_pool2d(&g, &v)
+            .iter()
+            .zip(&mask)
+            .map(|(y, &m)| if m == 0.0 { 0.0 } else { y * f64::from(m) })
+            .collect();
         let dy: Vec<f64> = dy.iter().zip(&mask).map(|(dy, m)| f64::from(dy * m)).collect();
         let mut dz = naive::max_pool2d_backward(&g, &v, &dy);
         if self.relu {
@@ -91,7 +102,13 @@ pub(crate) fn padded(bias: &[f32]) -> Vec<f32> {
 }
 
 /// The results and codes of all images.
-pub(crate) fn forward(e: &Epilogue, conv: Blocked, z: &[f32], bias: &[f32], first: usize) -> (Vec<f32>, Vec<u8>) {
+pub(crate) fn forward(
+    e: &Epilogue,
+    conv: Blocked,
+    z: &[f32],
+    bias: &[f32],
+    first: usize,
+) -> (Vec<f32>, Vec<u8>) {
     let (conv, bias) = (conv.with_halo(0), padded(bias));
     let mut raw = blocked(conv, z);
     let images = raw.len() / conv.image();
@@ -219,7 +236,8 @@ fn wrong_arguments_are_refused() {
     let e = Epilogue::new(conv, true, Some(&MaxPool2d::new(2)), None, 1, Isa::current()).unwrap();
     let (lens, codes) = ([conv.plane(), 8, e.output().image()], e.codes_len(1));
     let run = |[plane, bias, y]: [usize; 3], codes: usize, block: usize| {
-        let (mut plane, bias, mut y, mut codes) = (vec![0.0; plane], vec![0.0; bias], vec![0.0; y], vec![0; codes]);
+        let (mut plane, bias, mut y, mut codes) =
+            (vec![0.0; plane], vec![0.0; bias], vec![0.0; y], vec![0; codes]);
         e.forward(&mut plane, Some(&bias), &mut y, Some(&mut codes), block, None)
     };
     assert_eq!(run(lens, codes, 1), Ok(()));

@@ -28,7 +28,8 @@ impl Case {
 
 fn convs() -> impl Strategy<Value = Conv2d> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
-    let threes = (1..40usize, 0..3usize).prop_map(|(channels, padding)| Conv2d::new(channels, 3).padding(padding));
+    let threes =
+        (1..40usize, 0..3usize).prop_map(|(channels, padding)| Conv2d::new(channels, 3).padding(padding));
     let any = (1..20usize, pair(1..6), pair(1..3), pair(0..3), pair(1..3)).prop_map(
         |(channels, kernel, stride, padding, dilation)| Conv2d {
             kernel,
@@ -116,7 +117,8 @@ fn many_channels() {
 
 fn small() -> (SparseConv, Epilogue, Blocked) {
     let (conv, input) = (Conv2d::new(9, 3).padding(1), Blocked::new([3, 4, 4], 1));
-    let e = Epilogue::new(Blocked::new([9, 4, 4], 0), true, Some(&MaxPool2d::new(2)), None, 0, Isa::current());
+    let e =
+        Epilogue::new(Blocked::new([9, 4, 4], 0), true, Some(&MaxPool2d::new(2)), None, 0, Isa::current());
     let e = e.unwrap();
     (SparseConv::new(&conv, input, &e, Isa::current()).unwrap(), e, input)
 }
@@ -143,7 +145,8 @@ fn what_does_not_fit_is_refused() {
     let grouped = Conv2d { groups: 3, ..Conv2d::new(9, 3).padding(1) };
     assert!(SparseConv::new(&grouped, input, &e, isa).is_none());
 
-    let refused = |result: Result<(), KernelError>| assert!(matches!(result, Err(KernelError::Length { .. })));
+    let refused =
+        |result: Result<(), KernelError>| assert!(matches!(result, Err(KernelError::Length { .. })));
     let (codes, dy) = (vec![255; e.codes_len(2)], vec![0.0; e.codes_len(2)]);
     let (mut one, mut lists) = (SparseLists::new(&sparse, 1, true), SparseLists::new(&sparse, 2, true));
     let mut dbias = [0.0; 16];
@@ -153,6 +156,7 @@ fn what_does_not_fit_is_refused() {
     refused(sparse.fill(2, &codes, &dy, &mut lists, &mut dbias[1..]).map(drop));
     refused(sparse.count(2, &codes[1..]).map(drop));
     assert_eq!(sparse.fill(2, &codes, &dy, &mut lists, &mut dbias), Ok(0));
+    assert!(sparse.pays(0, 2) && !sparse.pays(2 * 9 * 16, 2));
 
     let (x, mut sum) = (vec![0.0; 2 * input.image()], vec![0.0; sparse.weight_sum_len()]);
     assert_eq!(sparse.backward_weight(2, &x, &mut lists, &mut sum), Ok(()));
