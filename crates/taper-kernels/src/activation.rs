@@ -1,9 +1,13 @@
 //! Element-wise functions and their derivatives.
 
+mod functions;
+
 use rayon::prelude::*;
 use taper_graph::Activation;
 
 use crate::error::{KernelError, check_len};
+use crate::isa::Isa;
+use crate::simd::{LANES, Simd, dispatch};
 
 /// Elements that one task handles.
 const GRAIN: usize = 1 << 14;
@@ -22,14 +26,8 @@ const GRAIN: usize = 1 << 14;
 /// ```
 pub fn activate(function: Activation, x: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
     check_len("y", y.len(), x.len())?;
-    match function {
-        // `f32::max` would turn NaN into 0.
-        Activation::Relu => map(x, y, |x| if x < 0.0 { 0.0 } else { x }),
-        Activation::Gelu => map(x, y, |x| x * normal_cdf(x)),
-        Activation::Silu => map(x, y, |x| x * sigmoid(x)),
-        Activation::Tanh => map(x, y, libm::tanhf),
-        Activation::Sigmoid => map(x, y, sigmoid),
-    }
+    let pieces = y.par_chunks_mut(GRAIN).zip(x.par_chunks(GRAIN));
+    pieces.for_each(|(y, x)| forward(Isa::current(), function, x, y));
     Ok(())
 }
 
@@ -45,54 +43,122 @@ pub fn activate_backward(
 ) -> Result<(), KernelError> {
     check_len("dy", dy.len(), x.len())?;
     check_len("gradient of x", dx.len(), x.len())?;
-    match function {
-        Activation::Relu => map2(x, dy, dx, |x, dy| if x > 0.0 { dy } else { 0.0 }),
-        Activation::Gelu => map2(x, dy, dx, |x, dy| dy * (normal_cdf(x) + x * normal_pdf(x))),
-        Activation::Silu => map2(x, dy, dx, |x, dy| {
-            let s = sigmoid(x);
-            dy * s * (1.0 + x * (1.0 - s))
-        }),
-        Activation::Tanh => map2(x, dy, dx, |x, dy| {
-            let t = libm::tanhf(x);
-            dy * (1.0 - t * t)
-        }),
-        Activation::Sigmoid => map2(x, dy, dx, |x, dy| {
-            let s = sigmoid(x);
-            dy * s * (1.0 - s)
-        }),
-    }
+    let pieces = dx.par_chunks_mut(GRAIN).zip(x.par_chunks(GRAIN).zip(dy.par_chunks(GRAIN)));
+    pieces.for_each(|(dx, (x, dy))| backward(Isa::current(), function, [x, dy], dx));
     Ok(())
 }
 
-fn map(x: &[f32], y: &mut [f32], f: impl Fn(f32) -> f32 + Sync) {
-    y.par_chunks_mut(GRAIN).zip(x.par_chunks(GRAIN)).for_each(|(y, x)| {
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x));
+/// [`activate`] on the calling thread, with a given instruction set: for part of a batch.
+///
+/// # Errors
+/// [`KernelError::Length`] if `x` and `y` differ in length.
+///
+/// ```
+/// use taper_graph::Activation;
+/// use taper_kernels::{Isa, activate_part};
+/// let mut y = [0.0; 2];
+/// activate_part(Isa::current(), Activation::Sigmoid, &[0.0, 1000.0], &mut y)?;
+/// assert_eq!(y, [0.5, 1.0]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
+pub fn activate_part(isa: Isa, function: Activation, x: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
+    check_len("y", y.len(), x.len())?;
+    forward(isa, function, x, y);
+    Ok(())
+}
+
+/// [`activate_backward`] on the calling thread, with a given instruction set: for part of a batch.
+///
+/// # Errors
+/// [`KernelError::Length`] if the slices differ in length.
+pub fn activate_backward_part(
+    isa: Isa,
+    function: Activation,
+    x: &[f32],
+    dy: &[f32],
+    dx: &mut [f32],
+) -> Result<(), KernelError> {
+    check_len("dy", dy.len(), x.len())?;
+    check_len("gradient of x", dx.len(), x.len())?;
+    backward(isa, function, [x, dy], dx);
+    Ok(())
+}
+
+fn forward(isa: Isa, function: Activation, x: &[f32], y: &mut [f32]) {
+    dispatch!(isa, |s| {
+        macro_rules! by {
+            ($f:ident) => {
+                map(
+                    s,
+                    [x],
+                    y,
+                    #[inline(always)]
+                    |[x]| functions::$f(s, x),
+                )
+            };
+        }
+        match function {
+            Activation::Relu => by!(relu),
+            Activation::Gelu => by!(gelu),
+            Activation::Silu => by!(silu),
+            Activation::Tanh => by!(tanh),
+            Activation::Sigmoid => by!(sigmoid),
+        }
     });
 }
 
-fn map2(x: &[f32], dy: &[f32], dx: &mut [f32], f: impl Fn(f32, f32) -> f32 + Sync) {
-    dx.par_chunks_mut(GRAIN).zip(x.par_chunks(GRAIN).zip(dy.par_chunks(GRAIN))).for_each(|(dx, (x, dy))| {
-        dx.iter_mut().zip(x.iter().zip(dy)).for_each(|(dx, (&x, &dy))| *dx = f(x, dy));
+fn backward(isa: Isa, function: Activation, x_and_dy: [&[f32]; 2], dx: &mut [f32]) {
+    dispatch!(isa, |s| {
+        macro_rules! by {
+            ($f:ident) => {
+                map(
+                    s,
+                    x_and_dy,
+                    dx,
+                    #[inline(always)]
+                    |[x, dy]| functions::$f(s, x, dy),
+                )
+            };
+        }
+        match function {
+            Activation::Relu => by!(relu_backward),
+            Activation::Gelu => by!(gelu_backward),
+            Activation::Silu => by!(silu_backward),
+            Activation::Tanh => by!(tanh_backward),
+            Activation::Sigmoid => by!(sigmoid_backward),
+        }
     });
 }
 
-/// Written so that neither branch overflows.
-fn sigmoid(x: f32) -> f32 {
-    if x >= 0.0 {
-        1.0 / (1.0 + libm::expf(-x))
-    } else {
-        let e = libm::expf(x);
-        e / (1.0 + e)
+/// `y = f(inputs)`; the slices have the same length.
+#[inline(always)]
+fn map<S: Simd, const N: usize>(s: S, inputs: [&[f32]; N], y: &mut [f32], f: impl Fn([S::F; N]) -> S::F) {
+    let whole = y.len() / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        let from: [&[f32]; N] = std::array::from_fn(|n| &inputs[n][at..at + LANES]);
+        // SAFETY: eight elements each.
+        unsafe {
+            let values = std::array::from_fn(
+                #[inline(always)]
+                |n| s.load(from[n], 0),
+            );
+            s.store(f(values), &mut y[at..at + LANES], 0);
+        }
     }
-}
-
-/// Φ(x), the standard normal distribution function; `erfc` keeps its digits where Φ is close to 0.
-fn normal_cdf(x: f32) -> f32 {
-    0.5 * libm::erfcf(-x * std::f32::consts::FRAC_1_SQRT_2)
-}
-
-/// φ(x), the standard normal density.
-fn normal_pdf(x: f32) -> f32 {
-    const ONE_BY_SQRT_TAU: f32 = 0.398_942_3;
-    ONE_BY_SQRT_TAU * libm::expf(-0.5 * x * x)
+    // The same arithmetic for what does not fill a vector, so that it does not matter where a slice ends.
+    let rest = &mut y[whole..];
+    let mut padded = [[0.0; LANES]; N];
+    for (padded, input) in padded.iter_mut().zip(inputs) {
+        padded[..rest.len()].copy_from_slice(&input[whole..whole + rest.len()]);
+    }
+    let mut lanes = [0.0; LANES];
+    // SAFETY: eight elements each.
+    unsafe {
+        let values = std::array::from_fn(
+            #[inline(always)]
+            |n| s.load(&padded[n], 0),
+        );
+        s.store(f(values), &mut lanes, 0);
+    }
+    rest.copy_from_slice(&lanes[..rest.len()]);
 }

@@ -37,7 +37,7 @@ mod pool;
 mod simd;
 mod softmax;
 
-pub use activation::{activate, activate_backward};
+pub use activation::{activate, activate_backward, activate_backward_part, activate_part};
 pub use conv::{ConvGradients, conv2d, conv2d_backward};
 pub use dropout::{DropoutKey, dropout};
 pub use error::KernelError;

@@ -59,11 +59,12 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     fn splat_u(self, x: u32) -> Self::U;
     fn add_u(self, a: Self::U, b: Self::U) -> Self::U;
-
-    /// The bits of `x`.
-    fn to_bits(self, x: Self::F) -> Self::U;
-    /// The numbers whose bits are `x`.
-    fn with_bits(self, x: Self::U) -> Self::F;
+    /// Zeros come in from the right; `0 < N < 32`.
+    fn shift_left<const N: i32>(self, a: Self::U) -> Self::U;
+    /// The bits of each f32.
+    fn to_bits(self, a: Self::F) -> Self::U;
+    /// The f32 of these bits.
+    fn with_bits(self, a: Self::U) -> Self::F;
 
     /// # Safety
     /// `from` must be valid for reads of eight f32.
@@ -265,6 +266,11 @@ mod tests {
             assert_eq!(words, [3.5f32.to_bits(); 8]);
             s.store_u(s.select_u(s.eq_u(x, s.splat_u(3)), s.splat_u(1), x), &mut words, 0);
             assert_eq!(words, numbers.map(|x| if x == 3 { 1 } else { x }));
+            s.store_u(s.shift_left::<30>(x), &mut words, 0);
+            assert_eq!(words, numbers.map(|x| x << 30));
+            s.store_u(s.to_bits(s.load(&A, 0)), &mut words, 0);
+            assert_eq!(words, A.map(f32::to_bits));
+            assert_eq!(lanes(s, s.with_bits(x)), numbers.map(f32::from_bits));
         }
     }
 

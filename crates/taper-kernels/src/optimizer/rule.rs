@@ -49,7 +49,9 @@ impl Rule {
                 momentum: momentum as f32,
                 nesterov,
             },
-            Optimizer::Adam { beta1, beta2, eps, weight_decay } => adam([beta1, beta2, eps], weight_decay, 0.0),
+            Optimizer::Adam { beta1, beta2, eps, weight_decay } => {
+                adam([beta1, beta2, eps], weight_decay, 0.0)
+            }
             Optimizer::AdamW { beta1, beta2, eps, weight_decay } => {
                 adam([beta1, beta2, eps], 0.0, learning_rate * weight_decay)
             }
@@ -60,22 +62,35 @@ impl Rule {
     pub(super) fn apply(self, parameter: &mut [f32], gradient: &[f32], [first, second]: [&mut [f32]; 2]) {
         match self {
             Self::Sgd { rate, penalty, momentum, nesterov } if momentum != 0.0 => {
-                dispatch!(Isa::current(), |s| update(s, [parameter, first], gradient, |g, [p, v]| {
-                    let (momentum, g) = (s.splat(momentum), scaled_add(s, penalty, p, g));
-                    let v = s.add(s.mul(momentum, v), g);
-                    let direction = if nesterov { s.add(s.mul(momentum, v), g) } else { v };
-                    [s.sub(p, s.mul(s.splat(rate), direction)), v]
-                }));
+                dispatch!(Isa::current(), |s| update(
+                    s,
+                    [parameter, first],
+                    gradient,
+                    #[inline(always)]
+                    |g, [p, v]| {
+                        let (momentum, g) = (s.splat(momentum), scaled_add(s, penalty, p, g));
+                        let v = s.add(s.mul(momentum, v), g);
+                        let direction = if nesterov { s.add(s.mul(momentum, v), g) } else { v };
+                        [s.sub(p, s.mul(s.splat(rate), direction)), v]
+                    }
+                ));
             }
             Self::Sgd { rate, penalty, .. } => {
-                dispatch!(Isa::current(), |s| update(s, [parameter], gradient, |g, [p]| {
-                    [s.sub(p, s.mul(s.splat(rate), scaled_add(s, penalty, p, g)))]
-                }));
+                dispatch!(Isa::current(), |s| update(
+                    s,
+                    [parameter],
+                    gradient,
+                    #[inline(always)]
+                    |g, [p]| { [s.sub(p, s.mul(s.splat(rate), scaled_add(s, penalty, p, g)))] }
+                ));
             }
             Self::Adam(adam) => {
-                dispatch!(Isa::current(), |s| update(s, [parameter, first, second], gradient, |g, values| {
-                    adam.element(s, g, values)
-                }));
+                dispatch!(Isa::current(), |s| update(
+                    s,
+                    [parameter, first, second],
+                    gradient,
+                    |g, values| { adam.element(s, g, values) }
+                ));
             }
         }
     }

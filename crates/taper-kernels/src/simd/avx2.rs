@@ -78,8 +78,8 @@ impl Simd for Avx2 {
         select(mask: M, yes: F, no: F) -> F = _mm256_blendv_ps(no, yes, mask);
         select_u(mask: M, yes: U, no: U) -> U = _mm256_blendv_epi8(no, yes, _mm256_castps_si256(mask));
         add_u(a: U, b: U) -> U = _mm256_add_epi32(a, b);
-        to_bits(x: F) -> U = _mm256_castps_si256(x);
-        with_bits(x: U) -> F = _mm256_castsi256_ps(x);
+        to_bits(a: F) -> U = _mm256_castps_si256(a);
+        with_bits(a: U) -> F = _mm256_castsi256_ps(a);
     }
 
     #[inline(always)]
@@ -92,6 +92,12 @@ impl Simd for Avx2 {
     fn splat_u(self, x: u32) -> __m256i {
         // SAFETY: the token proves that the processor has the instruction.
         unsafe { _mm256_set1_epi32(x.cast_signed()) }
+    }
+
+    #[inline(always)]
+    fn shift_left<const N: i32>(self, a: __m256i) -> __m256i {
+        // SAFETY: the token proves that the processor has the instruction.
+        unsafe { _mm256_slli_epi32::<N>(a) }
     }
 
     #[inline(always)]
@@ -171,7 +177,16 @@ impl Simd for Avx2 {
             let ((q0, q1), (q2, q3)) = (quads(ef0, gh0), quads(ef1, gh1));
             let low = |x, y| _mm256_permute2f128_ps::<0x20>(x, y);
             let high = |x, y| _mm256_permute2f128_ps::<0x31>(x, y);
-            [low(p0, q0), low(p1, q1), low(p2, q2), low(p3, q3), high(p0, q0), high(p1, q1), high(p2, q2), high(p3, q3)]
+            [
+                low(p0, q0),
+                low(p1, q1),
+                low(p2, q2),
+                low(p3, q3),
+                high(p0, q0),
+                high(p1, q1),
+                high(p2, q2),
+                high(p3, q3),
+            ]
         }
     }
 

@@ -131,13 +131,18 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn to_bits(self, x: [f32; 8]) -> [u32; 8] {
-        x.map(f32::to_bits)
+    fn shift_left<const N: i32>(self, a: [u32; 8]) -> [u32; 8] {
+        a.map(|a| a << N)
     }
 
     #[inline(always)]
-    fn with_bits(self, x: [u32; 8]) -> [f32; 8] {
-        x.map(f32::from_bits)
+    fn to_bits(self, a: [f32; 8]) -> [u32; 8] {
+        a.map(f32::to_bits)
+    }
+
+    #[inline(always)]
+    fn with_bits(self, a: [u32; 8]) -> [f32; 8] {
+        a.map(f32::from_bits)
     }
 
     #[inline(always)]

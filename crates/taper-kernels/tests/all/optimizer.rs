@@ -160,7 +160,9 @@ fn parts_of_any_length_take_the_same_step() {
         for step in 1..4 {
             rule.step(&mut whole, &gradient, &mut moments, 0.01).unwrap();
             let moments = first.chunks_mut(13).zip(second.chunks_mut(13));
-            for ((part, gradient), (first, second)) in cut.chunks_mut(13).zip(gradient.chunks(13)).zip(moments) {
+            for ((part, gradient), (first, second)) in
+                cut.chunks_mut(13).zip(gradient.chunks(13)).zip(moments)
+            {
                 rule.step_part(part, gradient, [first, second], step, 0.01).unwrap();
             }
         }

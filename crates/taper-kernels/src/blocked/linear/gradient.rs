@@ -1,5 +1,8 @@
 //! The gradient of some rows of the weight, over the whole batch.
 
+// Counted loops over arrays of sums, which the compiler unrolls and keeps in registers.
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::Range;
 
 use super::lists::ONES;
@@ -205,7 +208,7 @@ fn dense<S: Simd>(
                     }
                 };
             }
-            sizes!((1, 1) (1, 2) (2, 1) (2, 2) (3, 1) (3, 2) (4, 1) (4, 2) (5, 1) (5, 2) (6, 1) (6, 2));
+            sizes!((1, 1)(1, 2)(2, 1)(2, 2)(3, 1)(3, 2)(4, 1)(4, 2)(5, 1)(5, 2)(6, 1)(6, 2));
         }
     }
 }

@@ -68,7 +68,13 @@ impl<'a, const BLOCK: usize> Lists<'a, BLOCK> {
     /// Lists the values of all rows of `x`; `pitch` is the distance from the weights of one value to those of the next.
     /// A block of which `whole(listed, all)` is true is copied as it stands.
     #[inline(always)]
-    pub(super) fn fill<S: Simd>(&mut self, s: S, x: Rows<'_>, pitch: usize, whole: impl Fn(usize, usize) -> bool) {
+    pub(super) fn fill<S: Simd>(
+        &mut self,
+        s: S,
+        x: Rows<'_>,
+        pitch: usize,
+        whole: impl Fn(usize, usize) -> bool,
+    ) {
         for block in 0..x.depth.div_ceil(BLOCK) {
             let part = block * BLOCK..x.depth.min((block + 1) * BLOCK);
             let row = |row: usize| &x.data[x.start + row * x.stride..][part.clone()];

@@ -145,7 +145,14 @@ impl Part {
 
     /// Copies the weights of `depth` for the columns of `vectors` to panels.
     #[inline(always)]
-    fn copy<S: Simd>(&self, s: S, weight: &[f32], depth: Range<usize>, vectors: Range<usize>, panels: &mut [f32]) {
+    fn copy<S: Simd>(
+        &self,
+        s: S,
+        weight: &[f32],
+        depth: Range<usize>,
+        vectors: Range<usize>,
+        panels: &mut [f32],
+    ) {
         let columns = self.product.columns;
         for (row, input) in depth.enumerate() {
             let from = &weight[input * columns + vectors.start * LANES..][..vectors.len() * LANES];

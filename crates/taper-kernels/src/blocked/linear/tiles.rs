@@ -1,5 +1,8 @@
 //! The inner loops of a product: rows against one packed panel of weights.
 
+// Counted loops over arrays of sums, which the compiler unrolls and keeps in registers.
+#![allow(clippy::needless_range_loop)]
+
 use super::lists::Block;
 use super::product::{BLOCK, PITCH, pieces};
 use crate::simd::{LANES, Simd};
@@ -15,7 +18,14 @@ pub(super) struct Target {
 
 /// Adds the products of all listed values with a panel of `width` vectors, one row at a time.
 #[inline(always)]
-pub(super) fn sparse<S: Simd>(s: S, list: &Block<'_>, panel: &[f32], width: usize, target: Target, y: &mut [f32]) {
+pub(super) fn sparse<S: Simd>(
+    s: S,
+    list: &Block<'_>,
+    panel: &[f32],
+    width: usize,
+    target: Target,
+    y: &mut [f32],
+) {
     macro_rules! widths {
         ($($width:literal)*) => {
             match width {
@@ -28,7 +38,13 @@ pub(super) fn sparse<S: Simd>(s: S, list: &Block<'_>, panel: &[f32], width: usiz
 }
 
 #[inline(always)]
-fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: &[f32], target: Target, y: &mut [f32]) {
+fn sparse_rows<S: Simd, const W: usize>(
+    s: S,
+    list: &Block<'_>,
+    panel: &[f32],
+    target: Target,
+    y: &mut [f32],
+) {
     assert!(panel.len() >= BLOCK * PITCH && W * LANES <= PITCH);
     for (row, &count) in list.counts.iter().enumerate() {
         let values = &list.values[row * BLOCK..][..count as usize];
@@ -70,7 +86,8 @@ pub(super) fn dense<S: Simd>(
     for rows in pieces(list.counts.len(), 6) {
         let x = &list.values[rows.start * BLOCK..rows.end * BLOCK];
         for vector in (0..width).step_by(2) {
-            let target = Target { start: target.start + rows.start * target.stride + vector * LANES, ..target };
+            let target =
+                Target { start: target.start + rows.start * target.stride + vector * LANES, ..target };
             let panel = &panel[vector * LANES..];
             macro_rules! sizes {
                 ($(($m:literal, $n:literal))*) => {
@@ -80,7 +97,7 @@ pub(super) fn dense<S: Simd>(
                     }
                 };
             }
-            sizes!((1, 1) (1, 2) (2, 1) (2, 2) (3, 1) (3, 2) (4, 1) (4, 2) (5, 1) (5, 2) (6, 1) (6, 2));
+            sizes!((1, 1)(1, 2)(2, 1)(2, 2)(3, 1)(3, 2)(4, 1)(4, 2)(5, 1)(5, 2)(6, 1)(6, 2));
         }
     }
 }

@@ -13,7 +13,9 @@ fn thinned(seed: u32, len: usize, density: u32) -> Vec<f32> {
 
 /// Rows of `features` values, each padded with zeros to `stride`.
 fn padded(rows: &[f32], features: usize, stride: usize) -> Vec<f32> {
-    rows.chunks(features).flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, stride - features))).collect()
+    rows.chunks(features)
+        .flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, stride - features)))
+        .collect()
 }
 
 /// The inverse of [`padded`]; the pads must be zero.
@@ -210,7 +212,8 @@ fn no_features_and_no_images_are_no_reason_to_panic() {
 #[test]
 fn wrong_lengths_are_refused() {
     let layer = BlockedLinear::new(9, 3, Isa::current());
-    let refused = |outcome: Result<(), KernelError>| assert!(matches!(outcome, Err(KernelError::Length { .. })));
+    let refused =
+        |outcome: Result<(), KernelError>| assert!(matches!(outcome, Err(KernelError::Length { .. })));
     let (x, dy, weight) = (vec![0.5; 32], vec![0.5; 16], vec![0.5; 128]);
     let mut scratch = vec![0.0; layer.scratch_len(2)];
     for short in 0..5 {
