@@ -16,15 +16,28 @@ const SELECTION: [&str; 5] = ["--workspace", "--bin", "taper", "--test", "passth
 
 /// Builds `taper` with the profile that the tests use, and returns the path of the program.
 pub(crate) fn build_taper() -> Result<PathBuf, Error> {
+    build("taper", &SELECTION)
+}
+
+/// Builds `taper-bench`, which times training and inference, in release mode; returns the path of the program.
+pub(crate) fn build_taper_bench() -> Result<PathBuf, Error> {
+    build("taper-bench", &["--release", "--package", "taper-benches", "--bin", "taper-bench"])
+}
+
+/// Calls `cargo build` with `arguments`, which select `program` among others.
+fn build(program: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
     let mut command = cargo("build", &workspace().join("Cargo.toml"));
-    command.args(SELECTION).arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    command.args(arguments).arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let output = command.output().map_err(|cause| Error::start(&command, &cause))?;
     if !output.status.success() {
         return Err(Error::ended(output.status));
     }
     let messages = String::from_utf8_lossy(&output.stdout);
-    messages.lines().find_map(executable).map(PathBuf::from).ok_or_else(|| {
-        Error::failed("cargo built `taper` but did not say where; is `$CARGO` another program than cargo?")
+    let mut paths = messages.lines().filter_map(|message| executable(message, program));
+    paths.next().map(PathBuf::from).ok_or_else(|| {
+        Error::failed(format!(
+            "cargo built `{program}` but did not say where; is `$CARGO` another program than cargo?"
+        ))
     })
 }
 
@@ -54,11 +67,11 @@ pub(crate) fn workspace() -> PathBuf {
     xtask.parent().unwrap_or(&xtask).to_owned()
 }
 
-/// The path of the program `taper`, if this line of cargo's JSON messages names it.
-fn executable(message: &str) -> Option<String> {
+/// The path of `program`, if this line of cargo's JSON messages names it.
+fn executable(message: &str, program: &str) -> Option<String> {
     let artifact = message.contains(r#""reason":"compiler-artifact""#)
         && message.contains(r#""kind":["bin"]"#)
-        && message.contains(r#""name":"taper""#);
+        && message.contains(&format!(r#""name":"{program}""#));
     let (_, rest) = message.rsplit_once(r#""executable":""#).filter(|_| artifact)?;
     unescape(rest)
 }
@@ -105,9 +118,10 @@ mod tests {
             "a line that a build script printed".to_owned(),
         ];
         for message in other {
-            assert_eq!(executable(&message), None, "{message}");
+            assert_eq!(executable(&message, "taper"), None, "{message}");
         }
-        assert_eq!(executable(ARTIFACT).as_deref(), Some("PATH"));
+        assert_eq!(executable(ARTIFACT, "taper").as_deref(), Some("PATH"));
+        assert_eq!(executable(ARTIFACT, "taper-bench"), None);
     }
 
     #[test]
@@ -118,7 +132,7 @@ mod tests {
             (r"/home/\u0007\n/täper", "/home/\u{7}\n/täper"),
         ];
         for (escaped, path) in paths {
-            assert_eq!(executable(&ARTIFACT.replace("PATH", escaped)).as_deref(), Some(path));
+            assert_eq!(executable(&ARTIFACT.replace("PATH", escaped), "taper").as_deref(), Some(path));
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod cargo;
 mod error;
+mod peers;
 mod process;
 mod runtimes;
 
@@ -33,6 +34,7 @@ Words of `taper` (`cargo xtask WORD --help` explains each):
   inspect       show what an ONNX file holds
 
 Words of this project alone:
+  peers         time Taper, PyTorch and ONNX Runtime in turn (`cargo xtask peers --help`)
   runtimes RUN  run RUN/model.onnx in tract and compare; further arguments go to `taper reference`
 
 Start with `cargo xtask pipeline`.
@@ -52,6 +54,7 @@ fn run(words: &[OsString]) -> Result<ExitCode, Error> {
     match words.first().and_then(|word| word.to_str()) {
         None | Some("--help" | "-h") => help(),
         Some("help") if words.len() == 1 => help(),
+        Some("peers") => peers::run(&words[1..]),
         Some("runtimes") => runtimes::run(&words[1..]),
         // A word that nobody knows is answered by `taper` too, with its own list and exit code 2.
         _ => process::hand_over(Command::new(cargo::build_taper()?).args(words)),

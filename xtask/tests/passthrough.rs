@@ -18,7 +18,8 @@ echo "   Compiling taper" >&2
 [ -n "$FAIL" ] && exit "$FAIL"
 echo "cargo: $* manifest_dir=$CARGO_MANIFEST_DIR package=$CARGO_PKG_NAME" >&2
 echo '{"reason":"compiler-artifact","target":{"kind":["test"],"name":"passthrough"},"executable":"/bin/false"}'
-printf '%s"%s/taper"}\n' '{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"taper"},"executable":' "$BIN"
+name=${PROGRAM:-taper}
+printf '{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"%s"},"executable":"%s/%s"}\n' "$name" "$BIN" "$name"
 "#;
 
 /// Shows its process, folder and arguments, and ends as `$END` says.
@@ -127,7 +128,9 @@ fn help_lists_the_words_and_builds_nothing() {
         let output = xtask(words, "").env("CARGO", "/no/such/cargo").output().unwrap();
         assert!(output.status.success(), "{words:?}: {}", stderr(&output));
         let help = String::from_utf8_lossy(&output.stdout).into_owned();
-        for word in "pipeline download train evaluate export predict summary inspect runtimes".split(' ') {
+        for word in
+            "pipeline download train evaluate export predict summary inspect peers runtimes".split(' ')
+        {
             assert!(help.contains(&format!("\n  {word} ")), "{word} is missing:\n{help}");
         }
     }
@@ -172,4 +175,30 @@ fn runtimes_asks_taper_for_the_reference_and_stops_if_there_is_none() {
     let expected = format!("-- {} {reference} ", model.display());
     assert!(stderr(&output).contains("cargo: run --manifest-path"), "{}", stderr(&output));
     assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+}
+
+#[test]
+fn peers_are_called_with_tapers_benchmark() {
+    for (words, message) in [
+        (&["peers"][..], "needs --data-dir DIR"),
+        (&["peers", "--data-dir", "mnist", "--python"], "--python needs the name of a program"),
+    ] {
+        let output = xtask(words, "").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(stderr(&output).contains(message), "{}", stderr(&output));
+    }
+
+    // The other script stands in for Python, and shows its arguments.
+    let python = scripts().join("taper");
+    let words = ["peers", "--quick", "--python", python.to_str().unwrap(), "--data-dir", "mnist"];
+    let output = xtask(&words, "exit 4").env("PROGRAM", "taper-bench").output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--release --package taper-benches --bin taper-bench"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/compare.py");
+    let bench = scripts().join("taper-bench");
+    let work = scripts().parent().unwrap().join("peers");
+    let paths = [&script, &bench, &work].map(|path| path.to_str().unwrap());
+    let [script, bench, work] = paths;
+    let expected = [script, "--taper-bench", bench, "--work", work, "--quick", "--data-dir", "mnist"];
+    assert_eq!(lines(&output.stdout)[2..], expected.map(|argument| format!("[{argument}]")));
 }

@@ -177,7 +177,16 @@ impl Simd for Avx2 {
             let ((q0, q1), (q2, q3)) = (quads(ef0, gh0), quads(ef1, gh1));
             let low = |x, y| _mm256_permute2f128_ps::<0x20>(x, y);
             let high = |x, y| _mm256_permute2f128_ps::<0x31>(x, y);
-            [low(p0, q0), low(p1, q1), low(p2, q2), low(p3, q3), high(p0, q0), high(p1, q1), high(p2, q2), high(p3, q3)]
+            [
+                low(p0, q0),
+                low(p1, q1),
+                low(p2, q2),
+                low(p3, q3),
+                high(p0, q0),
+                high(p1, q1),
+                high(p2, q2),
+                high(p3, q3),
+            ]
         }
     }
 

@@ -90,6 +90,8 @@ impl Simd for Neon {
         select(mask: U32x8, yes: F32x8, no: F32x8) -> F32x8 = vbslq_f32(mask, yes, no);
         select_u(mask: U32x8, yes: U32x8, no: U32x8) -> U32x8 = vbslq_u32(mask, yes, no);
         add_u(a: U32x8, b: U32x8) -> U32x8 = vaddq_u32(a, b);
+        to_bits(a: F32x8) -> U32x8 = vreinterpretq_u32_f32(a);
+        with_bits(a: U32x8) -> F32x8 = vreinterpretq_f32_u32(a);
     }
 
     #[inline(always)]
@@ -108,6 +110,12 @@ impl Simd for Neon {
     fn splat_u(self, x: u32) -> U32x8 {
         // SAFETY: the token proves that the processor has the instruction.
         unsafe { U32x8(vdupq_n_u32(x), vdupq_n_u32(x)) }
+    }
+
+    #[inline(always)]
+    fn shift_left<const N: i32>(self, a: U32x8) -> U32x8 {
+        // SAFETY: the token proves that the processor has the instruction.
+        unsafe { U32x8(vshlq_n_u32::<N>(a.0), vshlq_n_u32::<N>(a.1)) }
     }
 
     #[inline(always)]
@@ -167,11 +175,7 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn pack(self, bits: u8, x: F32x8) -> F32x8 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe {
-            let x = self.pack_u(bits, U32x8(vreinterpretq_u32_f32(x.0), vreinterpretq_u32_f32(x.1)));
-            F32x8(vreinterpretq_f32_u32(x.0), vreinterpretq_f32_u32(x.1))
-        }
+        self.with_bits(self.pack_u(bits, self.to_bits(x)))
     }
 
     #[inline(always)]
