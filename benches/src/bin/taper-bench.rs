@@ -173,7 +173,7 @@ fn images(graph: &Graph, options: &Options) -> Outcome<Dataset> {
             }
         }
     }
-    let images = Images::new([channels, height, width], pixels)?;
+    let images = Images::new(count, channels, height, width, pixels)?;
     Ok(Dataset::digits(images, labels[..count].to_vec())?)
 }
 

@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 mod activation;
+mod aligned;
 pub mod blocked;
 mod conv;
 mod dropout;
@@ -38,6 +39,7 @@ mod simd;
 mod softmax;
 
 pub use activation::{activate, activate_backward, activate_backward_part, activate_part};
+pub use aligned::Aligned;
 pub use conv::{ConvGradients, conv2d, conv2d_backward};
 pub use dropout::{DropoutKey, dropout};
 pub use error::KernelError;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use taper_kernels::Aligned;
 use taper_kernels::blocked::Blocked;
 
 /// Where a value of the graph is kept.
@@ -38,9 +39,9 @@ pub(crate) struct Chunk {
     pub(crate) first: usize,
     pub(crate) images: usize,
     /// By buffer.
-    pub(crate) values: Vec<Vec<f32>>,
+    pub(crate) values: Vec<Aligned>,
     /// By buffer.
-    pub(crate) gradients: Vec<Vec<f32>>,
+    pub(crate) gradients: Vec<Aligned>,
     /// By step.
     pub(crate) saved: Vec<Vec<u8>>,
     /// By step.
@@ -56,7 +57,7 @@ pub(crate) struct Chunk {
 /// nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Sums {
-    parts: [Vec<f32>; 3],
+    parts: [Aligned; 3],
     used: [bool; 3],
 }
 
@@ -70,8 +71,8 @@ impl Sums {
     pub(crate) fn part(&mut self, part: usize, len: usize) -> &mut [f32] {
         let sum = &mut self.parts[part];
         if !std::mem::replace(&mut self.used[part], true) {
-            sum.clear();
-            sum.resize(len, 0.0);
+            sum.fill(0.0);
+            sum.grow(len);
         }
         sum
     }

@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use taper_kernels::Aligned;
+
 use super::chunk::{Chunk, Sums};
 use super::step::Scratch;
 use super::{Plan, Purpose};
@@ -34,21 +36,22 @@ impl Plan {
     /// and nothing is ever written to them.
     fn make_room(&self, chunk: &mut Chunk, images: usize) {
         chunk.images = images;
-        chunk.values.resize_with(self.buffers.len(), Vec::new);
-        chunk.gradients.resize_with(self.buffers.len(), Vec::new);
+        chunk.values.resize_with(self.buffers.len(), Aligned::default);
+        chunk.gradients.resize_with(self.buffers.len(), Aligned::default);
         chunk.saved.resize_with(self.steps.len(), Vec::new);
         chunk.sums.resize_with(self.steps.len(), Sums::default);
         chunk.observed.resize_with(self.steps.len(), Vec::new);
         for (id, buffer) in self.buffers.iter().enumerate() {
             let held = if buffer.transient { images.min(self.transient_images) } else { images };
-            grow(&mut chunk.values[id], held * buffer.layout.image());
+            chunk.values[id].grow(held * buffer.layout.image());
             if buffer.gradient && self.purpose == Purpose::Training {
-                grow(&mut chunk.gradients[id], images * buffer.gradient_len());
+                chunk.gradients[id].grow(images * buffer.gradient_len());
             }
         }
         for (saved, node) in chunk.saved.iter_mut().zip(&self.steps) {
             if self.purpose == Purpose::Training {
-                grow(saved, images * node.step.saved_len());
+                let len = images * node.step.saved_len();
+                saved.resize(len.max(saved.len()), 0);
             }
         }
         chunk.sums.iter_mut().for_each(Sums::clear);
@@ -70,12 +73,6 @@ impl Plan {
 
     pub(super) fn return_chunk(&self, chunk: Chunk) {
         push(&self.idle, chunk);
-    }
-}
-
-fn grow<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) {
-    if buffer.len() < len {
-        buffer.resize(len, T::default());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use taper_kernels::{DropoutKey, KernelError, Loss, cross_entropy_rows};
+use taper_kernels::{Aligned, DropoutKey, KernelError, Loss, cross_entropy_rows};
 
 use super::chunk::{Chunk, Sums};
 use super::step::{Call, Contributions, Forward, Inputs, Outcome, Rule, Scratch, room};
@@ -197,7 +197,7 @@ impl Plan {
             let own = self.gradient_range(input, images);
             let mut further = match contribution {
                 Some(Contribution::Further) => std::mem::take(&mut scratch.further),
-                _ => Vec::new(),
+                _ => Aligned::default(),
             };
             let target = match contribution {
                 Some(Contribution::First) => Some(&mut dx[own.clone()]),
@@ -212,7 +212,7 @@ impl Plan {
             };
             outcome = outcome.and_then(|()| self.call_backward(step, place, images, call, chunk, target, &mut sums));
             if contribution == Some(Contribution::Further) {
-                dx[own].iter_mut().zip(&further).for_each(|(sum, part)| *sum += part);
+                dx[own].iter_mut().zip(&*further).for_each(|(sum, part)| *sum += part);
                 scratch.further = further;
             }
             chunk.gradients[input] = dx;

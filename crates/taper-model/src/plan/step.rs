@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use taper_kernels::{DropoutKey, KernelError, Optimizer};
+use taper_kernels::{Aligned, DropoutKey, KernelError, Optimizer};
 
 use super::chunk::{Buffer, Chunk, Sums};
 
@@ -122,23 +122,21 @@ pub(crate) struct Call<'a> {
 /// Memory that a thread works in, kept from call to call.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    pub(crate) work: Vec<f32>,
-    pub(crate) gradient: Vec<f32>,
-    pub(crate) further: Vec<f32>,
+    pub(crate) work: Aligned,
+    pub(crate) gradient: Aligned,
+    pub(crate) further: Aligned,
 }
 
 /// The first `len` elements of a buffer that grows when needed; what they hold is anything.
-pub(crate) fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
-    }
+pub(crate) fn room(buffer: &mut Aligned, len: usize) -> &mut [f32] {
+    buffer.grow(len);
     &mut buffer[..len]
 }
 
 /// The inputs of a step for the images of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Inputs<'a> {
-    pub(crate) values: &'a [Vec<f32>],
+    pub(crate) values: &'a [Aligned],
     pub(crate) buffers: &'a [Buffer],
     pub(crate) ids: &'a [usize],
     pub(crate) images: &'a Range<usize>,

@@ -228,8 +228,7 @@ impl Step for ConvStep {
         sums: &mut Sums,
     ) -> Outcome {
         if let Some(sparse) = &self.sparse {
-            let winograd = matches!(self.kernel, ConvKernel::Winograd(_));
-            if sparse.pays(sparse.count(call.images, forward.saved)?, call.images, winograd) {
+            if sparse.pays(sparse.count(call.images, forward.saved)?, call.images) {
                 return self.sparse_backward(sparse, call.images, forward, dy, dx, sums);
             }
         }
@@ -250,7 +249,7 @@ impl Step for ConvStep {
 
     fn parameters(&self) -> Result<Vec<Vec<f32>>, KernelError> {
         let bias = self.bias.iter().map(|bias| bias.values[..self.kernel.output().channels].to_vec());
-        Ok(std::iter::once(self.weight.values.clone()).chain(bias).collect())
+        Ok(std::iter::once(self.weight.values.to_vec()).chain(bias).collect())
     }
 
     fn set_parameters(&mut self, parameters: &[&[f32]]) -> Outcome {

@@ -2,7 +2,7 @@
 
 use taper_graph::Activation;
 use taper_kernels::blocked::{Blocked, Elementwise, Values, ValuesMut, dropout};
-use taper_kernels::{DropoutKey, Isa, activate, activate_backward};
+use taper_kernels::{DropoutKey, Isa, activate_backward_part, activate_part};
 
 use crate::plan::chunk::Sums;
 use crate::plan::draft::Drop;
@@ -87,9 +87,13 @@ impl Step for MapStep {
         let y = ValuesMut::new(y, self.output.halo);
         match self.function {
             Function::Activation(Activation::Relu) => self.map.relu(call.images, x, y),
-            Function::Activation(function) => self.map.map(call.images, x, y, |x, y| {
-                let _ = activate(function, x, y);
-            }),
+            Function::Activation(function) => {
+                let mut outcome = Ok(());
+                self.map.map(call.images, x, y, |x, y| {
+                    outcome = outcome.clone().and(activate_part(self.isa, function, x, y));
+                })?;
+                outcome
+            }
             Function::Softmax => self.map.softmax(call.images, x, y),
             Function::Dropout(_) | Function::Flatten => Ok(()),
         }
@@ -115,9 +119,11 @@ impl Step for MapStep {
                 self.map.relu_backward(call.images, y, dy.into(), dx.into())
             }
             Function::Activation(function) => {
+                let mut outcome = Ok(());
                 self.map.map2(call.images, x, dy.into(), dx.into(), |x, dy, dx| {
-                    let _ = activate_backward(function, x, dy, dx);
-                })
+                    outcome = outcome.clone().and(activate_backward_part(self.isa, function, x, dy, dx));
+                })?;
+                outcome
             }
             Function::Softmax => self.map.softmax_backward(call.images, y, dy.into(), dx.into()),
             Function::Dropout(drop) => self.dropout(call, drop, dy.into(), (dx, 0)),

@@ -36,7 +36,7 @@ macro_rules! each {
 impl ConvKernel {
     /// The fastest that can do `conv` on `input`.
     pub(crate) fn new(conv: &Conv2d, input: Blocked, isa: Isa) -> Result<Self, ModelError> {
-        if input.channels >= 8
+        if WinogradConv::worthwhile(conv, input)
             && let Some(kernel) = WinogradConv::new(conv, input, isa)
         {
             return Ok(Self::Winograd(kernel));

@@ -95,7 +95,7 @@ impl Step for LinearStep {
     fn parameters(&self) -> Result<Vec<Vec<f32>>, KernelError> {
         let mut weight = vec![0.0; self.plain_len];
         self.kernel.unpack(&self.weight.values, &mut weight)?;
-        let bias = self.bias.iter().map(|bias| bias.values.clone());
+        let bias = self.bias.iter().map(|bias| bias.values.to_vec());
         Ok(std::iter::once(weight).chain(bias).collect())
     }
 

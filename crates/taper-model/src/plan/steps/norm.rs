@@ -121,7 +121,7 @@ impl Step for NormStep {
     fn parameters(&self) -> Result<Vec<Vec<f32>>, KernelError> {
         let narrow = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
         let BatchStatistics { mean, variance } = &self.running;
-        Ok(vec![self.weight.values.clone(), self.bias.values.clone(), narrow(mean), narrow(variance)])
+        Ok(vec![self.weight.values.to_vec(), self.bias.values.to_vec(), narrow(mean), narrow(variance)])
     }
 
     fn set_parameters(&mut self, parameters: &[&[f32]]) -> Outcome {

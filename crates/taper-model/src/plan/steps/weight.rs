@@ -4,27 +4,29 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
-use taper_kernels::{KernelError, Moments};
+use taper_kernels::{Aligned, KernelError};
 
-use crate::plan::step::{Outcome, Rule};
+use crate::plan::step::{Outcome, Rule, room};
+
+/// Elements of a parameter that one task moves.
+const PART: usize = 1 << 14;
 
 /// A parameter in the order its step works in.
 #[derive(Debug, Default)]
 pub(crate) struct Weight {
-    pub(crate) values: Vec<f32>,
-    moments: Moments,
+    pub(crate) values: Aligned,
+    moments: [Aligned; 2],
+    steps: u64,
 }
 
 impl Weight {
     pub(crate) fn zeros(len: usize) -> Self {
-        Self { values: vec![0.0; len], moments: Moments::default() }
+        Self { values: Aligned::zeros(len), ..Self::default() }
     }
 
     /// Takes over values of the same number.
     pub(crate) fn set(&mut self, what: &'static str, values: &[f32]) -> Outcome {
-        if values.len() != self.values.len() {
-            return Err(KernelError::Length { what, expected: self.values.len(), found: values.len() });
-        }
+        check_len(what, values.len(), self.values.len())?;
         self.values.copy_from_slice(values);
         Ok(())
     }
@@ -37,25 +39,28 @@ impl Weight {
         rule: Rule,
         gradient: impl Fn(usize, &mut [f32]) -> Outcome + Sync,
     ) -> Outcome {
-        let Moments { step, first, second } = &mut self.moments;
-        let kept = rule.optimizer.keeps();
-        for (moment, kept) in [&mut *first, &mut *second].into_iter().zip(kept) {
-            moment.resize(if kept { self.values.len() } else { 0 }, 0.0);
+        let [first, second] = &mut self.moments;
+        for (moment, kept) in [&mut *first, &mut *second].into_iter().zip(rule.optimizer.keeps()) {
+            moment.grow(if kept { self.values.len() } else { 0 });
         }
-        *step += 1;
-        let step = *step;
+        self.steps += 1;
+        let step = self.steps;
         let (len, count) = (len.max(1), self.values.len().div_ceil(len.max(1)));
         let moments = pieces(first, len, count).into_par_iter().zip(pieces(second, len, count));
-        self.values.par_chunks_mut(len).zip(moments).enumerate().try_for_each_init(Vec::new, |room, (part, (values, (first, second)))| {
-            room.resize(values.len(), 0.0);
-            gradient(part * len, room)?;
-            rule.optimizer.step_part(values, room, [first, second], step, rule.learning_rate)
+        self.values.par_chunks_mut(len).zip(moments).enumerate().try_for_each_init(Aligned::default, |gradients, (part, (values, (first, second)))| {
+            let own = room(gradients, values.len());
+            gradient(part * len, own)?;
+            rule.optimizer.step_part(values, own, [first, second], step, rule.learning_rate)
         })
     }
 
     /// One optimiser step.
     pub(crate) fn step(&mut self, gradient: &[f32], rule: Rule) -> Outcome {
-        rule.optimizer.step(&mut self.values, gradient, &mut self.moments, rule.learning_rate)
+        check_len("gradient", gradient.len(), self.values.len())?;
+        self.step_in_parts(PART, rule, |start, part| {
+            part.copy_from_slice(&gradient[start..start + part.len()]);
+            Ok(())
+        })
     }
 }
 
@@ -63,7 +68,7 @@ impl Weight {
 /// they are asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Packed {
-    current: OnceLock<Vec<f32>>,
+    current: OnceLock<Aligned>,
     asked_for: AtomicBool,
 }
 
@@ -77,7 +82,7 @@ impl Packed {
         self.asked_for.store(true, Ordering::Relaxed);
         let mut outcome = Ok(());
         let packed = self.current.get_or_init(|| {
-            let mut packed = vec![0.0; len];
+            let mut packed = Aligned::zeros(len);
             outcome = pack(&mut packed);
             packed
         });
@@ -102,4 +107,8 @@ fn pieces(moment: &mut [f32], len: usize, count: usize) -> Vec<&mut [f32]> {
     let mut pieces: Vec<&mut [f32]> = moment.chunks_mut(len).collect();
     pieces.resize_with(count, Default::default);
     pieces
+}
+
+fn check_len(what: &'static str, found: usize, expected: usize) -> Outcome {
+    if found == expected { Ok(()) } else { Err(KernelError::Length { what, expected, found }) }
 }
