@@ -83,8 +83,7 @@ fn run(options: &Options) -> Outcome<String> {
     pool.install(|| {
         let model = Model::new(graph, SEED)?;
         if options.training {
-            let settings =
-                TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: SEED };
+            let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: SEED };
             let mut trainer = Trainer::new(model, settings)?;
             time(options, || {
                 feed.advance();

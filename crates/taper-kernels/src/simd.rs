@@ -262,7 +262,11 @@ mod tests {
             assert_eq!(words, numbers.map(|x| x + 5));
             assert_eq!(s.bits(s.eq_u(x, s.splat_u(3))), 0b1000_0001);
             assert_eq!(s.bits(s.lt_u(x, s.splat_u(7))), 0b1100_1001);
-            s.store_u(s.to_bits(s.add(s.with_bits(s.splat_u(1.5f32.to_bits())), s.splat(2.0))), &mut words, 0);
+            s.store_u(
+                s.to_bits(s.add(s.with_bits(s.splat_u(1.5f32.to_bits())), s.splat(2.0))),
+                &mut words,
+                0,
+            );
             assert_eq!(words, [3.5f32.to_bits(); 8]);
             s.store_u(s.select_u(s.eq_u(x, s.splat_u(3)), s.splat_u(1), x), &mut words, 0);
             assert_eq!(words, numbers.map(|x| if x == 3 { 1 } else { x }));

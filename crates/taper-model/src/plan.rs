@@ -4,10 +4,12 @@ mod build;
 mod chunk;
 mod draft;
 mod explain;
+mod infer;
 mod memory;
 mod run;
 mod step;
 mod steps;
+mod update;
 
 use std::ops::Range;
 use std::sync::Mutex;

@@ -156,8 +156,7 @@ impl Plan {
             for (input, contribution) in node.inputs.iter().zip(&mut node.gradients) {
                 if self.buffers[*input].gradient {
                     let again = std::mem::replace(&mut begun[*input], true);
-                    *contribution =
-                        Some(if again { Contribution::Further } else { Contribution::First });
+                    *contribution = Some(if again { Contribution::Further } else { Contribution::First });
                 }
             }
         }

@@ -47,10 +47,17 @@ pub(crate) struct Drop {
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// Convolution, and what is done to its output before it is stored.
-    Conv { conv: Conv2d, following: Following },
+    Conv {
+        conv: Conv2d,
+        following: Following,
+    },
     Linear,
     /// Batch norm, the sum with a second input, ReLU.
-    Norm { norm: BatchNorm2d, residual: bool, relu: bool },
+    Norm {
+        norm: BatchNorm2d,
+        residual: bool,
+        relu: bool,
+    },
     Activation(Activation),
     Dropout(Drop),
     MaxPool(MaxPool2d),
@@ -59,7 +66,9 @@ pub(crate) enum Kind {
     Softmax,
     /// To the order of PyTorch's features.
     Flatten,
-    Add { relu: bool },
+    Add {
+        relu: bool,
+    },
     Concat,
 }
 
@@ -208,7 +217,9 @@ impl<'a> Drafter<'a> {
             // Within the chain a node reads the one before it; what else it reads comes from outside.
             let before = place.checked_sub(1).map(|before| nodes[before] + 1);
             let outside = self.graph.nodes()[node].inputs.iter().map(|value| value.index());
-            inputs.extend(outside.filter(|&value| Some(value) != before).filter_map(|value| self.buffer[value]));
+            inputs.extend(
+                outside.filter(|&value| Some(value) != before).filter_map(|value| self.buffer[value]),
+            );
         }
         let output = self.layouts.len();
         let end = nodes[nodes.len() - 1];

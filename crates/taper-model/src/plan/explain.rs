@@ -42,7 +42,8 @@ impl Explanation<'_> {
         let rows = plan.steps.iter().map(|node| {
             let buffer = &plan.buffers[node.output];
             let layout = buffer.layout;
-            let gradient = if buffer.gradient && plan.purpose == Purpose::Training { buffer.gradient_len() } else { 0 };
+            let gradient =
+                if buffer.gradient && plan.purpose == Purpose::Training { buffer.gradient_len() } else { 0 };
             Row {
                 names: node.names.join(" "),
                 what: node.step.describe(),
@@ -68,8 +69,11 @@ impl fmt::Display for Explanation<'_> {
         };
         writeln!(f, "{} for {purpose} on {}: {} steps", plan.name, plan.isa.name(), rows.len())?;
         let width = |text: fn(&Row) -> usize| rows.iter().map(text).max().unwrap_or(0);
-        let (names, what, output) =
-            (width(|r| r.names.chars().count()), width(|r| r.what.chars().count()), width(|r| r.output.chars().count()));
+        let (names, what, output) = (
+            width(|r| r.names.chars().count()),
+            width(|r| r.what.chars().count()),
+            width(|r| r.output.chars().count()),
+        );
         writeln!(
             f,
             "{:names$}  {:what$}  {:output$}  {:>11}  {:>11}  {:>12}",

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use taper_kernels::{Aligned, DropoutKey, KernelError, Loss, cross_entropy_rows};
 
 use super::chunk::{Chunk, Sums};
-use super::step::{Call, Contributions, Forward, Inputs, Outcome, Rule, Scratch, room};
+use super::step::{Call, Forward, Inputs, Outcome, Scratch, room};
 use super::{Contribution, Phase, Plan};
 use crate::error::ModelError;
 
@@ -210,7 +210,8 @@ impl Plan {
                 dropout: Some(dropout),
                 scratch: &mut *scratch,
             };
-            outcome = outcome.and_then(|()| self.call_backward(step, place, images, call, chunk, target, &mut sums));
+            outcome = outcome
+                .and_then(|()| self.call_backward(step, place, images, call, chunk, target, &mut sums));
             if contribution == Some(Contribution::Further) {
                 dx[own].iter_mut().zip(&*further).for_each(|(sum, part)| *sum += part);
                 scratch.further = further;
@@ -287,68 +288,7 @@ impl Plan {
             chunks.iter().map(|chunk| (chunk.images, &chunk.observed[step][..])).collect();
         if backward { barrier.agree_backward(&seen) } else { barrier.agree(&seen) }
     }
-
-    /// Moves all parameters against the gradients of the last [`Plan::train`].
-    pub(crate) fn update(&mut self, rule: Rule) -> Result<(), ModelError> {
-        let (chunks, buffers) = (&self.chunks, &self.buffers);
-        self.steps.par_iter_mut().enumerate().try_for_each(|(step, node)| {
-            if let Some(barrier) = node.step.barrier_mut() {
-                barrier.move_statistics();
-            }
-            let (x, y) = (node.inputs[0], node.output);
-            node.step.update(Contributions { chunks, step, x, y, buffers }, rule)
-        })?;
-        Ok(())
-    }
-
-    /// The gradients of the last [`Plan::train`], in PyTorch's layouts, each with its place among the graph's parameters.
-    pub(crate) fn gradients(&self) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
-        let mut all = Vec::new();
-        for (step, node) in self.steps.iter().enumerate() {
-            let (x, y) = (node.inputs[0], node.output);
-            let batch = Contributions { chunks: &self.chunks, step, x, y, buffers: &self.buffers };
-            all.extend(node.parameters.clone().zip(node.step.gradients(batch)?));
-        }
-        Ok(all)
-    }
-
-    /// Logits `[N, classes]` of images `[N, C, H, W]`.
-    pub(crate) fn infer(&self, images: &[f32], logits: &mut [f32]) -> Result<(), ModelError> {
-        let (len, classes) = (self.input_len(), self.classes());
-        let count = images.len() / len;
-        // What an image gives does not depend on those beside it, so this may depend on the number of threads.
-        let share = count.div_ceil(rayon::current_num_threads()).clamp(1, INFERENCE_IMAGES);
-        let shares = logits.par_chunks_mut(share * classes).zip(images.par_chunks(share * len));
-        shares.with_max_len(1).try_for_each(|(logits, images)| {
-            let mut scratch = self.borrow_scratch();
-            let mut chunk = self.borrow_chunk(images.len() / len);
-            let outcome = self.infer_chunk(images, &mut chunk, &mut scratch, logits);
-            self.return_chunk(chunk);
-            self.return_scratch(scratch);
-            outcome
-        })?;
-        Ok(())
-    }
-
-    fn infer_chunk(
-        &self,
-        images: &[f32],
-        chunk: &mut Chunk,
-        scratch: &mut Scratch,
-        logits: &mut [f32],
-    ) -> Outcome {
-        let own = chunk.images * self.buffers[0].layout.image();
-        self.buffers[0].layout.pack(images, &mut chunk.values[0][..own])?;
-        for phase in &self.phases {
-            self.forward(phase, None, chunk, scratch)?;
-        }
-        let layout = self.buffers[self.output()].layout;
-        layout.unpack(&chunk.values[self.output()][..chunk.images * layout.image()], logits)
-    }
 }
-
-/// Images that inference works on at a time on one thread: enough to read the weights of large layers rarely.
-const INFERENCE_IMAGES: usize = 50;
 
 /// The images of a chunk, `size` at a time.
 fn groups(images: usize, size: usize) -> impl Iterator<Item = Range<usize>> {

@@ -44,7 +44,8 @@ impl ConvStep {
     ) -> Result<Self, ModelError> {
         let kernel = ConvKernel::new(conv, input, isa)?;
         let Following { relu, pool, dropout } = &following;
-        let epilogue = Epilogue::new(kernel.output(), *relu, pool.as_ref(), dropout.map(|d| d.p), output.halo, isa)?;
+        let epilogue =
+            Epilogue::new(kernel.output(), *relu, pool.as_ref(), dropout.map(|d| d.p), output.halo, isa)?;
         let sparse = match pool {
             Some(_) => SparseConv::new(conv, input, &epilogue, isa),
             None => None,
@@ -54,7 +55,18 @@ impl ConvStep {
         // A register holds eight channels; those beyond the last add nothing.
         let bias = conv.bias.then(|| Weight::zeros(conv.out_channels.next_multiple_of(8)));
         let images = images_at_a_time(&kernel, input, weight.values.len());
-        Ok(Self { kernel, epilogue, sparse, following, input, weight, bias, packed: Default::default(), lists: Mutex::default(), images })
+        Ok(Self {
+            kernel,
+            epilogue,
+            sparse,
+            following,
+            input,
+            weight,
+            bias,
+            packed: Default::default(),
+            lists: Mutex::default(),
+            images,
+        })
     }
 
     /// The layout of the gradient of the convolution's own output.
@@ -110,8 +122,7 @@ impl ConvStep {
     ) -> Outcome {
         let (images, x, layout) = (call.images, forward.x.get(0), self.dz());
         let dz = room(&mut call.scratch.gradient, images * layout.image());
-        let [sum, bias] =
-            sums.two_parts([DENSE, BIAS], [self.kernel.weight_sum_len(), layout.blocks() * 8]);
+        let [sum, bias] = sums.two_parts([DENSE, BIAS], [self.kernel.weight_sum_len(), layout.blocks() * 8]);
         self.epilogue.backward_dense(forward.saved, dy, dz, layout.halo, images, bias)?;
         let work = room(&mut call.scratch.work, self.kernel.scratch_len(images));
         self.kernel.backward_weight(images, x, dz, work, sum)?;
@@ -165,7 +176,8 @@ fn images_at_a_time(kernel: &ConvKernel, input: Blocked, weights: usize) -> usiz
     let output = kernel.output();
     let held = CACHE / (input.image() + output.image()).max(1);
     // Winograd's tiles have 16 pixels, and six tiles fill the registers of a product.
-    let busy = 96usize.div_ceil(output.pixels().max(1)).max(weights / (CACHE * 4) * 32 / output.pixels().max(1));
+    let busy =
+        96usize.div_ceil(output.pixels().max(1)).max(weights / (CACHE * 4) * 32 / output.pixels().max(1));
     held.clamp(1, 5).max(busy)
 }
 

@@ -1,8 +1,8 @@
 //! Which kernel a convolution runs on.
 
 use taper_graph::Conv2d;
-use taper_kernels::blocked::{Blocked, DirectConv, WinogradConv};
 use taper_kernels::Isa;
+use taper_kernels::blocked::{Blocked, DirectConv, WinogradConv};
 
 use super::plain::PlainConv;
 use crate::error::ModelError;

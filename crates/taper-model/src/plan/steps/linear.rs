@@ -23,13 +23,7 @@ pub(crate) struct LinearStep {
 }
 
 impl LinearStep {
-    pub(crate) fn new(
-        input: Blocked,
-        out_features: usize,
-        bias: bool,
-        zero_is_dead: bool,
-        isa: Isa,
-    ) -> Self {
+    pub(crate) fn new(input: Blocked, out_features: usize, bias: bool, zero_is_dead: bool, isa: Isa) -> Self {
         let kernel = BlockedLinear::of_image(input, out_features, isa);
         let in_features = input.channels * input.pixels();
         Self {

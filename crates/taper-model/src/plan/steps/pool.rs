@@ -1,8 +1,8 @@
 //! Pooling that is not fused with a convolution.
 
 use taper_graph::{AvgPool2d, MaxPool2d, ShapeError};
-use taper_kernels::blocked::{Blocked, BlockedAvgPool, BlockedMaxPool, Values, ValuesMut};
 use taper_kernels::Isa;
+use taper_kernels::blocked::{Blocked, BlockedAvgPool, BlockedMaxPool, Values, ValuesMut};
 
 use crate::plan::chunk::Sums;
 use crate::plan::step::{Call, Forward, Inputs, Outcome, Step};

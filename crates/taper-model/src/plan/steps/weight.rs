@@ -47,11 +47,14 @@ impl Weight {
         let step = self.steps;
         let (len, count) = (len.max(1), self.values.len().div_ceil(len.max(1)));
         let moments = pieces(first, len, count).into_par_iter().zip(pieces(second, len, count));
-        self.values.par_chunks_mut(len).zip(moments).enumerate().try_for_each_init(Aligned::default, |gradients, (part, (values, (first, second)))| {
-            let own = room(gradients, values.len());
-            gradient(part * len, own)?;
-            rule.optimizer.step_part(values, own, [first, second], step, rule.learning_rate)
-        })
+        self.values.par_chunks_mut(len).zip(moments).enumerate().try_for_each_init(
+            Aligned::default,
+            |gradients, (part, (values, (first, second)))| {
+                let own = room(gradients, values.len());
+                gradient(part * len, own)?;
+                rule.optimizer.step_part(values, own, [first, second], step, rule.learning_rate)
+            },
+        )
     }
 
     /// One optimiser step.
