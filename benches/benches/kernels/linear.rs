@@ -5,7 +5,7 @@ use taper_benches::{BATCH, uniform};
 use taper_kernels::blocked::{Blocked, BlockedLinear};
 use taper_kernels::{Aligned, Isa};
 
-use crate::support::{Bench, Group, aligned, images_of, operations, signed};
+use crate::support::{Bench, Group, images_of, operations, signed};
 
 const INPUTS: usize = 2048;
 const OUTPUTS: usize = 625;
@@ -35,7 +35,7 @@ fn passes(group: &mut Group<'_>, layer: &BlockedLinear, x: &[f32], products: usi
     layer.pack(&signed(2, INPUTS * OUTPUTS), &mut weight).unwrap();
     let bias = signed(4, OUTPUTS);
     let x = &x[..CHUNK * layer.in_stride()];
-    let dy = gradient(layer, CHUNK);
+    let dy = gradient(CHUNK);
     let mut scratch = Aligned::zeros(layer.scratch_len(CHUNK));
     let mut y = Aligned::zeros(dy.len());
     let mut dx = Aligned::zeros(x.len());
@@ -51,7 +51,7 @@ fn passes(group: &mut Group<'_>, layer: &BlockedLinear, x: &[f32], products: usi
 
 /// Of the whole batch, a block of rows after the other.
 fn weight_gradient(group: &mut Group<'_>, layer: &BlockedLinear, x: &[f32], products: usize) {
-    let dy = gradient(layer, BATCH);
+    let dy = gradient(BATCH);
     let x: Vec<&[f32]> = x.chunks_exact(CHUNK * layer.in_stride()).collect();
     let dy: Vec<&[f32]> = dy.chunks_exact(CHUNK * layer.out_stride()).collect();
     let rows = layer.rows_per_task(BATCH);
@@ -67,6 +67,6 @@ fn weight_gradient(group: &mut Group<'_>, layer: &BlockedLinear, x: &[f32], prod
 }
 
 /// A gradient of the output.
-fn gradient(layer: &BlockedLinear, images: usize) -> Aligned {
+fn gradient(images: usize) -> Aligned {
     images_of(Blocked::new([OUTPUTS, 1, 1], 0), &signed(5, images * OUTPUTS))
 }
