@@ -35,6 +35,8 @@ pub struct Plan {
     name: String,
     isa: Isa,
     buffers: Vec<Buffer>,
+    /// The buffer of the network's output.
+    output: usize,
     steps: Vec<Node>,
     /// The steps between two barriers, cut into runs of steps that want the same number of images at a time.
     phases: Vec<Phase>,
@@ -118,14 +120,9 @@ impl Plan {
         layout.channels * layout.pixels()
     }
 
-    /// The buffer of the output.
-    fn output(&self) -> usize {
-        self.steps.last().map_or(0, |node| node.output)
-    }
-
     /// Classes, or whatever the output's features are.
     pub(crate) fn classes(&self) -> usize {
-        self.buffers[self.output()].layout.channels
+        self.buffers[self.output].layout.channels
     }
 
     /// Takes over all parameters, in PyTorch's layouts and the graph's order.

@@ -40,6 +40,7 @@ pub(super) fn build(graph: &Graph, purpose: Purpose, isa: Isa) -> Result<Plan, M
         name: graph.name().to_owned(),
         isa,
         phases: phases(&steps),
+        output: drafts.output,
         buffers: drafts.buffers,
         steps,
         purpose,
@@ -164,7 +165,7 @@ impl Plan {
 
     /// Values that no run but the one that writes them reads.
     fn find_transients(&mut self) {
-        let output = self.output();
+        let output = self.output;
         let runs: Vec<Run> = self.phases.iter().flat_map(|phase| phase.runs.iter().cloned()).collect();
         for run in runs {
             for step in run.steps.clone() {

@@ -77,6 +77,8 @@ pub(crate) enum Kind {
 pub(crate) struct Drafts {
     pub(crate) steps: Vec<Draft>,
     pub(crate) buffers: Vec<Buffer>,
+    /// The buffer of the graph's output.
+    pub(crate) output: usize,
 }
 
 /// Cuts `graph` into steps.
@@ -87,9 +89,10 @@ pub(crate) fn draft(graph: &Graph, purpose: Purpose) -> Drafts {
             drafter.node(node);
         }
     }
-    let Drafter { steps, layouts, .. } = drafter;
+    let Drafter { steps, layouts, buffer, .. } = drafter;
+    let output = buffer[graph.output().index()].unwrap_or_default();
     let buffers = layouts.into_iter().map(|layout| Buffer { layout, transient: false, gradient: false });
-    let mut drafts = Drafts { steps, buffers: buffers.collect() };
+    let mut drafts = Drafts { steps, buffers: buffers.collect(), output };
     drafts.find_halos();
     drafts.find_gradients();
     drafts

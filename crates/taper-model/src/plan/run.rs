@@ -139,7 +139,7 @@ impl Plan {
     }
 
     fn loss(&self, batch: &Batch<'_>, chunk: &mut Chunk) -> Outcome {
-        let (output, images) = (self.output(), chunk.images);
+        let (output, images) = (self.output, chunk.images);
         let layout = self.buffers[output].layout;
         let len = images * layout.image();
         let (loss, correct) = cross_entropy_rows(

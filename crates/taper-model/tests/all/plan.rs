@@ -39,6 +39,7 @@ fn straight() -> Graph {
         Op::Relu,
         Op::dropout(0.3),
         Op::Linear(Linear::new(5)),
+        Op::dropout(0.1),
     ];
     Graph::sequential("straight", &[3, 19, 17], ops).unwrap()
 }
