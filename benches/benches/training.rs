@@ -5,62 +5,47 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{AdamW, Conv2d, Conv2dConfig, Dropout, Linear, Module, Optimizer as _, ParamsAdamW};
-use candle_nn::{VarBuilder, VarMap};
+use candle_nn::{AdamW, Optimizer as _, ParamsAdamW, VarBuilder, VarMap};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use taper_benches::{BATCH, IMAGE, labels, uniform};
 use taper_graph::Preset;
 use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
 
+use measure::{Counted, IMAGES};
+use stock::Stock;
+
+#[path = "common/measure.rs"]
+mod measure;
+#[path = "common/stock.rs"]
+mod stock;
+
 const LEARNING_RATE: f64 = 1e-3;
 
-/// The reference CNN as a candle user would write it.
-struct Stock {
-    convolutions: [Conv2d; 3],
-    fc1: Linear,
-    fc2: Linear,
-    dropout: Dropout,
+/// Stock candle's network and optimiser.
+struct StockTrainer {
+    network: Stock,
     optimizer: AdamW,
 }
 
-impl Stock {
+impl StockTrainer {
     fn new() -> Result<Self> {
         let variables = VarMap::new();
-        let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
-        let padded = Conv2dConfig { padding: 1, ..Conv2dConfig::default() };
-        let conv = |from, to, name| candle_nn::conv2d(from, to, 3, padded, vb.pp(name));
-        let convolutions = [conv(1, 32, "layer1.0")?, conv(32, 64, "layer2.0")?, conv(64, 128, "layer3.0")?];
-        let fc1 = candle_nn::linear(2048, 625, vb.pp("fc1"))?;
-        let fc2 = candle_nn::linear(625, 10, vb.pp("fc2"))?;
+        let network = Stock::new(&VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu))?;
         let settings = ParamsAdamW { lr: LEARNING_RATE, weight_decay: 0.0, ..ParamsAdamW::default() };
         let optimizer = AdamW::new(variables.all_vars(), settings)?;
-        Ok(Self { convolutions, fc1, fc2, dropout: Dropout::new(0.3), optimizer })
-    }
-
-    fn forward(&self, images: &Tensor) -> Result<Tensor> {
-        let mut x = images.clone();
-        for (layer, conv) in self.convolutions.iter().enumerate() {
-            x = conv.forward(&x)?.relu()?;
-            if layer == 2 {
-                // candle's max-pool cannot pad; after a ReLU, zeros do.
-                x = x.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
-            }
-            x = self.dropout.forward(&x.max_pool2d(2)?, true)?;
-        }
-        let x = self.fc1.forward(&x.flatten_from(1)?)?.relu()?;
-        self.fc2.forward(&self.dropout.forward(&x, true)?)
+        Ok(Self { network, optimizer })
     }
 
     fn step(&mut self, images: &[f32], labels: &[u8]) -> Result<f32> {
         let images = Tensor::from_slice(images, (labels.len(), 1, 28, 28), &Device::Cpu)?;
         let labels = Tensor::from_slice(labels, labels.len(), &Device::Cpu)?.to_dtype(DType::U32)?;
-        let loss = candle_nn::loss::cross_entropy(&self.forward(&images)?, &labels)?;
+        let loss = candle_nn::loss::cross_entropy(&self.network.forward(&images, true)?, &labels)?;
         self.optimizer.backward_step(&loss)?;
         loss.to_scalar()
     }
 }
 
-fn training(criterion: &mut Criterion) {
+fn training(criterion: &mut Criterion<Counted>) {
     let (images, labels) = (uniform(1, BATCH * IMAGE), labels(BATCH));
     let mut group = criterion.benchmark_group("training step, batch 100");
     group.throughput(Throughput::Elements(BATCH as u64));
@@ -73,7 +58,7 @@ fn training(criterion: &mut Criterion) {
         bencher.iter(|| black_box(trainer.step(&images, &labels, LEARNING_RATE).unwrap()));
     });
 
-    let mut stock = Stock::new().unwrap();
+    let mut stock = StockTrainer::new().unwrap();
     group.sample_size(10);
     group.bench_function("stock candle", |bencher| {
         bencher.iter(|| black_box(stock.step(&images, &labels).unwrap()));
@@ -81,5 +66,9 @@ fn training(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, training);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(IMAGES);
+    targets = training
+}
 criterion_main!(benches);

@@ -33,6 +33,7 @@ mod matmul;
 pub mod naive;
 mod norm;
 mod optimizer;
+mod peak;
 mod philox;
 mod pool;
 mod simd;
@@ -52,6 +53,7 @@ pub use norm::{
     batch_norm_train,
 };
 pub use optimizer::{Moments, Optimizer};
+pub use peak::fma_peak;
 pub use philox::philox4x32;
 pub use pool::{avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward};
 pub use softmax::{softmax, softmax_backward};
