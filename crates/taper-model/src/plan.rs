@@ -5,6 +5,7 @@ mod chunk;
 mod draft;
 mod explain;
 mod memory;
+mod operation;
 mod run;
 mod step;
 mod steps;
@@ -20,6 +21,7 @@ use crate::model::classes;
 use chunk::{Buffer, Chunk};
 use draft::Purpose;
 pub use explain::Explanation;
+pub(crate) use operation::Around;
 pub(crate) use run::Batch;
 pub(crate) use step::Rule;
 use step::{Scratch, Step};
@@ -107,7 +109,7 @@ impl Plan {
         graph.check_complete()?;
         classes(graph)?;
         Isa::check()?;
-        build::build(graph, purpose, Isa::current())
+        build::build(graph, purpose, None, Isa::current())
     }
 
     /// Elements of one image of the input, `[C, H, W]`.
