@@ -6,6 +6,7 @@ mod draft;
 mod explain;
 mod infer;
 mod memory;
+mod operation;
 mod run;
 mod step;
 mod steps;
@@ -22,6 +23,7 @@ use crate::model::classes;
 use chunk::{Buffer, Chunk};
 use draft::Purpose;
 pub use explain::Explanation;
+pub(crate) use operation::Around;
 pub(crate) use run::Batch;
 pub(crate) use step::Rule;
 use step::{Scratch, Step};
@@ -111,7 +113,7 @@ impl Plan {
         graph.check_complete()?;
         classes(graph)?;
         Isa::check()?;
-        build::build(graph, purpose, Isa::current())
+        build::build(graph, purpose, None, Isa::current())
     }
 
     /// Elements of one image of the input, `[C, H, W]`.

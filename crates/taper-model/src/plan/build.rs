@@ -15,12 +15,20 @@ use super::steps::linear::LinearStep;
 use super::steps::merge::{AddStep, ConcatStep};
 use super::steps::norm::NormStep;
 use super::steps::pool::{AvgPoolStep, MaxPoolStep};
-use super::{Contribution, Node, Phase, Plan, Purpose, Run};
+use super::{Around, Contribution, Node, Phase, Plan, Purpose, Run};
 use crate::error::ModelError;
 
-/// Compiles a graph.
-pub(super) fn build(graph: &Graph, purpose: Purpose, isa: Isa) -> Result<Plan, ModelError> {
-    let drafts = draft(graph, purpose);
+/// Compiles a graph, which may be an operation of a larger computation.
+pub(super) fn build(
+    graph: &Graph,
+    purpose: Purpose,
+    around: Option<Around>,
+    isa: Isa,
+) -> Result<Plan, ModelError> {
+    let mut drafts = draft(graph, purpose);
+    if let Some(around) = around {
+        drafts.fit_into(around);
+    }
     let own_parameters = parameters_of_nodes(graph);
     let mut steps: Vec<Node> = Vec::new();
     for draft in &drafts.steps {

@@ -156,7 +156,7 @@ impl Plan {
 
     /// The barrier after the phase, then the steps of the phase backwards; then what the barrier that the phase starts with,
     /// if there is one, must see.
-    fn backward_phase(
+    pub(super) fn backward_phase(
         &self,
         phase: usize,
         batch: &Batch<'_>,
