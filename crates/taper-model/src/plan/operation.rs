@@ -50,7 +50,7 @@ impl Plan {
         dropout: Option<DropoutKey>,
         y: &mut [f32],
     ) -> Result<(), KernelError> {
-        let (input, output) = (self.buffers[0].layout, self.buffers[self.output()].layout);
+        let (input, output) = (self.buffers[0].layout, self.buffers[self.output].layout);
         let (x_len, y_len) = (self.input_len(), output.channels * output.pixels());
         let size = chunks.first().map_or(1, |chunk| chunk.images);
         let shares = x.par_chunks(size * x_len).zip(y.par_chunks_mut(size * y_len));
@@ -59,7 +59,7 @@ impl Plan {
             input.pack(x, &mut chunk.values[0][..chunk.images * input.image()])?;
             self.phases.iter().try_for_each(|phase| self.forward(phase, dropout, chunk, &mut scratch))?;
             self.return_scratch(scratch);
-            output.unpack(&chunk.values[self.output()][..chunk.images * output.image()], y)
+            output.unpack(&chunk.values[self.output][..chunk.images * output.image()], y)
         })
     }
 
@@ -87,7 +87,7 @@ impl Plan {
         dy: &[f32],
         dx: Option<&mut [f32]>,
     ) -> Result<(), KernelError> {
-        let (input, output) = (self.buffers[0].layout.with_halo(0), self.buffers[self.output()].layout);
+        let (input, output) = (self.buffers[0].layout.with_halo(0), self.buffers[self.output].layout);
         let (plain, x_len, y_len) = (output.with_halo(0), self.input_len(), output.channels * output.pixels());
         let size = chunks.first().map_or(1, |chunk| chunk.images);
         // One piece for every chunk, empty where no gradient is wanted.
@@ -101,7 +101,7 @@ impl Plan {
             let mut scratch = self.borrow_scratch();
             chunk.sums.iter_mut().for_each(super::chunk::Sums::clear);
             let own = chunk.images * plain.image();
-            plain.pack(dy, &mut chunk.gradients[self.output()][..own])?;
+            plain.pack(dy, &mut chunk.gradients[self.output][..own])?;
             for phase in (0..self.phases.len()).rev() {
                 self.backward_phase(phase, &batch, chunk, &mut scratch)?;
             }
