@@ -24,6 +24,7 @@
 mod error;
 mod inference;
 mod init;
+pub mod layers;
 mod model;
 pub mod ops;
 mod plan;

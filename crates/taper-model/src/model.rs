@@ -241,19 +241,31 @@ impl Model {
         momentum: f64,
         elements: usize,
     ) -> CandleResult<()> {
-        let count = (elements / statistics.mean.len()) as f64;
-        let unbiased: Vec<f64> = statistics.variance.iter().map(|v| v * count / (count - 1.0)).collect();
         let own = &self.parameters[self.of_node[index].clone()];
-        for (parameter, batch) in own[2..].iter().zip([&statistics.mean, &unbiased]) {
-            let running = parameter.var.to_vec1::<f32>()?;
-            let moved = running
-                .iter()
-                .zip(batch)
-                .map(|(running, batch)| ((1.0 - momentum) * f64::from(*running) + momentum * batch) as f32);
-            parameter.var.set(&Tensor::from_vec(moved.collect(), running.len(), &Device::Cpu)?)?;
+        let running = [own[2].var.to_vec1()?, own[3].var.to_vec1()?];
+        let moved = moved_statistics(running, statistics, momentum, elements / statistics.mean.len());
+        for (parameter, values) in own[2..].iter().zip(moved) {
+            let len = values.len();
+            parameter.var.set(&Tensor::from_vec(values, len, &Device::Cpu)?)?;
         }
         Ok(())
     }
+}
+
+/// Running mean and variance moved towards those of a batch with `count` values a channel.
+pub(crate) fn moved_statistics(
+    running: [Vec<f32>; 2],
+    batch: &BatchStatistics,
+    momentum: f64,
+    count: usize,
+) -> [Vec<f32>; 2] {
+    let moved = |running: f32, batch: f64| ((1.0 - momentum) * f64::from(running) + momentum * batch) as f32;
+    let unbiased = count as f64 / (count as f64 - 1.0);
+    let [mean, variance] = running;
+    let means = mean.iter().zip(&batch.mean).map(|(&running, &batch)| moved(running, batch));
+    let variances =
+        variance.iter().zip(&batch.variance).map(|(&running, &batch)| moved(running, batch * unbiased));
+    [means.collect(), variances.collect()]
 }
 
 /// The number of classes that a network tells apart.

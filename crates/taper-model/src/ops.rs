@@ -17,6 +17,7 @@
 //! ```
 
 mod activation;
+mod compiled;
 mod conv;
 mod dropout;
 mod linear;
@@ -28,12 +29,13 @@ mod storage;
 mod weighted;
 
 pub use activation::activation;
-pub use conv::conv2d;
+pub(crate) use compiled::Compiled;
+pub use conv::{conv2d, conv_relu_pool};
 pub use dropout::dropout;
 pub use linear::linear;
 pub use loss::cross_entropy;
 pub use norm::{batch_norm_eval, batch_norm_train};
 pub use pool::{avg_pool2d, global_avg_pool, max_pool2d};
 pub use softmax::softmax;
-pub(crate) use storage::with_variables;
+pub(crate) use storage::{refuse, slice, with_variables};
 pub use taper_kernels::{BatchStatistics, DropoutKey, Loss};

@@ -6,6 +6,7 @@ mod draft;
 mod explain;
 mod infer;
 mod memory;
+mod operation;
 mod run;
 mod step;
 mod steps;
@@ -22,6 +23,7 @@ use crate::model::classes;
 use chunk::{Buffer, Chunk};
 use draft::Purpose;
 pub use explain::Explanation;
+pub(crate) use operation::Around;
 pub(crate) use run::Batch;
 pub(crate) use step::Rule;
 use step::{Scratch, Step};
@@ -35,6 +37,8 @@ pub struct Plan {
     name: String,
     isa: Isa,
     buffers: Vec<Buffer>,
+    /// The buffer of the network's output.
+    output: usize,
     steps: Vec<Node>,
     /// The steps between two barriers, cut into runs of steps that want the same number of images at a time.
     phases: Vec<Phase>,
@@ -109,7 +113,7 @@ impl Plan {
         graph.check_complete()?;
         classes(graph)?;
         Isa::check()?;
-        build::build(graph, purpose, Isa::current())
+        build::build(graph, purpose, None, Isa::current())
     }
 
     /// Elements of one image of the input, `[C, H, W]`.
@@ -118,14 +122,9 @@ impl Plan {
         layout.channels * layout.pixels()
     }
 
-    /// The buffer of the output.
-    fn output(&self) -> usize {
-        self.steps.last().map_or(0, |node| node.output)
-    }
-
     /// Classes, or whatever the output's features are.
     pub(crate) fn classes(&self) -> usize {
-        self.buffers[self.output()].layout.channels
+        self.buffers[self.output].layout.channels
     }
 
     /// Takes over all parameters, in PyTorch's layouts and the graph's order.

@@ -9,5 +9,7 @@ mod fixture;
 mod network;
 #[path = "all/operators.rs"]
 mod operators;
+#[path = "all/plan.rs"]
+mod plan;
 #[path = "all/shapes.rs"]
 mod shapes;

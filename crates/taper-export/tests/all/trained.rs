@@ -26,7 +26,7 @@ fn trained() -> Model {
     let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 1 };
     let mut trainer =
         Trainer::new(Model::new(Preset::Tutorial.graph().unwrap(), 1).unwrap(), settings).unwrap();
-    let data = digits(1500, 1, Part::Train);
+    let data = digits(3000, 1, Part::Train);
     for (images, labels) in unit(&data).chunks(50 * PIXELS).zip(data.labels.chunks(50)) {
         trainer.step(images, labels, 1e-3).unwrap();
     }

@@ -2,20 +2,19 @@
 
 mod gradient;
 mod lists;
+mod order;
 mod product;
 mod tiles;
 
 use std::ops::Range;
 
 use self::gradient::Batch;
+use self::order::{BLOCK, Order};
 use self::product::Product;
 use super::Blocked;
 use crate::error::{KernelError, check_len};
 use crate::isa::Isa;
-use crate::simd::{LANES, Simd, dispatch};
-
-/// Outputs that [`BlockedLinear::pack`] moves at a time, so that what it writes stays in the cache.
-const MOVED: usize = 16;
+use crate::simd::{LANES, dispatch};
 
 /// A linear layer `y = x·Wᵀ + bias` (see [`linear`](crate::linear)) whose values are rows, each padded with zeros to a
 /// multiple of eight.
@@ -24,16 +23,16 @@ const MOVED: usize = 16;
 /// | --- | --- |
 /// | input | `[images][in_stride]` |
 /// | output | `[images][out_stride]` |
-/// | weight | `[in_stride][out_stride]`: row `k` leads from input `k` to all outputs; rows and columns of pads are zero |
+/// | weight | `[in_stride, out_stride]`, in blocks of 64 inputs, and in these in panels of up to 96 outputs; those of pads are zero |
 /// | bias | `[out_features]` |
 ///
 /// An input is often an image in blocks of eight channels: [`BlockedLinear::of_image`] reads it as it stands and only
 /// [`BlockedLinear::pack`] and [`BlockedLinear::unpack`] know that PyTorch flattens it in another order.
 ///
 /// Where many inputs are exactly zero, as behind ReLU and dropout, the products with them are left out: an infinite
-/// or NaN weight that meets a zero input may thus add nothing, where PyTorch says NaN. Every sum runs in the order of
-/// its terms, whatever is left out and however many images share a call. Buffers are read fastest if they begin on a
-/// cache line.
+/// or NaN weight that meets a zero input may thus add nothing, where PyTorch says NaN. The order of a sum's
+/// terms is the same whatever is left out and however many images share a call. Buffers are read fastest if they begin
+/// on a cache line.
 ///
 /// ```
 /// use taper_kernels::{Isa, blocked::BlockedLinear};
@@ -73,13 +72,13 @@ impl BlockedLinear {
         Self { in_stride: image.image(), image: Some(image), ..plain }
     }
 
-    /// Elements from one input to the next, and rows of the weight.
+    /// Elements from one input to the next.
     #[must_use]
     pub fn in_stride(&self) -> usize {
         self.in_stride
     }
 
-    /// Elements from one output to the next, and of a row of the weight.
+    /// Elements from one output to the next.
     #[must_use]
     pub fn out_stride(&self) -> usize {
         self.out_stride
@@ -91,12 +90,11 @@ impl BlockedLinear {
         self.in_stride * self.out_stride
     }
 
-    /// How many rows of the weight [`BlockedLinear::backward_weight_rows`] should be given at a time, so that they stay
-    /// in the cache for the optimiser and share what it holds of the batch. A multiple of eight.
+    /// Elements of one block of the weight, the part that belongs to 64 inputs; the last block may be shorter. A block with what
+    /// an optimiser keeps of it is what a task should work on at a time.
     #[must_use]
-    pub fn rows_per_task(&self, batch: usize) -> usize {
-        // A long batch is worth reading for more rows at a time.
-        if batch <= 512 { 16 } else { 64 }
+    pub fn block_len(&self) -> usize {
+        BLOCK * self.out_stride
     }
 
     /// The weight `[out_features, in_features]` in this layer's order.
@@ -123,7 +121,7 @@ impl BlockedLinear {
     /// Elements of scratch for calls with up to `images` images.
     #[must_use]
     pub fn scratch_len(&self, images: usize) -> usize {
-        self.product(images, false).scratch_len().max(self.product(images, true).scratch_len())
+        Product::scratch_len(images, self.order())
     }
 
     /// `y = x·Wᵀ + bias` for `images` rows, where `weight` is W in this layer's order. The pads of `y` become zero if
@@ -150,7 +148,8 @@ impl BlockedLinear {
                 row[..self.out_features].copy_from_slice(bias);
             }
         }
-        add_product(self.isa, self.product(images, false), x, weight, scratch, y);
+        let product = Product { rows: images, order: self.order(), weight };
+        dispatch!(self.isa, |s| product.add(s, x, scratch, y));
         Ok(())
     }
 
@@ -174,44 +173,42 @@ impl BlockedLinear {
         self.check_rows(images, ("x", x.map_or(dx.len(), <[f32]>::len)), ("dy", dy.len()))?;
         self.check_shared(images, weight.len(), scratch.len())?;
         dx.fill(0.0);
-        add_product(self.isa, self.product(images, true), dy, weight, scratch, dx);
-        if let Some(x) = x {
-            dispatch!(self.isa, |s| clear_where_zero(s, x, dx));
-        }
+        let product = Product { rows: images, order: self.order(), weight };
+        dispatch!(self.isa, |s| product.transposed(s, dy, x, scratch, dx));
         Ok(())
     }
 
-    /// Gradient of the rows `rows` of the weight, in this layer's order: `dweight[k] = Σ x[k]·dy` over all images, in
-    /// order. It replaces what stands in `dweight_rows`.
+    /// Gradient of the blocks `blocks` of the weight, in this layer's order: `Σ x·dy` over all images, in order. It replaces what
+    /// stands in `dweight`. See [`BlockedLinear::block_len`].
     ///
-    /// The batch comes in groups of images, each of a slice of `x` and one of `dy`, which hold whole rows. See
-    /// [`BlockedLinear::rows_per_task`].
+    /// The batch comes in groups of images, each of a slice of `x` and one of `dy`, which hold whole rows.
     ///
     /// # Errors
-    /// [`KernelError::Length`] if the groups of `x` and `dy` are not the same images, `rows` are not rows of the weight or
-    /// `dweight_rows` has not their length.
+    /// [`KernelError::Length`] if the groups of `x` and `dy` are not the same images, `blocks` are not blocks of the weight
+    /// or `dweight` has not their length.
     ///
     /// ```
     /// use taper_kernels::{Isa, blocked::BlockedLinear};
     /// let layer = BlockedLinear::new(8, 8, Isa::current());
-    /// let mut gradient = [9.0; 8];
-    /// layer.backward_weight_rows(2..3, &[&[0.5; 8], &[2.0; 8]], &[&[1.0; 8], &[3.0; 8]], &mut gradient)?;
-    /// assert_eq!(gradient, [6.5; 8]);
+    /// let mut gradient = [9.0; 64];
+    /// layer.backward_weight_blocks(0..1, &[&[0.5; 8], &[2.0; 8]], &[&[1.0; 8], &[3.0; 8]], &mut gradient)?;
+    /// assert_eq!(gradient, [6.5; 64]);
     /// # Ok::<(), taper_kernels::KernelError>(())
     /// ```
-    pub fn backward_weight_rows(
+    pub fn backward_weight_blocks(
         &self,
-        rows: Range<usize>,
+        blocks: Range<usize>,
         x: &[&[f32]],
         dy: &[&[f32]],
-        dweight_rows: &mut [f32],
+        dweight: &mut [f32],
     ) -> Result<(), KernelError> {
-        check_len("rows of the weight", rows.end.max(self.in_stride), self.in_stride)?;
-        check_len("gradient of weight", dweight_rows.len(), rows.len() * self.out_stride)?;
+        let order = self.order();
+        check_len("blocks of the weight", blocks.end.max(order.blocks()), order.blocks())?;
+        let inputs = (blocks.end * BLOCK).min(self.in_stride).saturating_sub(blocks.start * BLOCK);
+        check_len("gradient of weight", dweight.len(), inputs * self.out_stride)?;
         self.check_groups(x, dy)?;
-        if !dweight_rows.is_empty() {
-            let batch = Batch { x, x_stride: self.in_stride, dy, dy_stride: self.out_stride };
-            dispatch!(self.isa, |s| batch.weight_gradient(s, rows, dweight_rows));
+        if !dweight.is_empty() {
+            dispatch!(self.isa, |s| Batch { order, x, dy }.weight_gradient(s, blocks, dweight));
         }
         Ok(())
     }
@@ -231,19 +228,17 @@ impl BlockedLinear {
         Ok(())
     }
 
-    fn product(&self, images: usize, transposed: bool) -> Product {
-        let (depth, columns) = (self.in_stride, self.out_stride);
-        let (depth, columns) = if transposed { (columns, depth) } else { (depth, columns) };
-        Product { rows: images, depth, columns, transposed }
+    fn order(&self) -> Order {
+        Order { depth: self.in_stride, columns: self.out_stride }
     }
 
     /// Calls `visit` with where each weight stands in PyTorch's order and in this layer's.
     fn for_each_weight(&self, mut visit: impl FnMut(usize, usize)) {
-        for first in (0..self.out_features).step_by(MOVED) {
+        for (vector, first) in (0..self.out_features).step_by(LANES).enumerate() {
             for input in 0..self.in_features {
-                let row = self.row(input) * self.out_stride;
-                for output in first..(first + MOVED).min(self.out_features) {
-                    visit(output * self.in_features + input, row + output);
+                let here = self.order().at(self.row(input), vector);
+                for lane in 0..LANES.min(self.out_features - first) {
+                    visit((first + lane) * self.in_features + input, here + lane);
                 }
             }
         }
@@ -285,21 +280,5 @@ impl BlockedLinear {
             check_len("x", x.len(), images * self.in_stride)?;
             check_len("dy", dy.len(), images * self.out_stride)
         })
-    }
-}
-
-/// Not inlined, so that forward and backward share the code of all tile sizes.
-#[inline(never)]
-fn add_product(isa: Isa, product: Product, x: &[f32], weight: &[f32], scratch: &mut [f32], y: &mut [f32]) {
-    dispatch!(isa, |s| product.add(s, x, weight, scratch, y));
-}
-
-/// Sets `dx` to zero where `x` is; whole vectors.
-#[inline(always)]
-fn clear_where_zero<S: Simd>(s: S, x: &[f32], dx: &mut [f32]) {
-    let zero = s.splat(0.0);
-    for (x, dx) in x.chunks_exact(LANES).zip(dx.chunks_exact_mut(LANES)) {
-        // SAFETY: both chunks have eight elements.
-        unsafe { s.store(s.select(s.ne(s.load(x, 0), zero), s.load(dx, 0), zero), dx, 0) };
     }
 }

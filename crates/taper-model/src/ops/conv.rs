@@ -1,61 +1,76 @@
-//! 2-D convolution.
+//! 2-D convolution, alone and with what follows it.
 
-use candle_core::{Result, Shape, Tensor};
-use taper_graph::Conv2d;
-use taper_kernels::{ConvGeometry, ConvGradients, conv2d_backward};
+use std::sync::Arc;
 
-use super::storage::{image_dims, refuse};
-use super::weighted::{Gradients, Weighted, apply};
+use candle_core::{Result, Tensor};
+use taper_graph::{Conv2d, Dropout, MaxPool2d, Op};
+use taper_kernels::DropoutKey;
+
+use super::compiled::Compiled;
 
 /// 2-D convolution of `[N, C, H, W]` with `weight` `[out_channels, C/groups, kernel_h, kernel_w]` and, if there is one,
 /// `bias` `[out_channels]`.
 ///
+/// It runs on Winograd's method where that is faster: then a NaN or an infinity spreads over the tile of 4×4 outputs
+/// that reads it.
+///
 /// # Errors
 /// Shapes that do not fit, or tensors that are not f32 on the CPU.
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: &Conv2d) -> Result<Tensor> {
-    apply(Convolution(conv.clone()), x, weight, bias)
+    Arc::new(Compiled::default()).conv(x, weight, bias, conv, None)
 }
 
-struct Convolution(Conv2d);
+/// Convolution, bias, ReLU, max-pool and, with a probability and a key, dropout in one pass: `[N, C, H, W]` →
+/// `[N, out_channels, H', W']`.
+///
+/// It computes what [`conv2d`], ReLU, [`max_pool2d`](super::max_pool2d) and [`dropout`](super::dropout) do one after the
+/// other, but only the pooled values are stored, and the backward pass works on the gradients that are not zero.
+///
+/// # Errors
+/// Shapes that do not fit, a probability outside `[0, 1)`, or tensors that are not f32 on the CPU.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor, Var};
+/// use taper_graph::{Conv2d, MaxPool2d};
+///
+/// let x = Tensor::ones((1, 1, 4, 4), DType::F32, &Device::Cpu)?;
+/// let weight = Var::ones((2, 1, 3, 3), DType::F32, &Device::Cpu)?;
+/// let (conv, pool) = (Conv2d::new(2, 3).padding(1), MaxPool2d::new(2));
+/// let y = taper_model::ops::conv_relu_pool(&x, &weight, None, &conv, &pool, None)?;
+/// assert_eq!(y.dims(), [1, 2, 2, 2]);
+/// let gradients = y.sum_all()?.backward()?;
+/// assert!(gradients.get(&weight).is_some());
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+pub fn conv_relu_pool(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    conv: &Conv2d,
+    pool: &MaxPool2d,
+    dropout: Option<(f32, DropoutKey)>,
+) -> Result<Tensor> {
+    Arc::new(Compiled::default()).conv(x, weight, bias, conv, Some((pool, dropout)))
+}
 
-impl Weighted for Convolution {
-    const NAME: &'static str = "conv2d";
-    type Geometry = ConvGeometry;
-
-    fn geometry(&self, x: &Shape, weight: &Shape) -> Result<ConvGeometry> {
-        let (batch, image) = image_dims(x)?;
-        let geometry = ConvGeometry::new(&self.0, batch, image).map_err(refuse)?;
-        let expected = [self.0.out_channels, image[0] / self.0.groups, self.0.kernel[0], self.0.kernel[1]];
-        if weight.dims() != expected {
-            candle_core::bail!("the weight of this conv2d is {:?} and should be {expected:?}", weight.dims());
+impl Compiled {
+    /// [`conv2d`], or [`conv_relu_pool`] with what follows, on buffers that are kept.
+    pub(crate) fn conv(
+        self: &Arc<Self>,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        conv: &Conv2d,
+        following: Option<(&MaxPool2d, Option<(f32, DropoutKey)>)>,
+    ) -> Result<Tensor> {
+        x.dims4()?;
+        let mut ops = vec![Op::Conv2d(Conv2d { bias: bias.is_some(), ..conv.clone() })];
+        let mut key = None;
+        if let Some((pool, dropout)) = following {
+            ops.extend([Op::Relu, Op::MaxPool2d(pool.clone())]);
+            ops.extend(dropout.map(|(p, _)| Op::Dropout(Dropout { p })));
+            key = dropout.map(|(_, key)| key);
         }
-        Ok(geometry)
-    }
-
-    fn output_shape(&self, g: &ConvGeometry, _x: &Shape) -> Shape {
-        (g.batch, g.out_channels, g.output[0], g.output[1]).into()
-    }
-
-    fn forward(
-        &self,
-        g: &ConvGeometry,
-        x: &[f32],
-        weight: &[f32],
-        bias: Option<&[f32]>,
-        y: &mut [f32],
-    ) -> Result<()> {
-        taper_kernels::conv2d(g, x, weight, bias, y).map_err(refuse)
-    }
-
-    fn backward(
-        &self,
-        g: &ConvGeometry,
-        x: &[f32],
-        weight: &[f32],
-        dy: &[f32],
-        gradients: Gradients<'_>,
-    ) -> Result<()> {
-        let Gradients { x: dx, weight: dweight, bias } = gradients;
-        conv2d_backward(g, x, weight, dy, ConvGradients { x: dx, weight: dweight, bias }).map_err(refuse)
+        self.apply(ops, [x, weight], bias, key)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor};
 
 /// The elements of a contiguous f32 storage.
-pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(crate) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let data = storage.as_slice::<f32>()?;
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&data[start..end]),
@@ -67,6 +67,6 @@ pub(super) fn image_dims(shape: &Shape) -> Result<(usize, [usize; 3])> {
 }
 
 /// Any error of Taper's as candle's.
-pub(super) fn refuse(error: impl Display) -> candle_core::Error {
+pub(crate) fn refuse(error: impl Display) -> candle_core::Error {
     candle_core::Error::Msg(error.to_string())
 }

@@ -15,12 +15,20 @@ use super::steps::linear::LinearStep;
 use super::steps::merge::{AddStep, ConcatStep};
 use super::steps::norm::NormStep;
 use super::steps::pool::{AvgPoolStep, MaxPoolStep};
-use super::{Contribution, Node, Phase, Plan, Purpose, Run};
+use super::{Around, Contribution, Node, Phase, Plan, Purpose, Run};
 use crate::error::ModelError;
 
-/// Compiles a graph.
-pub(super) fn build(graph: &Graph, purpose: Purpose, isa: Isa) -> Result<Plan, ModelError> {
-    let drafts = draft(graph, purpose);
+/// Compiles a graph, which may be an operation of a larger computation.
+pub(super) fn build(
+    graph: &Graph,
+    purpose: Purpose,
+    around: Option<Around>,
+    isa: Isa,
+) -> Result<Plan, ModelError> {
+    let mut drafts = draft(graph, purpose);
+    if let Some(around) = around {
+        drafts.fit_into(around);
+    }
     let own_parameters = parameters_of_nodes(graph);
     let mut steps: Vec<Node> = Vec::new();
     for draft in &drafts.steps {
@@ -40,6 +48,7 @@ pub(super) fn build(graph: &Graph, purpose: Purpose, isa: Isa) -> Result<Plan, M
         name: graph.name().to_owned(),
         isa,
         phases: phases(&steps),
+        output: drafts.output,
         buffers: drafts.buffers,
         steps,
         purpose,
@@ -164,7 +173,7 @@ impl Plan {
 
     /// Values that no run but the one that writes them reads.
     fn find_transients(&mut self) {
-        let output = self.output();
+        let output = self.output;
         let runs: Vec<Run> = self.phases.iter().flat_map(|phase| phase.runs.iter().cloned()).collect();
         for run in runs {
             for step in run.steps.clone() {

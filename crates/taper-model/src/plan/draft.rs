@@ -3,6 +3,7 @@
 use taper_graph::{Activation, AvgPool2d, BatchNorm2d, Conv2d, Graph, MaxPool2d, Op};
 use taper_kernels::blocked::{Blocked, DirectConv};
 
+use super::Around;
 use super::chunk::Buffer;
 
 /// The most taps of a max-pool that a convolution can be fused with: which one won is kept in a byte.
@@ -77,6 +78,8 @@ pub(crate) enum Kind {
 pub(crate) struct Drafts {
     pub(crate) steps: Vec<Draft>,
     pub(crate) buffers: Vec<Buffer>,
+    /// The buffer of the graph's output.
+    pub(crate) output: usize,
 }
 
 /// Cuts `graph` into steps.
@@ -87,9 +90,10 @@ pub(crate) fn draft(graph: &Graph, purpose: Purpose) -> Drafts {
             drafter.node(node);
         }
     }
-    let Drafter { steps, layouts, .. } = drafter;
+    let Drafter { steps, layouts, buffer, .. } = drafter;
+    let output = buffer[graph.output().index()].unwrap_or_default();
     let buffers = layouts.into_iter().map(|layout| Buffer { layout, transient: false, gradient: false });
-    let mut drafts = Drafts { steps, buffers: buffers.collect() };
+    let mut drafts = Drafts { steps, buffers: buffers.collect(), output };
     drafts.find_halos();
     drafts.find_gradients();
     drafts
@@ -263,6 +267,19 @@ impl Drafts {
             let own = matches!(step.kind, Kind::Conv { .. } | Kind::Linear | Kind::Norm { .. });
             self.buffers[step.output].gradient =
                 own || step.inputs.iter().any(|&input| self.buffers[input].gradient);
+        }
+    }
+
+    /// Makes these the steps of an operation.
+    pub(crate) fn fit_into(&mut self, around: Around) {
+        self.buffers[0].gradient = around.input_gradient;
+        self.find_gradients();
+        for step in &mut self.steps {
+            if let Kind::Conv { following: Following { dropout: Some(dropout), .. }, .. }
+            | Kind::Dropout(dropout) = &mut step.kind
+            {
+                dropout.layer = around.dropout_layer;
+            }
         }
     }
 

@@ -41,7 +41,7 @@ impl Plan {
         for phase in &self.phases {
             self.forward(phase, None, chunk, scratch)?;
         }
-        let layout = self.buffers[self.output()].layout;
-        layout.unpack(&chunk.values[self.output()][..chunk.images * layout.image()], logits)
+        let layout = self.buffers[self.output].layout;
+        layout.unpack(&chunk.values[self.output][..chunk.images * layout.image()], logits)
     }
 }

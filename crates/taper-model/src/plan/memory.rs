@@ -8,10 +8,10 @@ use super::chunk::{Chunk, Sums};
 use super::step::Scratch;
 use super::{Plan, Purpose};
 
-/// Images of a chunk: about a quarter of a batch of 100, which gives enough tasks for a few threads and keeps the sums
+/// Images of a chunk: an eighth of a batch of 100, which gives enough tasks for a few threads and keeps the sums
 /// over weights, of which every chunk has its own, few. A function of the batch alone, as the order of additions is.
 fn chunk_images(batch: usize) -> usize {
-    let chunks = batch.div_ceil(25).clamp(4, 16);
+    let chunks = batch.div_ceil(13).clamp(4, 16);
     batch.div_ceil(chunks).max(1)
 }
 

@@ -139,7 +139,7 @@ impl Plan {
     }
 
     fn loss(&self, batch: &Batch<'_>, chunk: &mut Chunk) -> Outcome {
-        let (output, images) = (self.output(), chunk.images);
+        let (output, images) = (self.output, chunk.images);
         let layout = self.buffers[output].layout;
         let len = images * layout.image();
         let (loss, correct) = cross_entropy_rows(
@@ -156,7 +156,7 @@ impl Plan {
 
     /// The barrier after the phase, then the steps of the phase backwards; then what the barrier that the phase starts with,
     /// if there is one, must see.
-    fn backward_phase(
+    pub(super) fn backward_phase(
         &self,
         phase: usize,
         batch: &Batch<'_>,

@@ -59,8 +59,11 @@ pub(super) enum Command {
         #[command(flatten)]
         model: ModelArgs,
         /// Print it as a network file, to edit and give to --model
-        #[arg(long)]
+        #[arg(long, conflicts_with = "plan")]
         toml: bool,
+        /// Print what training runs instead: the fused steps, the kernels, bytes and multiply-adds
+        #[arg(long, conflicts_with = "json")]
+        plan: bool,
     },
     /// Print what an ONNX file holds
     Inspect {

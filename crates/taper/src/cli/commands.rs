@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 use taper::data::Choice;
 use taper::export::onnx::inspect_file;
+use taper::model::{Plan, Trainer};
 use taper::pipeline::{self, Data, Observer, Predictor, TrainedRun};
 use taper::scores::Evaluation;
 use taper::{Error, ExportMetrics, ModelConfig, RunFolder, newest_run};
@@ -26,7 +27,7 @@ pub(super) fn run(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Evaluate(args) => evaluate(args, output)?,
         Command::Export { run, out } => export(run, out.as_deref(), output)?,
         Command::Predict { images, run } => predict(images, run.as_deref(), output)?,
-        Command::Summary { model, toml } => summary(model, *toml, output)?,
+        Command::Summary { model, toml, plan } => summary(model, [*toml, *plan], output)?,
         Command::Inspect { file } => inspect(file, output)?,
         Command::Reference { run, out } => {
             let (folder, data) = open_run(run, output)?;
@@ -178,7 +179,7 @@ fn predict(images: &[PathBuf], run: Option<&Path>, output: &OutputArgs) -> Resul
     Ok(())
 }
 
-fn summary(model: &ModelArgs, toml: bool, output: &OutputArgs) -> Result<(), Error> {
+fn summary(model: &ModelArgs, [toml, plan]: [bool; 2], output: &OutputArgs) -> Result<(), Error> {
     let config = match &model.model {
         Some(name) => ModelConfig::from_name(name)?,
         None => ModelConfig::default(),
@@ -197,6 +198,9 @@ fn summary(model: &ModelArgs, toml: bool, output: &OutputArgs) -> Result<(), Err
         }));
     } else if toml {
         terminal::result(graph.to_toml().trim_end());
+    } else if plan {
+        Trainer::check(&graph)?;
+        terminal::result(Plan::training(&graph)?.explain());
     } else {
         terminal::result(graph.summary());
     }

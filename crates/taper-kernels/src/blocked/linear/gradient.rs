@@ -1,4 +1,4 @@
-//! The gradient of some rows of the weight, over the whole batch.
+//! The gradient of some blocks of the weight, over the whole batch.
 
 // Counted loops over arrays of sums, which the compiler unrolls and keeps in registers.
 #![allow(clippy::needless_range_loop)]
@@ -6,23 +6,17 @@
 use std::ops::Range;
 
 use super::lists::ONES;
-use super::product::pieces;
+use super::order::{BLOCK, Order, pieces};
 use crate::simd::{LANES, Simd};
 
 /// Images at a time: a panel of their output gradients fits the first-level cache.
 const IMAGES: usize = 64;
-/// Vectors of a row of the gradient that stay in registers.
-const PANEL: usize = 12;
-/// Rows of the gradient that share what the cache holds of the output gradients.
-const ROWS: usize = 16;
-
-/// Inputs and output gradients of a batch that is cut into groups of images: rows of `stride` elements.
+/// Inputs and output gradients of a batch that is cut into groups of images: rows of `depth` and of `columns` elements.
 #[derive(Clone, Copy)]
 pub(super) struct Batch<'a> {
+    pub(super) order: Order,
     pub(super) x: &'a [&'a [f32]],
-    pub(super) x_stride: usize,
     pub(super) dy: &'a [&'a [f32]],
-    pub(super) dy_stride: usize,
 }
 
 /// Rows of a few images, whichever groups they are in.
@@ -34,22 +28,22 @@ struct Images<'a> {
 
 /// For each of some inputs, the images in which it is not zero, and its values there; or its values in all images.
 struct Columns {
-    values: [[f32; IMAGES]; ROWS],
-    images: [[u32; IMAGES]; ROWS],
-    counts: [usize; ROWS],
+    values: [[f32; IMAGES]; BLOCK],
+    images: [[u32; IMAGES]; BLOCK],
+    counts: [usize; BLOCK],
 }
 
 impl<'a> Batch<'a> {
     /// How many images there are.
     pub(super) fn images(&self) -> usize {
-        self.x.iter().map(|x| x.len() / self.x_stride.max(1)).sum()
+        self.x.iter().map(|x| x.len() / self.order.depth.max(1)).sum()
     }
 
     /// Calls `visit` with up to `IMAGES` images at a time, in order.
     #[inline(always)]
     fn for_each_piece(&self, mut visit: impl FnMut(&Images<'a>)) {
-        let mut rows = (self.x.iter().flat_map(|x| x.chunks_exact(self.x_stride)))
-            .zip(self.dy.iter().flat_map(|dy| dy.chunks_exact(self.dy_stride)));
+        let mut rows = (self.x.iter().flat_map(|x| x.chunks_exact(self.order.depth)))
+            .zip(self.dy.iter().flat_map(|dy| dy.chunks_exact(self.order.columns)));
         let mut images = Images { len: 0, x: [&[]; IMAGES], dy: [&[]; IMAGES] };
         for piece in pieces(self.images(), IMAGES) {
             images.len = 0;
@@ -61,29 +55,33 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// `dweight = Σ x·dy` over the images for the inputs `inputs`, in order of the images.
+    /// `dweight = Σ x·dy` over the images for the blocks `blocks`, in order of the images.
     #[inline(always)]
-    pub(super) fn weight_gradient<S: Simd>(&self, s: S, inputs: Range<usize>, dweight: &mut [f32]) {
+    pub(super) fn weight_gradient<S: Simd>(&self, s: S, blocks: Range<usize>, dweight: &mut [f32]) {
         dweight.fill(0.0);
         let mut columns =
-            Columns { values: [[0.0; IMAGES]; ROWS], images: [[0; IMAGES]; ROWS], counts: [0; ROWS] };
+            Columns { values: [[0.0; IMAGES]; BLOCK], images: [[0; IMAGES]; BLOCK], counts: [0; BLOCK] };
+        let origin = blocks.start * BLOCK * self.order.columns;
         self.for_each_piece(
             #[inline(always)]
             |images| {
-                // Blocks of eight inputs are read whole, so that pieces begin at multiples of eight.
-                for first in (inputs.start / LANES * LANES..inputs.end).step_by(ROWS) {
-                    let few = first.max(inputs.start)..(first + ROWS).min(inputs.end);
-                    let target = (few.start - inputs.start) * self.dy_stride;
-                    let target = &mut dweight[target..][..few.len() * self.dy_stride];
-                    columns.fill::<S, false>(s, images, first, self.x_stride);
-                    let lists = few.start - first..few.end - first;
-                    let listed: usize = columns.counts[lists.clone()].iter().sum();
+                for block in blocks.clone() {
+                    let inputs = self.order.block(block);
+                    columns.fill::<S, false>(s, images, inputs.clone());
+                    let listed: usize = columns.counts[..inputs.len()].iter().sum();
                     // A listed value costs one load more for each panel than its products do.
-                    if 4 * listed <= 3 * lists.len() * images.len {
-                        sparse(s, images, &columns, lists, self.dy_stride, target);
-                    } else {
-                        columns.fill::<S, true>(s, images, first, self.x_stride);
-                        dense(s, images, &columns, lists, self.dy_stride, target);
+                    let whole = 4 * listed > 3 * inputs.len() * images.len;
+                    if whole {
+                        columns.fill::<S, true>(s, images, inputs);
+                    }
+                    for panel in self.order.panels() {
+                        let target = self.order.range(block, &panel);
+                        let target = &mut dweight[target.start - origin..target.end - origin];
+                        if whole {
+                            dense(s, images, &columns, panel, target);
+                        } else {
+                            sparse(s, images, &columns, panel, target);
+                        }
                     }
                 }
             },
@@ -92,21 +90,22 @@ impl<'a> Batch<'a> {
 }
 
 impl Columns {
-    /// Lists the inputs from `first` on, a multiple of eight; with `WHOLE` their zeros too.
+    /// Lists the inputs `inputs`, which are a block; with `WHOLE` their zeros too.
     #[inline(always)]
-    fn fill<S: Simd, const WHOLE: bool>(&mut self, s: S, images: &Images<'_>, first: usize, stride: usize) {
-        self.counts = [0; ROWS];
+    fn fill<S: Simd, const WHOLE: bool>(&mut self, s: S, images: &Images<'_>, inputs: Range<usize>) {
+        assert!(images.len <= IMAGES && inputs.len() <= BLOCK);
+        self.counts = [0; BLOCK];
         let zero = s.splat(0.0);
         // SAFETY: the array has eight elements.
         let lanes = unsafe { s.load_u(&[0, 1, 2, 3, 4, 5, 6, 7], 0) };
-        for block in (0..ROWS).step_by(LANES).filter(|block| first + block < stride) {
+        for first in (0..inputs.len()).step_by(LANES) {
             for image in (0..images.len).step_by(LANES) {
                 let rows = std::array::from_fn(
                     #[inline(always)]
                     |row| match images.x[..images.len].get(image + row) {
-                        Some(x) if x.len() >= first + block + LANES => {
+                        Some(x) if x.len() >= inputs.start + first + LANES => {
                             // SAFETY: the guard above.
-                            unsafe { s.load(x, first + block) }
+                            unsafe { s.load(x, inputs.start + first) }
                         }
                         _ => zero,
                     },
@@ -114,7 +113,7 @@ impl Columns {
                 let numbers = s.add_u(lanes, s.splat_u(image as u32));
                 for (column, x) in s.transpose(rows).into_iter().enumerate() {
                     let bits = if WHOLE { u8::MAX } else { s.bits(s.ne(x, zero)) };
-                    let column = block + column;
+                    let column = first + column;
                     let count = self.counts[column];
                     // SAFETY: no earlier vector has added more than eight, so `count <= image <= IMAGES - 8`.
                     unsafe {
@@ -128,29 +127,21 @@ impl Columns {
     }
 }
 
-/// Adds the products of the listed values `lists` with their images' output gradients to rows of `stride` elements.
+/// Adds the products of the listed values with their images' output gradients to a panel.
 #[inline(always)]
-fn sparse<S: Simd>(
-    s: S,
-    images: &Images<'_>,
-    columns: &Columns,
-    lists: Range<usize>,
-    stride: usize,
-    dweight: &mut [f32],
-) {
-    for vectors in pieces(stride / LANES, PANEL) {
-        macro_rules! widths {
-            ($($width:literal)*) => {
-                match vectors.len() {
-                    $($width => for (list, row) in lists.clone().zip(dweight.chunks_exact_mut(stride)) {
-                        sparse_row::<S, $width>(s, images, columns, list, vectors.start * LANES, row);
-                    })*
-                    _ => {}
-                }
-            };
-        }
-        widths!(1 2 3 4 5 6 7 8 9 10 11 12);
+fn sparse<S: Simd>(s: S, images: &Images<'_>, columns: &Columns, panel: Range<usize>, dweight: &mut [f32]) {
+    let start = panel.start * LANES;
+    macro_rules! widths {
+        ($($width:literal)*) => {
+            match panel.len() {
+                $($width => for (list, row) in dweight.as_chunks_mut::<{ $width * LANES }>().0.iter_mut().enumerate() {
+                    sparse_row::<S, $width>(s, images, columns, list, start, row);
+                })*
+                _ => {}
+            }
+        };
     }
+    widths!(1 2 3 4 5 6 7 8 9 10 11 12);
 }
 
 #[inline(always)]
@@ -164,9 +155,9 @@ fn sparse_row<S: Simd, const W: usize>(
 ) {
     let values = &columns.values[list][..columns.counts[list]];
     let numbers = &columns.images[list][..values.len()];
-    let row = &mut row[start..start + W * LANES];
-    // SAFETY: `row` has `W` vectors; `numbers` is as long as `values` and names images, whose `dy` is as long as the
-    // whole row, of which `start + W * LANES` is within.
+    let row = &mut row[..W * LANES];
+    // SAFETY: `row` has `W` vectors; `numbers` is as long as `values` and names images, whose `dy` has all columns,
+    // `start + W * LANES` or more.
     unsafe {
         let mut sums: [S::F; W] = std::array::from_fn(
             #[inline(always)]
@@ -187,23 +178,16 @@ fn sparse_row<S: Simd, const W: usize>(
 
 /// As [`sparse`], over the values in all images, in tiles of up to six inputs and two vectors.
 #[inline(always)]
-fn dense<S: Simd>(
-    s: S,
-    images: &Images<'_>,
-    columns: &Columns,
-    lists: Range<usize>,
-    stride: usize,
-    dweight: &mut [f32],
-) {
-    let width = stride / LANES;
-    for vector in (0..width).step_by(2) {
-        for rows in pieces(lists.len(), 6) {
-            let values = &columns.values[lists.start + rows.start..lists.start + rows.end];
-            let target = &mut dweight[rows.start * stride..];
+fn dense<S: Simd>(s: S, images: &Images<'_>, columns: &Columns, panel: Range<usize>, dweight: &mut [f32]) {
+    let pitch = panel.len() * LANES;
+    for vector in panel.clone().step_by(2) {
+        for rows in pieces(dweight.len() / pitch, 6) {
+            let values = &columns.values[rows.clone()];
+            let target = &mut dweight[rows.start * pitch + (vector - panel.start) * LANES..];
             macro_rules! sizes {
                 ($(($m:literal, $n:literal))*) => {
-                    match (rows.len(), (width - vector).min(2)) {
-                        $(($m, $n) => tile::<S, $m, $n>(s, images, values, vector * LANES, stride, target),)*
+                    match (rows.len(), (panel.end - vector).min(2)) {
+                        $(($m, $n) => tile::<S, $m, $n>(s, images, values, vector * LANES, pitch, target),)*
                         _ => {}
                     }
                 };
@@ -224,7 +208,7 @@ fn tile<S: Simd, const M: usize, const N: usize>(
 ) {
     assert!(values.len() == M);
     let values = values.as_flattened();
-    let dweight = &mut dweight[start..][..(M - 1) * stride + N * LANES];
+    let dweight = &mut dweight[..(M - 1) * stride + N * LANES];
     // SAFETY: `dweight` has `M` rows of `N` vectors; `values` has `M` rows of `IMAGES` values, and each
     // `dy` is a whole row, of which `start + N * LANES` is within.
     unsafe {

@@ -1,57 +1,67 @@
-//! The inner loops of a product: rows against one packed panel of weights.
+//! The inner loops of a product: rows against one panel of weights.
 
 // Counted loops over arrays of sums, which the compiler unrolls and keeps in registers.
 #![allow(clippy::needless_range_loop)]
 
-use super::lists::Block;
-use super::product::{BLOCK, PITCH, pieces};
+use super::lists::{Block, SLOT};
+use super::order::pieces;
 use crate::simd::{LANES, Simd};
 
-/// Where the sums of a panel stand.
+/// Elements of a cache line.
+const LINE: usize = 16;
+
+/// A panel of weights `[depth][width]` vectors, and the rows of outputs that belong to it.
 #[derive(Clone, Copy)]
-pub(super) struct Target {
-    /// Distance between rows.
-    pub(super) stride: usize,
-    /// The first element of the first row.
+pub(super) struct Panel<'a> {
+    pub(super) weight: &'a [f32],
+    /// The panel that will be needed next.
+    pub(super) next: &'a [f32],
+    pub(super) depth: usize,
+    /// Vectors of a row.
+    pub(super) width: usize,
+    /// The first element of the first row of outputs.
     pub(super) start: usize,
+    /// Elements from one row of outputs to the next.
+    pub(super) stride: usize,
 }
 
-/// Adds the products of all listed values with a panel of `width` vectors, one row at a time.
-#[inline(always)]
-pub(super) fn sparse<S: Simd>(
-    s: S,
-    list: &Block<'_>,
-    panel: &[f32],
-    width: usize,
-    target: Target,
-    y: &mut [f32],
-) {
-    macro_rules! widths {
-        ($($width:literal)*) => {
-            match width {
-                $($width => sparse_rows::<S, $width>(s, list, panel, target, y),)*
-                _ => {}
-            }
-        };
+impl Panel<'_> {
+    /// Asks for what belongs to row `row` of `rows` of the next panel, so that it comes while this one is worked on.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, s: S, row: usize, rows: usize) {
+        let lines = self.next.len().div_ceil(LINE);
+        for line in row * lines / rows..(row + 1) * lines / rows {
+            s.prefetch(self.next, line * LINE);
+        }
     }
-    widths!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+/// Calls a function that is generic over the width of a panel.
+macro_rules! with_width {
+    ($width:expr, $call:ident::<$s:ty>$arguments:tt, $($known:literal)*) => {
+        match $width {
+            $($known => $call::<$s, $known>$arguments,)*
+            _ => {}
+        }
+    };
+}
+
+/// Adds the products of all listed values with a panel to `y`, one row at a time.
+#[inline(always)]
+pub(super) fn sparse<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [f32]) {
+    with_width!(panel.width, sparse_rows::<S>(s, list, panel, y), 1 2 3 4 5 6 7 8 9 10 11 12);
 }
 
 #[inline(always)]
-fn sparse_rows<S: Simd, const W: usize>(
-    s: S,
-    list: &Block<'_>,
-    panel: &[f32],
-    target: Target,
-    y: &mut [f32],
-) {
-    assert!(panel.len() >= BLOCK * PITCH && W * LANES <= PITCH);
+fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [f32]) {
+    let weight = &panel.weight[..panel.depth * W * LANES];
     for (row, &count) in list.counts.iter().enumerate() {
-        let values = &list.values[row * BLOCK..][..count as usize];
-        let offsets = &list.offsets[row * BLOCK..][..count as usize];
-        let y = &mut y[target.start + row * target.stride..][..W * LANES];
-        // SAFETY: `y` has `W` vectors; `offsets` is as long as `values`, and each is a multiple of `PITCH` below
-        // `BLOCK * PITCH`, from where the panel has `W` vectors.
+        panel.prefetch(s, row, list.counts.len());
+        let values = &list.values[row * SLOT..][..count as usize];
+        let places = &list.places[row * SLOT..][..count as usize];
+        let y = &mut y[panel.start + row * panel.stride..][..W * LANES];
+        // SAFETY: `y` has `W` vectors; `places` is as long as `values`, and each is below the depth of the panel, whose
+        // rows have `W` vectors.
         unsafe {
             let mut sums: [S::F; W] = std::array::from_fn(
                 #[inline(always)]
@@ -59,7 +69,7 @@ fn sparse_rows<S: Simd, const W: usize>(
             );
             for at in 0..values.len() {
                 let value = s.broadcast(values, at);
-                let weight = panel.get_unchecked(*offsets.get_unchecked(at) as usize..);
+                let weight = weight.get_unchecked(*places.get_unchecked(at) as usize * (W * LANES)..);
                 for v in 0..W {
                     sums[v] = s.mul_add(value, s.load(weight, v * LANES), sums[v]);
                 }
@@ -71,33 +81,89 @@ fn sparse_rows<S: Simd, const W: usize>(
     }
 }
 
-/// Adds the products of all values, `depth` of each row, with a panel of `width` vectors, in tiles of up to six rows and
-/// two vectors.
+/// Adds the products of the rows of `dy` with the listed rows of a panel to the values of the list.
 #[inline(always)]
-pub(super) fn dense<S: Simd>(
-    s: S,
-    list: &Block<'_>,
-    depth: usize,
-    panel: &[f32],
-    width: usize,
-    target: Target,
-    y: &mut [f32],
-) {
+pub(super) fn dots<S: Simd>(s: S, list: &mut Block<'_>, panel: Panel<'_>, dy: &[f32]) {
+    with_width!(panel.width, dot_rows::<S>(s, list, panel, dy), 1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+#[inline(always)]
+fn dot_rows<S: Simd, const W: usize>(s: S, list: &mut Block<'_>, panel: Panel<'_>, dy: &[f32]) {
+    let weight = &panel.weight[..panel.depth * W * LANES];
+    for (row, &count) in list.counts.iter().enumerate() {
+        panel.prefetch(s, row, list.counts.len());
+        let sums = &mut list.values[row * SLOT..][..SLOT];
+        let places = &list.places[row * SLOT..][..SLOT];
+        let dy = &dy[panel.start + row * panel.stride..][..W * LANES];
+        // SAFETY: `dy` has `W` vectors; up to the next multiple of eight from `count` on, which is below `SLOT`, all places
+        // are below the depth of the panel, whose rows have `W` vectors.
+        unsafe {
+            let dy: [S::F; W] = std::array::from_fn(
+                #[inline(always)]
+                |v| s.load(dy, v * LANES),
+            );
+            for at in (0..count as usize).step_by(LANES) {
+                let low = four(s, &dy, weight, &places[at..at + 4]);
+                let high = four(s, &dy, weight, &places[at + 4..at + 8]);
+                let eight = s.add_halves(low, high);
+                s.store(s.add(s.load(sums, at), eight), sums, at);
+            }
+        }
+    }
+}
+
+/// The products of `dy` with four rows of the weights, of which half the lanes are added up already.
+///
+/// # Safety
+/// `places` are four, and `weight` has `W` vectors from `W` vectors times each of them on.
+#[inline(always)]
+unsafe fn four<S: Simd, const W: usize>(s: S, dy: &[S::F; W], weight: &[f32], places: &[u32]) -> S::F {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let [a, b] = two(s, dy, weight, &places[..2]);
+        let ab = s.add_pairs(a, b);
+        let [c, d] = two(s, dy, weight, &places[2..]);
+        s.add_pairs(ab, s.add_pairs(c, d))
+    }
+}
+
+/// The products of `dy` with two rows of the weights, side by side.
+///
+/// # Safety
+/// As for [`four`].
+#[inline(always)]
+unsafe fn two<S: Simd, const W: usize>(s: S, dy: &[S::F; W], weight: &[f32], places: &[u32]) -> [S::F; 2] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let a = weight.get_unchecked(*places.get_unchecked(0) as usize * (W * LANES)..);
+        let b = weight.get_unchecked(*places.get_unchecked(1) as usize * (W * LANES)..);
+        let mut sums = [s.mul(dy[0], s.load(a, 0)), s.mul(dy[0], s.load(b, 0))];
+        for v in 1..W {
+            let at = v * LANES;
+            sums = [s.mul_add(dy[v], s.load(a, at), sums[0]), s.mul_add(dy[v], s.load(b, at), sums[1])];
+        }
+        sums
+    }
+}
+
+/// Adds the products of all values, zeros included, with a panel to `y`, in tiles of up to six rows and two vectors.
+#[inline(always)]
+pub(super) fn dense<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [f32]) {
     for rows in pieces(list.counts.len(), 6) {
-        let x = &list.values[rows.start * BLOCK..rows.end * BLOCK];
-        for vector in (0..width).step_by(2) {
-            let target =
-                Target { start: target.start + rows.start * target.stride + vector * LANES, ..target };
-            let panel = &panel[vector * LANES..];
+        let x = &list.values[rows.start * SLOT..rows.end * SLOT];
+        for vector in (0..panel.width).step_by(2) {
             macro_rules! sizes {
                 ($(($m:literal, $n:literal))*) => {
-                    match (rows.len(), (width - vector).min(2)) {
-                        $(($m, $n) => tile::<S, $m, $n>(s, x, depth, panel, target, y),)*
+                    match (rows.len(), (panel.width - vector).min(2)) {
+                        $(($m, $n) => tile::<S, $m, $n>(s, x, panel, rows.start, vector, y),)*
                         _ => {}
                     }
                 };
             }
             sizes!((1, 1)(1, 2)(2, 1)(2, 2)(3, 1)(3, 2)(4, 1)(4, 2)(5, 1)(5, 2)(6, 1)(6, 2));
+        }
+        for row in rows.clone() {
+            panel.prefetch(s, row, list.counts.len());
         }
     }
 }
@@ -106,33 +172,35 @@ pub(super) fn dense<S: Simd>(
 fn tile<S: Simd, const M: usize, const N: usize>(
     s: S,
     x: &[f32],
-    depth: usize,
-    panel: &[f32],
-    target: Target,
+    panel: Panel<'_>,
+    row: usize,
+    vector: usize,
     y: &mut [f32],
 ) {
-    assert!(depth <= BLOCK && x.len() == M * BLOCK);
-    let panel = &panel[..(depth.max(1) - 1) * PITCH + N * LANES];
-    let y = &mut y[target.start..][..(M - 1) * target.stride + N * LANES];
-    // SAFETY: `y` has `M` rows of `N` vectors, `x` has `M` rows of `BLOCK` values, no fewer than `depth`, and the panel has `N` vectors from
-    // each of `depth` multiples of `PITCH` on.
+    let Panel { depth, stride, .. } = panel;
+    assert!(depth <= SLOT && x.len() == M * SLOT);
+    let pitch = panel.width * LANES;
+    let weight = &panel.weight[vector * LANES..][..(depth.max(1) - 1) * pitch + N * LANES];
+    let y = &mut y[panel.start + row * stride + vector * LANES..][..(M - 1) * stride + N * LANES];
+    // SAFETY: `y` has `M` rows of `N` vectors, `x` has `M` rows of `SLOT` values, no fewer than `depth`, and the panel
+    // has `N` vectors from each of `depth` multiples of `pitch` on.
     unsafe {
         let mut sums: [[S::F; N]; M] = std::array::from_fn(
             #[inline(always)]
             |m| {
                 std::array::from_fn(
                     #[inline(always)]
-                    |n| s.load(y, m * target.stride + n * LANES),
+                    |n| s.load(y, m * stride + n * LANES),
                 )
             },
         );
         for k in 0..depth {
             let weights: [S::F; N] = std::array::from_fn(
                 #[inline(always)]
-                |n| s.load(panel, k * PITCH + n * LANES),
+                |n| s.load(weight, k * pitch + n * LANES),
             );
             for m in 0..M {
-                let value = s.broadcast(x, m * BLOCK + k);
+                let value = s.broadcast(x, m * SLOT + k);
                 for n in 0..N {
                     sums[m][n] = s.mul_add(value, weights[n], sums[m][n]);
                 }
@@ -140,7 +208,7 @@ fn tile<S: Simd, const M: usize, const N: usize>(
         }
         for m in 0..M {
             for n in 0..N {
-                s.store(sums[m][n], y, m * target.stride + n * LANES);
+                s.store(sums[m][n], y, m * stride + n * LANES);
             }
         }
     }

@@ -79,12 +79,14 @@ fn check(
     prop_assert_eq!(masked, cleared);
 
     let mut dweight = vec![f32::NAN; layer.weight_len()];
-    // Groups of 3 images, pieces of 13 rows: no multiple of anything.
     let (x_groups, dy_groups) = (groups(x, inputs, 3), groups(&dy, outputs, 3));
-    for (piece, target) in dweight.chunks_mut(13 * outputs).enumerate() {
-        let rows = piece * 13..piece * 13 + target.len() / outputs;
-        layer.backward_weight_rows(rows, &x_groups, &dy_groups, target).unwrap();
+    for (block, target) in dweight.chunks_mut(layer.block_len()).enumerate() {
+        layer.backward_weight_blocks(block..block + 1, &x_groups, &dy_groups, target).unwrap();
     }
+    let mut at_once = vec![f32::NAN; layer.weight_len()];
+    let blocks = layer.weight_len().div_ceil(layer.block_len());
+    layer.backward_weight_blocks(0..blocks, &[x], &[&dy], &mut at_once).unwrap();
+    prop_assert!(dweight == at_once);
     let mut plain = vec![f32::NAN; weight.len()];
     layer.unpack(&dweight, &mut plain).unwrap();
     assert_close("dweight", &plain, &expected.dweight)?;
@@ -183,7 +185,7 @@ fn nan_and_infinity_reach_what_they_should() {
                 layer.backward_input(images, &x, &weight, None, &mut scratch, &mut dx).unwrap();
                 assert!(dx[..8].iter().all(|dx| dx.to_bits() == value.to_bits()));
                 let mut dweight = vec![0.0; 64];
-                layer.backward_weight_rows(0..8, &[&x], &[&vec![1.0; 8 * images]], &mut dweight).unwrap();
+                layer.backward_weight_blocks(0..1, &[&x], &[&vec![1.0; 8 * images]], &mut dweight).unwrap();
                 assert!(dweight[24..32].iter().all(|w| w.to_bits() == value.to_bits()));
             }
         }
@@ -201,7 +203,8 @@ fn no_features_and_no_images_are_no_reason_to_panic() {
         layer.forward(images, &x, &weight, Some(&bias), &mut scratch, &mut y).unwrap();
         layer.backward_input(images, &y, &weight, Some(&x), &mut scratch, &mut vec![9.0; inputs]).unwrap();
         let mut dweight = vec![9.0; layer.weight_len()];
-        layer.backward_weight_rows(0..layer.in_stride(), &[&x], &[&y], &mut dweight).unwrap();
+        let blocks = layer.weight_len().div_ceil(layer.block_len().max(1));
+        layer.backward_weight_blocks(0..blocks, &[&x], &[&y], &mut dweight).unwrap();
         layer.backward_bias(&[&y], &mut vec![9.0; out_features]).unwrap();
         if images == 0 {
             assert!(dweight.iter().all(|w| *w == 0.0));
@@ -227,11 +230,12 @@ fn wrong_lengths_are_refused() {
         }
     }
     refused(layer.backward_input(2, &dy, &weight, Some(&x[1..]), &mut scratch, &mut x.clone()));
-    let mut rows = vec![0.0; 16];
-    refused(layer.backward_weight_rows(15..17, &[&x], &[&dy], &mut rows));
-    refused(layer.backward_weight_rows(0..1, &[&x], &[&dy], &mut rows));
-    refused(layer.backward_weight_rows(0..2, &[&x[..16]], &[&dy], &mut rows));
-    refused(layer.backward_weight_rows(0..2, &[&x, &x], &[&dy], &mut rows));
+    let mut block = vec![0.0; 128];
+    refused(layer.backward_weight_blocks(1..2, &[&x], &[&dy], &mut block));
+    refused(layer.backward_weight_blocks(0..2, &[&x], &[&dy], &mut block));
+    refused(layer.backward_weight_blocks(0..1, &[&x], &[&dy], &mut block[1..]));
+    refused(layer.backward_weight_blocks(0..1, &[&x[..16]], &[&dy], &mut block));
+    refused(layer.backward_weight_blocks(0..1, &[&x, &x], &[&dy], &mut block));
     refused(layer.backward_bias(&[&dy[1..]], &mut [0.0; 3]));
     refused(layer.backward_bias(&[&dy], &mut [0.0; 2]));
     refused(layer.pack(&[0.0; 26], &mut weight.clone()));

@@ -36,9 +36,16 @@ impl LinearStep {
         }
     }
 
-    /// Rows of the weight, as many as one task should handle, for a batch of so many images.
-    fn task_rows(&self, images: usize) -> usize {
-        self.kernel.rows_per_task(images)
+    /// Fills the gradient of the part of the weight that starts at `start`: one block, or the last.
+    fn block_gradient(
+        kernel: &BlockedLinear,
+        start: usize,
+        x: &[&[f32]],
+        dy: &[&[f32]],
+        part: &mut [f32],
+    ) -> Outcome {
+        let block = start / kernel.block_len().max(1);
+        kernel.backward_weight_blocks(block..block + 1, x, dy, part)
     }
 
     fn bias_gradient(&self, batch: Contributions<'_>) -> Result<Option<Vec<f32>>, KernelError> {
@@ -103,27 +110,24 @@ impl Step for LinearStep {
 
     fn gradients(&self, batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
         let mut packed = vec![0.0; self.kernel.weight_len()];
-        let (x, dy, rows) = (batch.x(), batch.dy(), self.task_rows(batch.images()));
-        let stride = self.kernel.out_stride();
-        packed.par_chunks_mut(rows * stride).enumerate().try_for_each(|(task, gradient)| {
-            let start = task * rows;
-            self.kernel.backward_weight_rows(start..start + gradient.len() / stride, &x, &dy, gradient)
+        let (x, dy, len) = (batch.x(), batch.dy(), self.kernel.block_len().max(1));
+        packed.par_chunks_mut(len).enumerate().try_for_each(|(block, gradient)| {
+            Self::block_gradient(&self.kernel, block * len, &x, &dy, gradient)
         })?;
         let mut weight = vec![0.0; self.plain_len];
         self.kernel.unpack(&packed, &mut weight)?;
         Ok(std::iter::once(weight).chain(self.bias_gradient(batch)?).collect())
     }
 
-    /// A few rows of the weight at a time: their gradient is still in the cache when the optimiser reads it.
+    /// A block of the weight at a time: its gradient is still in the cache when the optimiser reads it.
     fn update(&mut self, batch: Contributions<'_>, rule: Rule) -> Outcome {
-        let (x, dy, rows) = (batch.x(), batch.dy(), self.task_rows(batch.images()));
+        let (x, dy) = (batch.x(), batch.dy());
         if let (Some(gradient), Some(bias)) = (self.bias_gradient(batch)?, &mut self.bias) {
             bias.step(&gradient, rule)?;
         }
-        let (kernel, stride) = (&self.kernel, self.kernel.out_stride());
-        self.weight.step_in_parts(rows * stride, rule, |start, gradient| {
-            let first = start / stride;
-            kernel.backward_weight_rows(first..first + gradient.len() / stride, &x, &dy, gradient)
+        let kernel = &self.kernel;
+        self.weight.step_in_parts(kernel.block_len(), rule, |start, gradient| {
+            Self::block_gradient(kernel, start, &x, &dy, gradient)
         })
     }
 }

@@ -1,0 +1,108 @@
+//! Optimiser steps on candle's variables, in place.
+
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Var};
+use taper_kernels::{Moments, Optimizer};
+
+use crate::ops::refuse;
+
+/// How a [`VarOptimizer`] moves variables.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UpdateRule {
+    /// SGD, Adam or AdamW, in PyTorch's arithmetic.
+    pub optimizer: Optimizer,
+    /// Learning rate.
+    pub learning_rate: f64,
+}
+
+/// An optimiser for candle's variables that works in their storage, in parallel: no tensors are made in a step.
+///
+/// It is used as [`candle_nn::AdamW`] is. A variable without a gradient does not move, and its moments stay.
+///
+/// ```
+/// use candle_core::{Device, Var};
+/// use candle_nn::Optimizer as _;
+/// use taper_model::{Optimizer, layers::{UpdateRule, VarOptimizer}};
+/// let x = Var::new(&[3f32, -1.0], &Device::Cpu)?;
+/// let rule = UpdateRule { optimizer: Optimizer::sgd(0.0), learning_rate: 0.25 };
+/// let mut optimizer = VarOptimizer::new(vec![x.clone()], rule)?;
+/// optimizer.backward_step(&x.sqr()?.sum_all()?)?;
+/// assert_eq!(x.to_vec1::<f32>()?, [1.5, -0.5]);
+/// # Ok::<(), candle_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct VarOptimizer {
+    variables: Vec<Variable>,
+    rule: UpdateRule,
+}
+
+#[derive(Debug)]
+struct Variable {
+    var: Var,
+    moments: Mutex<Moments>,
+}
+
+impl candle_nn::Optimizer for VarOptimizer {
+    type Config = UpdateRule;
+
+    /// Variables that are not of floats are left out, as by candle's own optimisers.
+    fn new(vars: Vec<Var>, config: UpdateRule) -> Result<Self> {
+        let mut variables = Vec::with_capacity(vars.len());
+        for var in vars.into_iter().filter(|var| var.dtype().is_float()) {
+            if var.dtype() != DType::F32 || !var.device().is_cpu() {
+                candle_core::bail!("a variable is {:?} on {:?}; use f32 on the CPU", var.dtype(), var.device());
+            }
+            variables.push(Variable { var, moments: Mutex::default() });
+        }
+        Ok(Self { variables, rule: config })
+    }
+
+    fn step(&mut self, grads: &GradStore) -> Result<()> {
+        for Variable { var, moments } in &self.variables {
+            if let Some(gradient) = grads.get(var) {
+                let op = StepOp { rule: self.rule, moments };
+                var.as_tensor().inplace_op2(&gradient.contiguous()?, &op)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.rule.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, lr: f64) {
+        self.rule.learning_rate = lr;
+    }
+}
+
+/// One step of one variable.
+struct StepOp<'a> {
+    rule: UpdateRule,
+    moments: &'a Mutex<Moments>,
+}
+
+impl InplaceOp2 for StepOp<'_> {
+    fn name(&self) -> &'static str {
+        "optimizer step"
+    }
+
+    fn cpu_fwd(
+        &self,
+        variable: &mut CpuStorage,
+        layout: &Layout,
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
+    ) -> Result<()> {
+        let CpuStorage::F32(variable) = variable else { candle_core::bail!("a variable that is not f32") };
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            candle_core::bail!("a variable that is not contiguous")
+        };
+        let gradient = crate::ops::slice(gradient, gradient_layout)?;
+        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        let UpdateRule { optimizer, learning_rate } = self.rule;
+        optimizer.step(&mut variable[start..end], gradient, &mut moments, learning_rate).map_err(refuse)
+    }
+}
