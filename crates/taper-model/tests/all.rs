@@ -5,6 +5,8 @@
 mod behaviour;
 #[path = "all/fixture.rs"]
 mod fixture;
+#[path = "all/layers.rs"]
+mod layers;
 #[path = "all/network.rs"]
 mod network;
 #[path = "all/operators.rs"]

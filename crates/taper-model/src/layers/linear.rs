@@ -1,11 +1,9 @@
 //! The fully connected layer.
 
-use std::sync::Arc;
-
 use candle_core::{Module, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use crate::ops::Compiled;
+use crate::ops;
 
 /// `y = x·weightᵀ + bias`: [`candle_nn::Linear`] on [`ops::linear`](crate::ops::linear).
 ///
@@ -15,14 +13,13 @@ use crate::ops::Compiled;
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
-    compiled: Arc<Compiled>,
 }
 
 impl Linear {
     /// A layer with these parameters.
     #[must_use]
     pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias, compiled: Arc::default() }
+        Self { weight, bias }
     }
 
     /// The weight.
@@ -40,7 +37,7 @@ impl Linear {
 
 impl Module for Linear {
     fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        let forward = |rows: &Tensor| self.compiled.linear(rows, &self.weight, self.bias.as_ref());
+        let forward = |rows: &Tensor| ops::linear(rows, &self.weight, self.bias.as_ref());
         let [outer @ .., features] = xs.dims() else {
             candle_core::bail!("a linear layer takes […, features], not a scalar")
         };

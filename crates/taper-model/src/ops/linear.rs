@@ -1,35 +1,61 @@
 //! The fully connected layer.
 
-use std::sync::Arc;
+use candle_core::{Result, Shape, Tensor};
+use taper_kernels::{LinearGeometry, linear_backward_input, linear_backward_params};
 
-use candle_core::{Result, Tensor};
-use taper_graph::{Linear, Op};
-
-use super::compiled::Compiled;
+use super::storage::refuse;
+use super::weighted::{Gradients, Weighted, apply};
 
 /// `x·weightᵀ + bias` for `x` `[N, F]`, `weight` `[out_features, F]` and `bias` `[out_features]`.
-///
-/// Products with inputs that are exactly zero may be left out, so that an infinite or NaN weight may add nothing there.
 ///
 /// # Errors
 /// Shapes that do not fit, or tensors that are not f32 on the CPU.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    Arc::new(Compiled::default()).linear(x, weight, bias)
+    apply(Linear, x, weight, bias)
 }
 
-impl Compiled {
-    /// [`linear`] on buffers that are kept.
-    pub(crate) fn linear(
-        self: &Arc<Self>,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: Option<&Tensor>,
-    ) -> Result<Tensor> {
-        let ((_, in_features), (out_features, expected)) = (x.dims2()?, weight.dims2()?);
+struct Linear;
+
+impl Weighted for Linear {
+    const NAME: &'static str = "linear";
+    type Geometry = LinearGeometry;
+
+    fn geometry(&self, x: &Shape, weight: &Shape) -> Result<LinearGeometry> {
+        let ((batch, in_features), (out_features, expected)) = (x.dims2()?, weight.dims2()?);
         if in_features != expected {
-            candle_core::bail!("this linear layer takes {expected} features, but its input has {in_features}");
+            candle_core::bail!(
+                "this linear layer takes {expected} features, but its input has {in_features}"
+            );
         }
-        let op = Op::Linear(Linear { out_features, bias: bias.is_some() });
-        self.apply(vec![op], [x, weight], bias, None)
+        Ok(LinearGeometry { batch, in_features, out_features })
+    }
+
+    fn output_shape(&self, g: &LinearGeometry, _x: &Shape) -> Shape {
+        (g.batch, g.out_features).into()
+    }
+
+    fn forward(
+        &self,
+        g: &LinearGeometry,
+        x: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        y: &mut [f32],
+    ) -> Result<()> {
+        taper_kernels::linear(*g, x, weight, bias, y).map_err(refuse)
+    }
+
+    fn backward(
+        &self,
+        g: &LinearGeometry,
+        x: &[f32],
+        weight: &[f32],
+        dy: &[f32],
+        gradients: Gradients<'_>,
+    ) -> Result<()> {
+        if let Some(dx) = gradients.x {
+            linear_backward_input(*g, weight, dy, dx).map_err(refuse)?;
+        }
+        linear_backward_params(*g, x, dy, gradients.weight, gradients.bias).map_err(refuse)
     }
 }

@@ -19,7 +19,7 @@ fn unit(seed: u64, stream: u64, index: u64) -> f64 {
 }
 
 /// The reference CNN without dropout, which the fixture switches off.
-fn graph() -> Graph {
+pub(crate) fn graph() -> Graph {
     let tutorial = Preset::Tutorial.graph().unwrap();
     let mut graph = Graph::new("tutorial", &[1, 28, 28]).unwrap();
     let mut value = graph.input();
@@ -29,7 +29,7 @@ fn graph() -> Graph {
     graph
 }
 
-fn weights(graph: &Graph, fixture: &Value) -> Weights {
+pub(crate) fn weights(graph: &Graph, fixture: &Value) -> Weights {
     let mut arrays = BTreeMap::new();
     for (stream, parameter) in fixture["parameters"].as_array().unwrap().iter().enumerate() {
         let shape: Vec<usize> =
@@ -46,19 +46,24 @@ fn weights(graph: &Graph, fixture: &Value) -> Weights {
     Weights::new(graph, arrays).unwrap()
 }
 
-#[test]
-fn logits_loss_and_all_gradients_match_pytorch() {
-    let (fixture, tensors) =
-        (json("tutorial_gradients.json"), Tensors::open("tutorial_gradients.safetensors"));
-    let graph = graph();
-    let model = Model::from_weights(graph.clone(), &weights(&graph, &fixture)).unwrap();
+/// The fixture's images and labels.
+pub(crate) fn batch(fixture: &Value) -> (Vec<f32>, Vec<u8>) {
     let stream = fixture["image_stream"].as_u64().unwrap();
     let seeds = fixture["image_seeds"].as_array().unwrap().iter().map(|seed| seed.as_u64().unwrap());
     let pixels: Vec<f32> =
         seeds.flat_map(|seed| (0..784).map(move |index| unit(seed, stream, index) as f32)).collect();
     let labels: Vec<u8> =
         fixture["labels"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u8).collect();
+    (pixels, labels)
+}
 
+#[test]
+fn logits_loss_and_all_gradients_match_pytorch() {
+    let (fixture, tensors) =
+        (json("tutorial_gradients.json"), Tensors::open("tutorial_gradients.safetensors"));
+    let graph = graph();
+    let model = Model::from_weights(graph.clone(), &weights(&graph, &fixture)).unwrap();
+    let (pixels, labels) = batch(&fixture);
     let images = Var::from_tensor(&Tensor::from_vec(pixels, (4, 1, 28, 28), &Device::Cpu).unwrap()).unwrap();
     let logits = model.forward(&images, Mode::Train { step: 0 }).unwrap();
     let (loss, numbers) = ops::cross_entropy(&logits, &labels, 0.0).unwrap();
@@ -73,11 +78,7 @@ fn logits_loss_and_all_gradients_match_pytorch() {
     close("images", &flat(gradients.get(images.as_tensor()).unwrap()), &tensors.elements("grad.images"));
     for (name, var) in model.trainable() {
         let found = flat(gradients.get(var.as_tensor()).unwrap());
-        let expected = match tensors.get(&format!("grad.{name}")) {
-            Some((_, elements)) => elements,
-            None => outer_products(&tensors, name),
-        };
-        close(name, &found, &expected);
+        close(name, &found, &gradient(&tensors, name));
     }
 
     // The trainer has a backward pass of its own.
@@ -88,8 +89,15 @@ fn logits_loss_and_all_gradients_match_pytorch() {
     close("the trainer's loss", &[found.step.loss as f32], &tensors.elements("loss"));
     assert_eq!(found.parameters.len(), 10);
     for (name, array) in &found.parameters {
-        let expected = tensors.get(&format!("grad.{name}")).map(|(_, elements)| elements);
-        close(name, &array.data, &expected.unwrap_or_else(|| outer_products(&tensors, name)));
+        close(name, &array.data, &gradient(&tensors, name));
+    }
+}
+
+/// The gradient of a parameter.
+pub(crate) fn gradient(tensors: &Tensors, name: &str) -> Vec<f64> {
+    match tensors.get(&format!("grad.{name}")) {
+        Some((_, elements)) => elements,
+        None => outer_products(tensors, name),
     }
 }
 

@@ -1,0 +1,296 @@
+//! Hand-written candle models on Taper's layers: against PyTorch, candle's own layers, and themselves.
+
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Device, Module, ModuleT, Result, Tensor, Var};
+use candle_nn::{BatchNormConfig, Conv2dConfig, Optimizer as _, ParamsAdamW, VarBuilder, VarMap};
+use proptest::prelude::*;
+use taper_graph::{Activation, Conv2d, MaxPool2d, Weights};
+use taper_model::layers::{self, ConvReluPool, Dropout, Linear, UpdateRule, VarOptimizer};
+use taper_model::ops::{self, DropoutKey};
+use taper_model::{Optimizer, Trainer};
+
+use crate::fixture::{Tensors, flat, json, relative_error};
+use crate::network;
+
+/// The reference CNN, as a candle user would write it.
+struct Cnn {
+    blocks: [ConvReluPool; 3],
+    fc1: Linear,
+    fc2: Linear,
+    dropout: Dropout,
+}
+
+impl Cnn {
+    fn new(vb: VarBuilder<'_>, p: f32) -> Result<Self> {
+        let padded = Conv2dConfig { padding: 1, ..Conv2dConfig::default() };
+        let block = |number: u32, from, to, pool| -> Result<ConvReluPool> {
+            let conv = layers::conv2d(from, to, 3, padded, vb.pp(format!("layer{}.0", number + 1)))?;
+            Ok(ConvReluPool::new(conv, pool).with_dropout(Dropout::new(p, 7, number)))
+        };
+        let pool = MaxPool2d::new(2);
+        let last = MaxPool2d { padding: [1, 1], ..pool.clone() };
+        Ok(Self {
+            blocks: [block(0, 1, 32, pool.clone())?, block(1, 32, 64, pool)?, block(2, 64, 128, last)?],
+            fc1: layers::linear(2048, 625, vb.pp("fc1"))?,
+            fc2: layers::linear(625, 10, vb.pp("fc2"))?,
+            dropout: Dropout::new(p, 7, 3),
+        })
+    }
+}
+
+impl ModuleT for Cnn {
+    fn forward_t(&self, xs: &Tensor, train: bool) -> Result<Tensor> {
+        let x = self.blocks.iter().try_fold(xs.clone(), |x, block| block.forward_t(&x, train))?;
+        let x = self.fc1.forward(&x.flatten_from(1)?)?.relu()?;
+        self.fc2.forward(&self.dropout.forward(&x, train)?)
+    }
+}
+
+/// Variables with these weights, as a candle checkpoint would give them.
+fn variables(weights: &Weights) -> VarMap {
+    let variables = VarMap::new();
+    let mut data = variables.data().lock().unwrap();
+    for (name, array) in weights.iter() {
+        let tensor = Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu).unwrap();
+        data.insert(name.to_owned(), Var::from_tensor(&tensor).unwrap());
+    }
+    drop(data);
+    variables
+}
+
+fn builder(variables: &VarMap) -> VarBuilder<'static> {
+    VarBuilder::from_varmap(variables, DType::F32, &Device::Cpu)
+}
+
+fn rule(optimizer: Optimizer, learning_rate: f64) -> UpdateRule {
+    UpdateRule { optimizer, learning_rate }
+}
+
+#[test]
+fn a_hand_written_model_has_pytorchs_gradients_and_trains_as_the_trainer_does() {
+    let (fixture, tensors) =
+        (json("tutorial_gradients.json"), Tensors::open("tutorial_gradients.safetensors"));
+    let graph = network::graph();
+    let weights = network::weights(&graph, &fixture);
+    let (pixels, labels) = network::batch(&fixture);
+    let variables = variables(&weights);
+    let cnn = Cnn::new(builder(&variables), 0.0).unwrap();
+    let images = Var::from_vec(pixels.clone(), (4, 1, 28, 28), &Device::Cpu).unwrap();
+    let step = || {
+        let logits = cnn.forward_t(&images, true).unwrap();
+        (ops::cross_entropy(&logits, &labels, 0.0).unwrap(), logits)
+    };
+    let close = |what: &str, found: &[f32], expected: &[f64]| {
+        let error = relative_error(found, expected);
+        assert!(error <= 1e-5, "{what}: {error:.1e}");
+    };
+
+    let ((loss, _), logits) = step();
+    close("logits", &flat(&logits), &tensors.elements("logits"));
+    let check = |gradients: &GradStore| {
+        close("images", &flat(gradients.get(images.as_tensor()).unwrap()), &tensors.elements("grad.images"));
+        for (name, var) in variables.data().lock().unwrap().iter() {
+            close(name, &flat(gradients.get(var.as_tensor()).unwrap()), &network::gradient(&tensors, name));
+        }
+    };
+    check(&loss.backward().unwrap());
+    // The op is asked twice and must answer the same.
+    check(&loss.backward().unwrap());
+
+    let settings =
+        taper_model::TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 0 };
+    let model = taper_model::Model::from_weights(graph, &weights).unwrap();
+    let mut trainer = Trainer::new(model, settings).unwrap();
+    let mut optimizer = VarOptimizer::new(variables.all_vars(), rule(Optimizer::adam(), 1e-3)).unwrap();
+    let mut first = f64::NAN;
+    for number in 0..10 {
+        let ((loss, numbers), _) = step();
+        optimizer.backward_step(&loss).unwrap();
+        let expected = trainer.step(&pixels, &labels, 1e-3).unwrap().loss;
+        assert!((numbers.mean - expected).abs() <= 1e-3 * (1.0 + expected), "{number}: {} {expected}", numbers.mean);
+        first = if number == 0 { numbers.mean } else { first };
+        assert!(number < 9 || numbers.mean < 0.5 * first, "{first} → {}", numbers.mean);
+    }
+}
+
+#[test]
+fn training_gives_the_same_bits_for_1_2_and_8_threads() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let fixture = json("tutorial_gradients.json");
+            let variables = variables(&network::weights(&network::graph(), &fixture));
+            let cnn = Cnn::new(builder(&variables), 0.3).unwrap();
+            let (pixels, labels) = network::batch(&fixture);
+            let (pixels, labels) = (pixels.repeat(3), labels.repeat(3));
+            let images = Tensor::from_vec(pixels, (12, 1, 28, 28), &Device::Cpu).unwrap();
+            let mut optimizer =
+                VarOptimizer::new(variables.all_vars(), rule(Optimizer::adam(), 1e-3)).unwrap();
+            for _ in 0..3 {
+                let logits = cnn.forward_t(&images, true).unwrap();
+                let (loss, _) = ops::cross_entropy(&logits, &labels, 0.0).unwrap();
+                optimizer.backward_step(&loss).unwrap();
+            }
+            let data = variables.data().lock().unwrap();
+            let mut names: Vec<&String> = data.keys().collect();
+            names.sort();
+            names.iter().flat_map(|name| flat(data[*name].as_tensor())).map(f32::to_bits).collect::<Vec<u32>>()
+        })
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(8));
+}
+
+/// Numbers in (−1, 1) that look random.
+fn numbers(seed: u64, len: usize) -> Vec<f32> {
+    let word = |index: u64| {
+        let z = (index + seed * 1_000_003 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (z ^ z >> 31).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40
+    };
+    (0..len as u64).map(|index| word(index) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+fn variable(seed: u64, shape: &[usize]) -> Var {
+    Var::from_vec(numbers(seed, shape.iter().product()), shape, &Device::Cpu).unwrap()
+}
+
+/// Output and gradients for an output gradient of random numbers.
+fn answers(y: &Tensor, vars: &[&Var]) -> Vec<Vec<f32>> {
+    let dy = Tensor::from_vec(numbers(99, y.elem_count()), y.shape(), &Device::Cpu).unwrap();
+    let gradients = (y * dy).unwrap().sum_all().unwrap().backward().unwrap();
+    let of = |var: &&Var| flat(gradients.get(var.as_tensor()).unwrap());
+    std::iter::once(flat(y)).chain(vars.iter().map(of)).collect()
+}
+
+fn check_same(found: &[Vec<f32>], expected: &[Vec<f32>]) -> std::result::Result<(), TestCaseError> {
+    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let expected: Vec<f64> = expected.iter().map(|&v| f64::from(v)).collect();
+        let error = relative_error(found, &expected);
+        prop_assert!(error < 1e-5, "number {place}: {error:.1e}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn the_fused_block_is_its_parts(
+        batch in 1..12usize, [from, to] in [1..10usize, 1..18], [h, w] in [3..17usize, 3..17],
+        kernel in 1..4usize, padding in 0..2usize, stride in 1..3usize, pool_padding in 0..2usize,
+        (bias, drop, turned) in (any::<bool>(), any::<bool>(), any::<bool>()),
+    ) {
+        let conv = Conv2d { stride: [stride; 2], ..Conv2d::new(to, kernel).padding(padding) };
+        let pool = MaxPool2d { padding: [pool_padding; 2], ..MaxPool2d::new(2) };
+        let sizes = if turned { [batch, from, w, h] } else { [batch, from, h, w] };
+        let own = variable(1, &sizes);
+        let x = if turned { own.transpose(2, 3).unwrap() } else { own.as_tensor().clone() };
+        let (weight, b) = (variable(2, &[to, from, kernel, kernel]), variable(3, &[to]));
+        let b = bias.then_some(&b);
+        let key = DropoutKey { seed: 5, step: 6, layer: 7 };
+        let mut vars = vec![&own, &weight];
+        vars.extend(b);
+        let b = b.map(Var::as_tensor);
+        let parts = || {
+            let y = ops::activation(&ops::conv2d(&x, &weight, b, &conv)?, Activation::Relu)?;
+            let y = ops::max_pool2d(&y, &pool)?;
+            if drop { ops::dropout(&y, 0.3, key) } else { Ok(y) }
+        };
+        let expected = parts();
+        prop_assume!(expected.is_ok());
+        let y = ops::conv_relu_pool(&x, &weight, b, &conv, &pool, drop.then_some((0.3, key))).unwrap();
+        check_same(&answers(&y, &vars), &answers(&expected.unwrap(), &vars))?;
+    }
+
+    #[test]
+    fn a_convolution_agrees_with_candles(
+        batch in 1..8usize, [inner, outer] in [1..6usize, 1..10], [h, w] in [4..16usize, 4..16],
+        kernel in 1..4usize, groups in 1..4usize, padding in 0..3usize,
+    ) {
+        let x = variable(1, &[batch, inner * groups, h, w]);
+        let (weight, bias) = (variable(2, &[outer * groups, inner, kernel, kernel]), variable(3, &[outer * groups]));
+        let config = Conv2dConfig { padding, groups, ..Conv2dConfig::default() };
+        let parameters = || (weight.as_tensor().clone(), Some(bias.as_tensor().clone()));
+        let (ours, theirs) = (parameters(), parameters());
+        let ours = layers::Conv2d::new(ours.0, ours.1, config);
+        let theirs = candle_nn::Conv2d::new(theirs.0, theirs.1, config);
+        let vars = [&x, &weight, &bias];
+        let expected = answers(&theirs.forward(&x).unwrap(), &vars);
+        // The second call works in the first one's buffers.
+        for _ in 0..2 {
+            check_same(&answers(&ours.forward(&x).unwrap(), &vars), &expected)?;
+        }
+    }
+
+    #[test]
+    fn a_linear_layer_takes_any_rank(outer in prop::collection::vec(1..5usize, 1..4), [from, to] in [1..40usize, 1..40]) {
+        let mut shape = outer.clone();
+        shape.push(from);
+        let (x, weight, bias) = (variable(1, &shape), variable(2, &[to, from]), variable(3, &[to]));
+        let y = Linear::new(weight.as_tensor().clone(), Some(bias.as_tensor().clone())).forward(&x).unwrap();
+        prop_assert_eq!(y.dims()[..outer.len()].to_vec(), outer.clone());
+        let rows: usize = outer.iter().product();
+        let flat_x = x.reshape((rows, from)).unwrap();
+        let expected = flat_x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
+        let expected = expected.reshape(y.shape()).unwrap();
+        let vars = [&x, &weight, &bias];
+        check_same(&answers(&y, &vars), &answers(&expected, &vars))?;
+    }
+}
+
+#[test]
+fn layers_find_their_parameters_by_candles_names() {
+    let names = |make: &dyn Fn(VarBuilder<'_>)| {
+        let variables = VarMap::new();
+        make(builder(&variables));
+        let mut names: Vec<String> = variables.data().lock().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    let config = Conv2dConfig::default();
+    let both = ["bias", "weight"];
+    assert_eq!(names(&|vb| drop(layers::conv2d(2, 4, 3, config, vb).unwrap())), both);
+    assert_eq!(names(&|vb| drop(layers::conv2d_no_bias(2, 4, 3, config, vb).unwrap())), ["weight"]);
+    assert_eq!(names(&|vb| drop(layers::linear(2, 4, vb).unwrap())), both);
+    assert_eq!(names(&|vb| drop(layers::linear_no_bias(2, 4, vb).unwrap())), ["weight"]);
+    let all = ["bias", "running_mean", "running_var", "weight"];
+    assert_eq!(names(&|vb| drop(layers::batch_norm(2, 1e-5, vb).unwrap())), all);
+}
+
+#[test]
+fn batch_norm_agrees_with_candles_in_training_and_evaluation() {
+    for (affine, shape) in [(true, vec![4, 3, 5, 2]), (false, vec![6, 3]), (true, vec![2, 3, 7])] {
+        let variables = [VarMap::new(), VarMap::new()];
+        let config = BatchNormConfig { affine, ..BatchNormConfig::default() };
+        let ours = layers::batch_norm(3, config, builder(&variables[0])).unwrap();
+        let theirs = candle_nn::batch_norm(3, config, builder(&variables[1])).unwrap();
+        let x = variable(4, &shape);
+        for train in [true, true, false] {
+            let found = answers(&ours.forward_t(&x, train).unwrap(), &[&x]);
+            check_same(&found, &answers(&theirs.forward_t(&x, train).unwrap(), &[&x])).unwrap();
+        }
+        let statistics = [flat(ours.running_mean()), flat(ours.running_var())];
+        check_same(&statistics, &[flat(theirs.running_mean()), flat(theirs.running_var())]).unwrap();
+    }
+}
+
+#[test]
+fn the_optimizer_moves_variables_as_candles_adamw_and_keeps_those_without_gradient() {
+    let (ours, theirs, idle) = (variable(1, &[40, 500]), variable(1, &[40, 500]), variable(2, &[3]));
+    let before = flat(&idle);
+    let settings = ParamsAdamW { lr: 1e-2, ..ParamsAdamW::default() };
+    let mut expected = candle_nn::AdamW::new(vec![theirs.clone()], settings).unwrap();
+    let own = rule(Optimizer::adamw(), 1e-2);
+    let mut optimizer = VarOptimizer::new(vec![ours.clone(), idle.clone()], own).unwrap();
+    let loss = |var: &Var| var.sqr().unwrap().sum_all().unwrap();
+    for _ in 0..5 {
+        optimizer.backward_step(&loss(&ours)).unwrap();
+        expected.backward_step(&loss(&theirs)).unwrap();
+    }
+    check_same(&[flat(&ours)], &[flat(&theirs)]).unwrap();
+    assert_eq!(flat(&idle), before);
+    optimizer.set_learning_rate(0.5);
+    assert_eq!(optimizer.learning_rate(), 0.5);
+    let double = Var::zeros(3, DType::F64, &Device::Cpu).unwrap();
+    assert!(VarOptimizer::new(vec![double], own).is_err());
+}
