@@ -98,9 +98,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn add_pairs(self, a: Self::F, b: Self::F) -> Self::F;
     /// The lower half of `a` plus its upper half, then the same of `b`.
     fn add_halves(self, a: Self::F, b: Self::F) -> Self::F;
-    /// Asks for the cache line of `data[at]`, if there is such an element and the instruction set has the means.
-    #[inline(always)]
-    fn prefetch(self, _data: &[f32], _at: usize) {}
     /// The sum of all lanes: neighbours at distance 4 first, then 2, then 1.
     fn sum(self, x: Self::F) -> f32;
 
@@ -259,7 +256,6 @@ mod tests {
             x[lane % 4] + x[lane % 4 + 4]
         });
         assert_eq!(format!("{:?}", lanes(s, s.add_halves(a, b))), format!("{halves:?}"));
-        s.prefetch(&A, 8);
         whole_numbers(s);
         packing(s, a);
         transposition(s);
@@ -278,7 +274,11 @@ mod tests {
             assert_eq!(words, numbers.map(|x| x + 5));
             assert_eq!(s.bits(s.eq_u(x, s.splat_u(3))), 0b1000_0001);
             assert_eq!(s.bits(s.lt_u(x, s.splat_u(7))), 0b1100_1001);
-            s.store_u(s.to_bits(s.add(s.with_bits(s.splat_u(1.5f32.to_bits())), s.splat(2.0))), &mut words, 0);
+            s.store_u(
+                s.to_bits(s.add(s.with_bits(s.splat_u(1.5f32.to_bits())), s.splat(2.0))),
+                &mut words,
+                0,
+            );
             assert_eq!(words, [3.5f32.to_bits(); 8]);
             s.store_u(s.select_u(s.eq_u(x, s.splat_u(3)), s.splat_u(1), x), &mut words, 0);
             assert_eq!(words, numbers.map(|x| if x == 3 { 1 } else { x }));
