@@ -98,9 +98,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn add_pairs(self, a: Self::F, b: Self::F) -> Self::F;
     /// The lower half of `a` plus its upper half, then the same of `b`.
     fn add_halves(self, a: Self::F, b: Self::F) -> Self::F;
-    /// Asks for the cache line of `data[at]`, if there is such an element and the instruction set has the means.
-    #[inline(always)]
-    fn prefetch(self, _data: &[f32], _at: usize) {}
     /// The sum of all lanes: neighbours at distance 4 first, then 2, then 1.
     fn sum(self, x: Self::F) -> f32;
 
@@ -259,7 +256,6 @@ mod tests {
             x[lane % 4] + x[lane % 4 + 4]
         });
         assert_eq!(format!("{:?}", lanes(s, s.add_halves(a, b))), format!("{halves:?}"));
-        s.prefetch(&A, 8);
         whole_numbers(s);
         packing(s, a);
         transposition(s);

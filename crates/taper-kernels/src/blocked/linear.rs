@@ -204,7 +204,8 @@ impl BlockedLinear {
     ) -> Result<(), KernelError> {
         let order = self.order();
         check_len("blocks of the weight", blocks.end.max(order.blocks()), order.blocks())?;
-        let inputs = (blocks.end * BLOCK).min(self.in_stride).saturating_sub(blocks.start * BLOCK);
+        let [start, end] = [blocks.start, blocks.end].map(|at| at.saturating_mul(BLOCK).min(self.in_stride));
+        let inputs = end.saturating_sub(start);
         check_len("gradient of weight", dweight.len(), inputs * self.out_stride)?;
         self.check_groups(x, dy)?;
         if !dweight.is_empty() {

@@ -203,14 +203,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn prefetch(self, data: &[f32], at: usize) {
-        if let Some(element) = data.get(at) {
-            // SAFETY: the token proves that the processor has the instruction, which only reads a valid element.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(element).cast()) }
-        }
-    }
-
-    #[inline(always)]
     fn sum(self, x: __m256) -> f32 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe {

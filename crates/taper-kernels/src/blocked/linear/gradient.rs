@@ -11,6 +11,8 @@ use crate::simd::{LANES, Simd};
 
 /// Images at a time: a panel of their output gradients fits the first-level cache.
 const IMAGES: usize = 64;
+/// Elements from one list to the next. It is no power of two, so that lists spread over the cache's sets.
+const PITCH: usize = IMAGES + LANES;
 /// Inputs and output gradients of a batch that is cut into groups of images: rows of `depth` and of `columns` elements.
 #[derive(Clone, Copy)]
 pub(super) struct Batch<'a> {
@@ -28,8 +30,8 @@ struct Images<'a> {
 
 /// For each of some inputs, the images in which it is not zero, and its values there; or its values in all images.
 struct Columns {
-    values: [[f32; IMAGES]; BLOCK],
-    images: [[u32; IMAGES]; BLOCK],
+    values: [[f32; PITCH]; BLOCK],
+    images: [[u32; PITCH]; BLOCK],
     counts: [usize; BLOCK],
 }
 
@@ -60,7 +62,7 @@ impl<'a> Batch<'a> {
     pub(super) fn weight_gradient<S: Simd>(&self, s: S, blocks: Range<usize>, dweight: &mut [f32]) {
         dweight.fill(0.0);
         let mut columns =
-            Columns { values: [[0.0; IMAGES]; BLOCK], images: [[0; IMAGES]; BLOCK], counts: [0; BLOCK] };
+            Columns { values: [[0.0; PITCH]; BLOCK], images: [[0; PITCH]; BLOCK], counts: [0; BLOCK] };
         let origin = blocks.start * BLOCK * self.order.columns;
         self.for_each_piece(
             #[inline(always)]
@@ -74,7 +76,7 @@ impl<'a> Batch<'a> {
                     if whole {
                         columns.fill::<S, true>(s, images, inputs);
                     }
-                    for panel in self.order.panels() {
+                    for panel in (0..self.order.panels()).map(|panel| self.order.panel(panel)) {
                         let target = self.order.range(block, &panel);
                         let target = &mut dweight[target.start - origin..target.end - origin];
                         if whole {
@@ -98,8 +100,9 @@ impl Columns {
         let zero = s.splat(0.0);
         // SAFETY: the array has eight elements.
         let lanes = unsafe { s.load_u(&[0, 1, 2, 3, 4, 5, 6, 7], 0) };
-        for first in (0..inputs.len()).step_by(LANES) {
-            for image in (0..images.len).step_by(LANES) {
+        // The rows of a few images at a time: they may lie a multiple of 4 KiB apart, where a cache keeps eight.
+        for image in (0..images.len).step_by(LANES) {
+            for first in (0..inputs.len()).step_by(LANES) {
                 let rows = std::array::from_fn(
                     #[inline(always)]
                     |row| match images.x[..images.len].get(image + row) {
@@ -201,7 +204,7 @@ fn dense<S: Simd>(s: S, images: &Images<'_>, columns: &Columns, panel: Range<usi
 fn tile<S: Simd, const M: usize, const N: usize>(
     s: S,
     images: &Images<'_>,
-    values: &[[f32; IMAGES]],
+    values: &[[f32; PITCH]],
     start: usize,
     stride: usize,
     dweight: &mut [f32],
@@ -209,7 +212,7 @@ fn tile<S: Simd, const M: usize, const N: usize>(
     assert!(values.len() == M);
     let values = values.as_flattened();
     let dweight = &mut dweight[..(M - 1) * stride + N * LANES];
-    // SAFETY: `dweight` has `M` rows of `N` vectors; `values` has `M` rows of `IMAGES` values, and each
+    // SAFETY: `dweight` has `M` rows of `N` vectors; `values` has `M` rows of `PITCH` values, and each
     // `dy` is a whole row, of which `start + N * LANES` is within.
     unsafe {
         let mut sums: [[S::F; N]; M] = std::array::from_fn(
@@ -228,7 +231,7 @@ fn tile<S: Simd, const M: usize, const N: usize>(
                 |n| s.load(dy, n * LANES),
             );
             for m in 0..M {
-                let value = s.broadcast(values, m * IMAGES + image);
+                let value = s.broadcast(values, m * PITCH + image);
                 for n in 0..N {
                     sums[m][n] = s.mul_add(value, gradients[n], sums[m][n]);
                 }

@@ -28,9 +28,15 @@ impl Order {
         block * BLOCK..self.depth.min((block + 1) * BLOCK)
     }
 
-    /// The vectors of columns of each panel.
-    pub(super) fn panels(self) -> impl Iterator<Item = Range<usize>> {
-        pieces(self.columns / LANES, PANEL)
+    /// How many panels there are.
+    pub(super) fn panels(self) -> usize {
+        (self.columns / LANES).div_ceil(PANEL)
+    }
+
+    /// The vectors of columns of a panel.
+    pub(super) fn panel(self, panel: usize) -> Range<usize> {
+        let (vectors, panels) = (self.columns / LANES, self.panels());
+        panel * vectors / panels..(panel + 1) * vectors / panels
     }
 
     /// Where the weights of a block and a panel stand.
@@ -42,10 +48,8 @@ impl Order {
 
     /// Where the weights of a row and a vector of columns stand.
     pub(super) fn at(self, row: usize, vector: usize) -> usize {
-        let (vectors, panels) = (self.columns / LANES, (self.columns / LANES).div_ceil(PANEL));
-        // The inverse of `pieces`.
-        let panel = ((vector + 1) * panels - 1) / vectors;
-        let panel = panel * vectors / panels..(panel + 1) * vectors / panels;
+        // The inverse of `panel`.
+        let panel = self.panel(((vector + 1) * self.panels() - 1) / (self.columns / LANES));
         let start = self.range(row / BLOCK, &panel).start;
         start + (row % BLOCK * panel.len() + vector - panel.start) * LANES
     }

@@ -11,6 +11,8 @@ use crate::simd::{LANES, Simd};
 
 /// Rows for which a panel of weights is read once.
 const ROWS: usize = 64;
+/// So many rows are no longer few: see [`Product::for_each_panel`].
+const FEW: usize = 6;
 /// Blocks for which lists are made at a time.
 const BLOCKS: usize = 32;
 
@@ -95,7 +97,12 @@ impl Product<'_> {
                 let inputs = Rows { start: rows.start * depth + start, stride: depth, depth: len };
                 visit(
                     &mut lists,
-                    Part { first_row: rows.start, first_block: first, blocks: inputs.blocks() },
+                    Part {
+                        rows: rows.len(),
+                        first_row: rows.start,
+                        first_block: first,
+                        blocks: inputs.blocks(),
+                    },
                     inputs,
                 );
             }
@@ -105,23 +112,20 @@ impl Product<'_> {
     /// Calls `visit` for each panel of weights that a part needs, with its lists.
     #[inline(always)]
     fn for_each_panel(&self, lists: &mut Lists<'_>, part: Part, mut visit: impl FnMut(Block<'_>, Panel<'_>)) {
-        let stride = self.order.columns;
-        for vectors in self.order.panels() {
+        let (stride, panels) = (self.order.columns, self.order.panels());
+        for visited in 0..panels * part.blocks {
+            // The outputs of many rows should stay in the cache; for a few it is better to read the weights in one sweep.
+            let (panel, block) = if part.rows < FEW {
+                (visited % panels, visited / panels)
+            } else {
+                (visited / part.blocks, visited % part.blocks)
+            };
+            let vectors = self.order.panel(panel);
+            let at = part.first_block + block;
+            let weight = &self.weight[self.order.range(at, &vectors)];
+            let (depth, width) = (self.order.block(at).len(), vectors.len());
             let start = part.first_row * stride + vectors.start * LANES;
-            for block in 0..part.blocks {
-                let list = lists.block(block);
-                let at = part.first_block + block;
-                let weight = &self.weight[self.order.range(at, &vectors)];
-                let depth = self.order.block(at).len();
-                let listed: usize = list.counts.iter().map(|count| *count as usize).sum();
-                // Few rows leave out much of the weights.
-                let next = if block + 1 < part.blocks && listed >= depth {
-                    &self.weight[self.order.range(at + 1, &vectors)]
-                } else {
-                    &[]
-                };
-                visit(list, Panel { weight, next, depth, width: vectors.len(), start, stride });
-            }
+            visit(lists.block(block), Panel { weight, depth, width, start, stride });
         }
     }
 }
@@ -129,6 +133,7 @@ impl Product<'_> {
 /// Some rows of a product over some of its depth.
 #[derive(Clone, Copy)]
 struct Part {
+    rows: usize,
     first_row: usize,
     first_block: usize,
     blocks: usize,

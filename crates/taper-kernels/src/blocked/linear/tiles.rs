@@ -7,15 +7,10 @@ use super::lists::{Block, SLOT};
 use super::order::pieces;
 use crate::simd::{LANES, Simd};
 
-/// Elements of a cache line.
-const LINE: usize = 16;
-
 /// A panel of weights `[depth][width]` vectors, and the rows of outputs that belong to it.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<'a> {
     pub(super) weight: &'a [f32],
-    /// The panel that will be needed next.
-    pub(super) next: &'a [f32],
     pub(super) depth: usize,
     /// Vectors of a row.
     pub(super) width: usize,
@@ -23,17 +18,6 @@ pub(super) struct Panel<'a> {
     pub(super) start: usize,
     /// Elements from one row of outputs to the next.
     pub(super) stride: usize,
-}
-
-impl Panel<'_> {
-    /// Asks for what belongs to row `row` of `rows` of the next panel, so that it comes while this one is worked on.
-    #[inline(always)]
-    fn prefetch<S: Simd>(&self, s: S, row: usize, rows: usize) {
-        let lines = self.next.len().div_ceil(LINE);
-        for line in row * lines / rows..(row + 1) * lines / rows {
-            s.prefetch(self.next, line * LINE);
-        }
-    }
 }
 
 /// Calls a function that is generic over the width of a panel.
@@ -56,7 +40,6 @@ pub(super) fn sparse<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut 
 fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [f32]) {
     let weight = &panel.weight[..panel.depth * W * LANES];
     for (row, &count) in list.counts.iter().enumerate() {
-        panel.prefetch(s, row, list.counts.len());
         let values = &list.values[row * SLOT..][..count as usize];
         let places = &list.places[row * SLOT..][..count as usize];
         let y = &mut y[panel.start + row * panel.stride..][..W * LANES];
@@ -91,7 +74,6 @@ pub(super) fn dots<S: Simd>(s: S, list: &mut Block<'_>, panel: Panel<'_>, dy: &[
 fn dot_rows<S: Simd, const W: usize>(s: S, list: &mut Block<'_>, panel: Panel<'_>, dy: &[f32]) {
     let weight = &panel.weight[..panel.depth * W * LANES];
     for (row, &count) in list.counts.iter().enumerate() {
-        panel.prefetch(s, row, list.counts.len());
         let sums = &mut list.values[row * SLOT..][..SLOT];
         let places = &list.places[row * SLOT..][..SLOT];
         let dy = &dy[panel.start + row * panel.stride..][..W * LANES];
@@ -104,9 +86,13 @@ fn dot_rows<S: Simd, const W: usize>(s: S, list: &mut Block<'_>, panel: Panel<'_
             );
             for at in (0..count as usize).step_by(LANES) {
                 let low = four(s, &dy, weight, &places[at..at + 4]);
-                let high = four(s, &dy, weight, &places[at + 4..at + 8]);
-                let eight = s.add_halves(low, high);
-                s.store(s.add(s.load(sums, at), eight), sums, at);
+                // Four are often enough at the end of a list.
+                let high = if count as usize - at > 4 {
+                    four(s, &dy, weight, &places[at + 4..at + 8])
+                } else {
+                    s.splat(0.0)
+                };
+                s.store(s.add(s.load(sums, at), s.add_halves(low, high)), sums, at);
             }
         }
     }
@@ -161,9 +147,6 @@ pub(super) fn dense<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [
                 };
             }
             sizes!((1, 1)(1, 2)(2, 1)(2, 2)(3, 1)(3, 2)(4, 1)(4, 2)(5, 1)(5, 2)(6, 1)(6, 2));
-        }
-        for row in rows.clone() {
-            panel.prefetch(s, row, list.counts.len());
         }
     }
 }
