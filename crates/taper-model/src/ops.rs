@@ -30,7 +30,7 @@ mod weighted;
 
 pub use activation::activation;
 pub(crate) use compiled::Compiled;
-pub use conv::{conv2d, conv_relu_pool};
+pub use conv::{conv_relu_pool, conv2d};
 pub use dropout::dropout;
 pub use linear::linear;
 pub use loss::cross_entropy;

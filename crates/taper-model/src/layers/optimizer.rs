@@ -52,7 +52,11 @@ impl candle_nn::Optimizer for VarOptimizer {
         let mut variables = Vec::with_capacity(vars.len());
         for var in vars.into_iter().filter(|var| var.dtype().is_float()) {
             if var.dtype() != DType::F32 || !var.device().is_cpu() {
-                candle_core::bail!("a variable is {:?} on {:?}; use f32 on the CPU", var.dtype(), var.device());
+                candle_core::bail!(
+                    "a variable is {:?} on {:?}; use f32 on the CPU",
+                    var.dtype(),
+                    var.device()
+                );
             }
             variables.push(Variable { var, moments: Mutex::default() });
         }

@@ -88,7 +88,13 @@ impl Held {
         Ok(())
     }
 
-    fn forward(&mut self, images: usize, x: &[f32], parameters: &[&[f32]], key: DropoutKey) -> Result<(Vec<f32>, Shape)> {
+    fn forward(
+        &mut self,
+        images: usize,
+        x: &[f32],
+        parameters: &[&[f32]],
+        key: DropoutKey,
+    ) -> Result<(Vec<f32>, Shape)> {
         let shape: Shape = self.graph.output_shape().with_batch(images).into();
         let mut y = vec![0.0; shape.elem_count()];
         self.plan.set_parameters(parameters).map_err(refuse)?;

@@ -107,7 +107,11 @@ fn a_hand_written_model_has_pytorchs_gradients_and_trains_as_the_trainer_does() 
         let ((loss, numbers), _) = step();
         optimizer.backward_step(&loss).unwrap();
         let expected = trainer.step(&pixels, &labels, 1e-3).unwrap().loss;
-        assert!((numbers.mean - expected).abs() <= 1e-3 * (1.0 + expected), "{number}: {} {expected}", numbers.mean);
+        assert!(
+            (numbers.mean - expected).abs() <= 1e-3 * (1.0 + expected),
+            "{number}: {} {expected}",
+            numbers.mean
+        );
         first = if number == 0 { numbers.mean } else { first };
         assert!(number < 9 || numbers.mean < 0.5 * first, "{first} → {}", numbers.mean);
     }
@@ -134,7 +138,11 @@ fn training_gives_the_same_bits_for_1_2_and_8_threads() {
             let data = variables.data().lock().unwrap();
             let mut names: Vec<&String> = data.keys().collect();
             names.sort();
-            names.iter().flat_map(|name| flat(data[*name].as_tensor())).map(f32::to_bits).collect::<Vec<u32>>()
+            names
+                .iter()
+                .flat_map(|name| flat(data[*name].as_tensor()))
+                .map(f32::to_bits)
+                .collect::<Vec<u32>>()
         })
     };
     let one = run(1);
