@@ -9,8 +9,8 @@ use crate::support::{Bench, Group, images_of, operations, signed};
 
 const INPUTS: usize = 2048;
 const OUTPUTS: usize = 625;
-/// Images that the layer is given at a time: a quarter of a batch, since each call reads the whole weight.
-const CHUNK: usize = BATCH / 4;
+/// Images that the layer is given at a time: an eighth of a batch, as in a training step.
+const CHUNK: usize = BATCH.div_ceil(8);
 
 pub(crate) fn linear(criterion: &mut Bench) {
     let image = Blocked::new([128, 4, 4], 0);
@@ -40,27 +40,26 @@ fn passes(group: &mut Group<'_>, layer: &BlockedLinear, x: &[f32], products: usi
     let mut y = Aligned::zeros(dy.len());
     let mut dx = Aligned::zeros(x.len());
     operations(group, products * CHUNK / BATCH);
-    group.bench_function("forward, 25 images", |bencher| {
+    group.bench_function(format!("forward, {CHUNK} images"), |bencher| {
         bencher.iter(|| layer.forward(CHUNK, x, &weight, Some(&bias), &mut scratch, &mut y).unwrap());
     });
-    group.bench_function("input gradient, 25 images", |bencher| {
+    group.bench_function(format!("input gradient, {CHUNK} images"), |bencher| {
         let dx = &mut dx;
         bencher.iter(|| layer.backward_input(CHUNK, &dy, &weight, Some(x), &mut scratch, dx).unwrap());
     });
 }
 
-/// Of the whole batch, a block of rows after the other.
+/// Of the whole batch, a block of inputs after the other.
 fn weight_gradient(group: &mut Group<'_>, layer: &BlockedLinear, x: &[f32], products: usize) {
     let dy = gradient(BATCH);
-    let x: Vec<&[f32]> = x.chunks_exact(CHUNK * layer.in_stride()).collect();
-    let dy: Vec<&[f32]> = dy.chunks_exact(CHUNK * layer.out_stride()).collect();
-    let rows = layer.rows_per_task(BATCH);
-    let mut gradient = Aligned::zeros(rows * layer.out_stride());
+    let x: Vec<&[f32]> = x.chunks(CHUNK * layer.in_stride()).collect();
+    let dy: Vec<&[f32]> = dy.chunks(CHUNK * layer.out_stride()).collect();
+    let mut gradient = Aligned::zeros(layer.weight_len());
     operations(group, products);
-    group.bench_function("weight gradient, 100 images", |bencher| {
+    group.bench_function(format!("weight gradient, {BATCH} images"), |bencher| {
         bencher.iter(|| {
-            for first in (0..layer.in_stride()).step_by(rows) {
-                layer.backward_weight_rows(first..first + rows, &x, &dy, &mut gradient).unwrap();
+            for (block, gradient) in gradient.chunks_mut(layer.block_len()).enumerate() {
+                layer.backward_weight_blocks(block..block + 1, &x, &dy, gradient).unwrap();
             }
         });
     });
