@@ -1,4 +1,5 @@
-//! One training step of the reference CNN, batch 100: Taper beside the same network in stock candle-nn layers.
+//! One training step of the reference CNN, batch 100: Taper beside the same network in candle, on Taper's layers and on
+//! stock candle-nn's.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::hint::black_box;
@@ -11,6 +12,11 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use taper_benches::{BATCH, IMAGE, labels, uniform};
 use taper_graph::Preset;
 use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
+
+use layered::Layered;
+
+#[path = "common/layered.rs"]
+mod layered;
 
 const LEARNING_RATE: f64 = 1e-3;
 
@@ -71,6 +77,11 @@ fn training(criterion: &mut Criterion) {
     let mut trainer = Trainer::new(model, settings).unwrap();
     group.bench_function("taper", |bencher| {
         bencher.iter(|| black_box(trainer.step(&images, &labels, LEARNING_RATE).unwrap()));
+    });
+
+    let mut layered = Layered::new(LEARNING_RATE).unwrap();
+    group.bench_function("candle autograd, taper's layers", |bencher| {
+        bencher.iter(|| black_box(layered.step(&images, &labels).unwrap()));
     });
 
     let mut stock = Stock::new().unwrap();

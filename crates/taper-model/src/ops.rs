@@ -17,6 +17,7 @@
 //! ```
 
 mod activation;
+mod backward;
 mod compiled;
 mod conv;
 mod dropout;
@@ -29,8 +30,9 @@ mod storage;
 mod weighted;
 
 pub use activation::activation;
+pub use backward::backward;
 pub(crate) use compiled::Compiled;
-pub use conv::{conv2d, conv_relu_pool};
+pub use conv::{conv_relu_pool, conv2d};
 pub use dropout::dropout;
 pub use linear::linear;
 pub use loss::cross_entropy;

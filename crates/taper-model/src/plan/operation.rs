@@ -88,7 +88,8 @@ impl Plan {
         dx: Option<&mut [f32]>,
     ) -> Result<(), KernelError> {
         let (input, output) = (self.buffers[0].layout.with_halo(0), self.buffers[self.output()].layout);
-        let (plain, x_len, y_len) = (output.with_halo(0), self.input_len(), output.channels * output.pixels());
+        let (plain, x_len, y_len) =
+            (output.with_halo(0), self.input_len(), output.channels * output.pixels());
         let size = chunks.first().map_or(1, |chunk| chunk.images);
         // One piece for every chunk, empty where no gradient is wanted.
         let mut pieces: Vec<Option<&mut [f32]>> = match dx {
