@@ -1,4 +1,5 @@
-//! One training step of the reference CNN, batch 100: Taper beside the same network in stock candle-nn layers.
+//! One training step of the reference CNN, batch 100: Taper beside the same network in candle, on Taper's layers and on
+//! stock candle-nn's.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::hint::black_box;
@@ -11,9 +12,12 @@ use taper_benches::{BATCH, IMAGE, labels, uniform};
 use taper_graph::Preset;
 use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
 
+use layered::Layered;
 use measure::{Counted, IMAGES};
 use stock::Stock;
 
+#[path = "common/layered.rs"]
+mod layered;
 #[path = "common/measure.rs"]
 mod measure;
 #[path = "common/stock.rs"]
@@ -56,6 +60,11 @@ fn training(criterion: &mut Criterion<Counted>) {
     let mut trainer = Trainer::new(model, settings).unwrap();
     group.bench_function("taper", |bencher| {
         bencher.iter(|| black_box(trainer.step(&images, &labels, LEARNING_RATE).unwrap()));
+    });
+
+    let mut layered = Layered::new(LEARNING_RATE).unwrap();
+    group.bench_function("candle autograd, taper's layers", |bencher| {
+        bencher.iter(|| black_box(layered.step(&images, &labels).unwrap()));
     });
 
     let mut stock = StockTrainer::new().unwrap();

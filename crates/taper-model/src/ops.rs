@@ -17,6 +17,7 @@
 //! ```
 
 mod activation;
+mod backward;
 mod compiled;
 mod conv;
 mod dropout;
@@ -29,6 +30,7 @@ mod storage;
 mod weighted;
 
 pub use activation::activation;
+pub use backward::backward;
 pub(crate) use compiled::Compiled;
 pub use conv::{conv_relu_pool, conv2d};
 pub use dropout::dropout;

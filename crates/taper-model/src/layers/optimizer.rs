@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Var};
+use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Tensor, Var};
 use taper_kernels::{Moments, Optimizer};
 
-use crate::ops::refuse;
+use crate::ops;
 
 /// How a [`VarOptimizer`] moves variables.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,6 +73,11 @@ impl candle_nn::Optimizer for VarOptimizer {
         Ok(())
     }
 
+    /// Backward and step, with [`ops::backward`].
+    fn backward_step(&mut self, loss: &Tensor) -> Result<()> {
+        self.step(&ops::backward(loss)?)
+    }
+
     fn learning_rate(&self) -> f64 {
         self.rule.learning_rate
     }
@@ -104,9 +109,9 @@ impl InplaceOp2 for StepOp<'_> {
         let Some((start, end)) = layout.contiguous_offsets() else {
             candle_core::bail!("a variable that is not contiguous")
         };
-        let gradient = crate::ops::slice(gradient, gradient_layout)?;
+        let gradient = ops::slice(gradient, gradient_layout)?;
         let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
         let UpdateRule { optimizer, learning_rate } = self.rule;
-        optimizer.step(&mut variable[start..end], gradient, &mut moments, learning_rate).map_err(refuse)
+        optimizer.step(&mut variable[start..end], gradient, &mut moments, learning_rate).map_err(ops::refuse)
     }
 }

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 use taper_graph::{Graph, Op};
 use taper_kernels::DropoutKey;
 
+use super::backward::hand_over;
 use super::storage::{gradient, output, refuse, slice, with_slices};
 use crate::plan::{Around, Plan};
 
@@ -144,7 +145,7 @@ impl CompiledOp {
         x: &Tensor,
         parameters: &[&Tensor],
         dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Vec<Tensor>)> {
+    ) -> Result<(Option<Tensor>, Vec<Option<Tensor>>)> {
         let mut held = lock(&self.held);
         let Some(held) = &mut *held else { candle_core::bail!("this op has been dropped") };
         let mut dx = held.around.input_gradient.then(|| vec![0.0; x.elem_count()]);
@@ -152,8 +153,9 @@ impl CompiledOp {
             held.plan.differentiate(self.key, dy, dx.as_deref_mut()).map_err(refuse)
         })?;
         let dx = dx.map(|dx| gradient(dx, x.shape())).transpose()?;
-        let found = found.into_iter().zip(parameters).map(|(found, of)| gradient(found, of.shape()));
-        Ok((dx, found.collect::<Result<Vec<Tensor>>>()?))
+        let found = found.into_iter().zip(parameters);
+        let found = found.map(|(found, of)| hand_over(of, found));
+        Ok((dx, found.collect::<Result<Vec<Option<Tensor>>>>()?))
     }
 }
 
@@ -180,7 +182,7 @@ impl CustomOp2 for CompiledOp {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dx, found) = self.backward(x, &[weight], dy)?;
-        Ok((dx, found.into_iter().next()))
+        Ok((dx, found.into_iter().next().flatten()))
     }
 }
 
@@ -211,7 +213,7 @@ impl CustomOp3 for CompiledOp {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, found) = self.backward(x, &[weight, bias], dy)?;
         let mut found = found.into_iter();
-        Ok((dx, found.next(), found.next()))
+        Ok((dx, found.next().flatten(), found.next().flatten()))
     }
 }
 

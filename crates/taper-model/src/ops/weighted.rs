@@ -2,6 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
+use super::backward::hand_over;
 use super::storage::{gradient, output, slice, with_slices};
 
 /// What such a layer computes; [`apply`] makes a candle op of it.
@@ -92,8 +93,11 @@ impl<L: Weighted> WeightedOp<L> {
             self.0.backward(&g, x, weight, dy, gradients)
         })?;
         let dx = dx.map(|dx| gradient(dx, x.shape())).transpose()?;
-        let dbias = dbias.zip(bias).map(|(dbias, bias)| gradient(dbias, bias.shape())).transpose()?;
-        Ok((dx, Some(gradient(dweight, weight.shape())?), dbias))
+        let dbias = match dbias.zip(bias) {
+            Some((dbias, bias)) => hand_over(bias, dbias)?,
+            None => None,
+        };
+        Ok((dx, hand_over(weight, dweight)?, dbias))
     }
 }
 

@@ -94,8 +94,9 @@ fn a_hand_written_model_has_pytorchs_gradients_and_trains_as_the_trainer_does() 
         }
     };
     check(&loss.backward().unwrap());
-    // The op is asked twice and must answer the same.
+    // The ops are asked again and must answer the same.
     check(&loss.backward().unwrap());
+    check(&ops::backward(&loss).unwrap());
 
     let settings =
         taper_model::TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 0 };
@@ -244,6 +245,16 @@ proptest! {
         let vars = [&x, &weight, &bias];
         check_same(&answers(&y, &vars), &answers(&expected, &vars))?;
     }
+}
+
+#[test]
+fn a_variable_that_is_used_twice_has_the_sum_of_its_gradients() {
+    let (x, weight) = (variable(1, &[3, 5]), variable(2, &[5, 5]));
+    let y = ops::linear(&ops::linear(&x, &weight, None).unwrap(), &weight, None).unwrap();
+    let loss = (y.sum_all().unwrap() + weight.sqr().unwrap().sum_all().unwrap()).unwrap();
+    let (ours, candles) = (ops::backward(&loss).unwrap(), loss.backward().unwrap());
+    let of = |gradients: &GradStore| [&x, &weight].map(|var| flat(gradients.get(var.as_tensor()).unwrap()));
+    check_same(&of(&ours), &of(&candles)).unwrap();
 }
 
 #[test]

@@ -239,10 +239,10 @@ impl Step for ConvStep {
         dx: Option<&mut [f32]>,
         sums: &mut Sums,
     ) -> Outcome {
-        if let Some(sparse) = &self.sparse {
-            if sparse.pays(sparse.count(call.images, forward.saved)?, call.images) {
-                return self.sparse_backward(sparse, call.images, forward, dy, dx, sums);
-            }
+        if let Some(sparse) = &self.sparse
+            && sparse.pays(sparse.count(call.images, forward.saved)?, call.images)
+        {
+            return self.sparse_backward(sparse, call.images, forward, dy, dx, sums);
         }
         self.dense_backward(call, forward, dy, dx, sums)
     }
