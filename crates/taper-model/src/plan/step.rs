@@ -190,11 +190,6 @@ impl<'a> Contributions<'a> {
         let len = self.buffers[self.y].gradient_len();
         self.chunks.iter().map(|chunk| &chunk.gradients[self.y][..chunk.images * len]).collect()
     }
-
-    /// Images in the batch.
-    pub(crate) fn images(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.images).sum()
-    }
 }
 
 /// How parameters move.
