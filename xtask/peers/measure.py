@@ -36,10 +36,10 @@ def arguments() -> argparse.Namespace:
 
 def timed(step: Callable[[int], object], steps: int, seconds: float) -> list[float]:
     """The seconds of each step, after a few that are not counted."""
-    start = time.perf_counter()
     for number in range(min(WARM_UP, steps)):
         step(number)
     times = []
+    start = time.perf_counter()
     while len(times) < steps and (not times or time.perf_counter() - start < seconds):
         begun = time.perf_counter()
         step(WARM_UP + len(times))

@@ -141,6 +141,9 @@ struct Feed<'a> {
 impl<'a> Feed<'a> {
     fn new(data: &'a Dataset, batch: usize) -> Outcome<Self> {
         let batch = NonZeroUsize::new(batch).ok_or("--batch is 0")?;
+        if data.len() < batch.get() {
+            return Err(format!("a batch of {batch} is more than the {} images held", data.len()).into());
+        }
         let batches = Batches::shuffled(data, batch, SEED, 1);
         Ok(Self { data, batch, batches, pass: 1, images: Vec::new(), labels: Vec::new() })
     }

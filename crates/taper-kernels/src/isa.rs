@@ -53,7 +53,7 @@ impl Isa {
     pub fn current() -> Self {
         static CURRENT: OnceLock<Isa> = OnceLock::new();
         *CURRENT.get_or_init(|| {
-            let asked = std::env::var(VARIABLE).ok().and_then(|name| Self::named(&name));
+            let asked = std::env::var_os(VARIABLE).and_then(|name| Self::named(&name.to_string_lossy()));
             asked.unwrap_or_else(|| Self::available()[0])
         })
     }
@@ -63,8 +63,9 @@ impl Isa {
     /// # Errors
     /// [`KernelError::Isa`] with those it has.
     pub fn check() -> Result<(), KernelError> {
-        match std::env::var(VARIABLE) {
-            Ok(name) if Self::named(&name).is_none() => {
+        let asked = std::env::var_os(VARIABLE).map(|name| name.to_string_lossy().into_owned());
+        match asked {
+            Some(name) if Self::named(&name).is_none() => {
                 let known: Vec<_> = Self::available().iter().map(Self::name).collect();
                 Err(KernelError::Isa { name, known: known.join(", ") })
             }

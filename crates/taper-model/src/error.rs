@@ -32,6 +32,9 @@ pub enum ModelError {
         /// The shape of its input.
         input: Shape,
     },
+    /// A training step on nothing.
+    #[error("a batch without images has no loss; give at least one image")]
+    EmptyBatch,
     /// The network does not end in one row of logits for each image.
     #[error(
         "the network `{graph}` ends in {output}; a classifier must end in [N, classes], so flatten before the last linear layer"

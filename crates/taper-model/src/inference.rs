@@ -29,9 +29,13 @@ impl Inference {
     /// Compiles `graph` with `weights`.
     ///
     /// # Errors
-    /// [`ModelError::Graph`] if the graph is incomplete, [`ModelError::Output`] if it does not end in `[N, F]`.
+    /// [`ModelError::Graph`] if the graph is incomplete, [`ModelError::Output`] if it does not end in `[N, F]`,
+    /// [`ModelError::Weights`] if the weights are another network's, [`ModelError::Kernel`] if `TAPER_ISA` names an
+    /// instruction set that is not there.
     pub fn new(graph: &Graph, weights: &Weights) -> Result<Self, ModelError> {
         let mut plan = Plan::inference(graph)?;
+        let arrays = weights.iter().map(|(name, array)| (name.to_owned(), array.clone())).collect();
+        let weights = Weights::new(graph, arrays)?;
         let arrays: Vec<&[f32]> = weights.iter().map(|(_, array)| &array.data[..]).collect();
         plan.set_parameters(&arrays)?;
         Ok(Self { plan, graph: graph.clone() })
@@ -39,7 +43,7 @@ impl Inference {
 
     /// Logits of images given as plain numbers: `[N, C, H, W]` in, `[N, classes]` out, row-major.
     ///
-    /// An image's logits have the same bits whatever images stand beside it.
+    /// An image's logits have the same bits whatever images stand beside it, as long as the weights are finite.
     ///
     /// # Errors
     /// [`ModelError::Images`] if the numbers are no whole number of images.

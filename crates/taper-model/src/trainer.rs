@@ -117,6 +117,9 @@ impl Trainer {
             let expected = labels.len() * graph.input_shape().elements();
             return Err(KernelError::Length { what: "images", expected, found: images.len() }.into());
         }
+        if labels.is_empty() {
+            return Err(ModelError::EmptyBatch);
+        }
         let dropout = DropoutKey { seed: self.settings.seed, step: self.step, layer: 0 };
         let label_smoothing = self.settings.label_smoothing;
         let loss = self.plan.train(&Batch { images, labels, label_smoothing, dropout })?;

@@ -196,7 +196,7 @@ impl DirectConv {
         scratch: &mut [f32],
         emit: &mut dyn FnMut(usize, usize, &mut [f32]),
     ) -> Result<(), KernelError> {
-        check_len("x", x.len(), images * self.forward.read.image())?;
+        check_len("x", x.len(), self.forward.read.elements(images))?;
         check_len("packed", packed.len(), self.packed_len())?;
         check_len("scratch", scratch.len(), self.scratch_len())?;
         dispatch!(self.isa, |s| self.forward.run(s, x, packed, scratch, emit))
@@ -219,7 +219,7 @@ impl DirectConv {
         scratch: &mut [f32],
         emit: &mut dyn FnMut(usize, usize, &mut [f32]),
     ) -> Result<(), KernelError> {
-        check_len("dz", dz.len(), images * self.backward.read.image())?;
+        check_len("dz", dz.len(), self.backward.read.elements(images))?;
         check_len("packed", packed.len(), self.backward_packed_len())?;
         check_len("scratch", scratch.len(), self.scratch_len())?;
         dispatch!(self.isa, |s| self.backward.run(s, dz, packed, scratch, emit))
@@ -267,8 +267,8 @@ impl DirectConv {
         dz: &[f32],
         sum: &mut [f32],
     ) -> Result<(), KernelError> {
-        check_len("x", x.len(), images * self.forward.read.image())?;
-        check_len("dz", dz.len(), images * self.backward.read.image())?;
+        check_len("x", x.len(), self.forward.read.elements(images))?;
+        check_len("dz", dz.len(), self.backward.read.elements(images))?;
         check_len("sum", sum.len(), self.weight_sum_len())?;
         dispatch!(self.isa, |s| self.add_weight_gradient(s, images, x, dz, sum))
     }

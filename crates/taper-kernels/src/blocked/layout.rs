@@ -12,6 +12,11 @@ use crate::simd::LANES;
 pub(crate) use values::Runs;
 pub use values::{Values, ValuesMut};
 
+/// A side with its halo; [`usize::MAX`] if that is too large a number, so that no slice has the length it leads to.
+fn padded(side: usize, halo: usize) -> usize {
+    side.saturating_add(halo.saturating_mul(2))
+}
+
 /// The layout of an image of `channels`×`height`×`width`: `[⌈channels/8⌉, height + 2·halo, width + 2·halo, 8]`.
 ///
 /// Channels beyond the last, which fill its block, are zero, and so is the halo: it stands for the padding of whatever
@@ -47,17 +52,17 @@ impl Blocked {
 
     /// Elements from one row to the next.
     pub fn row(&self) -> usize {
-        (self.width + 2 * self.halo) * LANES
+        padded(self.width, self.halo).saturating_mul(LANES)
     }
 
     /// Elements from one block of channels to the next.
     pub fn plane(&self) -> usize {
-        (self.height + 2 * self.halo) * self.row()
+        padded(self.height, self.halo).saturating_mul(self.row())
     }
 
     /// Elements of one image.
     pub fn image(&self) -> usize {
-        self.blocks() * self.plane()
+        self.blocks().saturating_mul(self.plane())
     }
 
     /// Elements of `images` images; [`usize::MAX`], which no slice has, where that is too large a number.
@@ -67,14 +72,12 @@ impl Blocked {
     /// assert_eq!(Blocked::new([3, 2, 2], 1).elements(5), 5 * 4 * 4 * 8);
     /// ```
     pub fn elements(&self, images: usize) -> usize {
-        let border = self.halo.saturating_mul(2);
-        let [height, width] = [self.height, self.width].map(|size| size.saturating_add(border));
-        [height, width, self.blocks(), images].into_iter().fold(LANES, usize::saturating_mul)
+        self.image().saturating_mul(images)
     }
 
     /// Pixels of one channel, without the halo.
     pub fn pixels(&self) -> usize {
-        self.height * self.width
+        self.height.saturating_mul(self.width)
     }
 
     /// Where in its image the eight channels `block` of the pixel at `row` and `column` start.

@@ -278,8 +278,8 @@ impl BlockedLinear {
         x.iter().zip(dy).try_for_each(|(x, dy)| {
             let rows = |len: usize, stride: usize| len.checked_div(stride).unwrap_or(0);
             let images = rows(x.len(), self.in_stride).max(rows(dy.len(), self.out_stride));
-            check_len("x", x.len(), images * self.in_stride)?;
-            check_len("dy", dy.len(), images * self.out_stride)
+            check_len("x", x.len(), images.saturating_mul(self.in_stride))?;
+            check_len("dy", dy.len(), images.saturating_mul(self.out_stride))
         })
     }
 }

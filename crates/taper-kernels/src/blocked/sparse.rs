@@ -95,7 +95,8 @@ impl SparseConv {
         let chunk = weight::chunk_of(&geometry, input);
         let pooled = epilogue.output().pixels();
         // Places in the lists and in a chunk are 32-bit numbers.
-        let places = (chunk * input.image()).max(chunk * pooled * epilogue.taps());
+        let of_pools = chunk.saturating_mul(pooled).saturating_mul(epilogue.taps());
+        let places = input.elements(chunk).max(of_pools);
         if places.max(geometry.out_channels) >= i32::MAX as usize {
             return None;
         }

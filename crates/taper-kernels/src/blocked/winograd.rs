@@ -199,8 +199,8 @@ impl WinogradConv {
         sum: &mut [f32],
     ) -> Result<(), KernelError> {
         let Pass { input, channels, tiling, padding, .. } = &self.forward;
-        check_len("x", x.len(), images * input.image())?;
-        check_len("dz", dz.len(), images * self.gradient.image())?;
+        check_len("x", x.len(), input.elements(images))?;
+        check_len("dz", dz.len(), self.gradient.elements(images))?;
         check_len("sum", sum.len(), self.weight_sum_len())?;
         let most = self.most_weight_tiles();
         let (inputs, outputs) = self.weight_points(images);

@@ -52,7 +52,7 @@ impl Module for Linear {
     }
 }
 
-/// A linear layer with a bias, its parameters `weight` and `bias` named and initialised as by [`candle_nn::linear`].
+/// A linear layer with a bias, its parameters `weight` and `bias` named and initialised as by [`candle_nn::linear()`].
 ///
 /// # Errors
 /// Candle's, if `vb` has no such parameters.

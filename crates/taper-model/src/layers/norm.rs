@@ -71,7 +71,7 @@ impl ModuleT for BatchNorm {
     }
 }
 
-/// Batch norm with parameters named and initialised as by [`candle_nn::batch_norm`]: `running_mean` and `running_var`,
+/// Batch norm with parameters named and initialised as by [`candle_nn::batch_norm()`]: `running_mean` and `running_var`,
 /// and `weight` and `bias` if it is affine.
 ///
 /// # Errors

@@ -93,7 +93,9 @@ fn step(
     let ends = [layout(draft.inputs[0]), layout(draft.output)];
     let map = |function| -> Box<dyn Step> { Box::new(MapStep::new(function, ends, dead, isa)) };
     Ok(match &draft.kind {
-        Kind::Conv { conv, following } => Box::new(ConvStep::new(conv, following.clone(), ends, isa)?),
+        Kind::Conv { conv, following } => {
+            Box::new(ConvStep::new(conv, following.clone(), ends, purpose, isa)?)
+        }
         Kind::Linear => {
             let bias = matches!(&graph.nodes()[draft.nodes[0]].op, Op::Linear(linear) if linear.bias);
             Box::new(LinearStep::new(ends[0], ends[1].channels, bias, dead, isa))

@@ -9,6 +9,10 @@ use super::chunk::Buffer;
 /// The most taps of a max-pool that a convolution can be fused with: which one won is kept in a byte.
 const FUSED_TAPS: usize = 254;
 
+/// How many times as large as itself, and as this many elements, a value may be with its halo.
+const HALO_FACTOR: usize = 4;
+const HALO_FREE: usize = 4096;
+
 /// What a plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -96,6 +100,8 @@ pub(crate) fn draft(graph: &Graph, purpose: Purpose) -> Drafts {
     let mut drafts = Drafts { steps, buffers: buffers.collect(), output };
     drafts.find_halos();
     drafts.find_gradients();
+    // The loss writes it, whether anything reads it or not.
+    drafts.buffers[output].gradient = true;
     drafts
 }
 
@@ -246,7 +252,8 @@ fn layout(graph: &Graph, value: usize) -> Blocked {
     };
     match shape.item()[..] {
         [channels, height, width] => Blocked::new([channels, height, width], 0),
-        _ => Blocked::new([shape.elements(), 1, 1], 0),
+        [channels, ref rest @ ..] => Blocked::new([channels, 1, rest.iter().product()], 0),
+        [] => Blocked::new([1, 1, 1], 0),
     }
 }
 
@@ -256,7 +263,11 @@ impl Drafts {
         for step in &self.steps {
             if let Kind::Conv { conv, .. } = &step.kind {
                 let layout = &mut self.buffers[step.inputs[0]].layout;
-                layout.halo = layout.halo.max(DirectConv::halo(conv));
+                let padded = layout.with_halo(layout.halo.max(DirectConv::halo(conv)));
+                // Padding far larger than the image is not worth keeping: such a convolution does without.
+                if padded.image() <= HALO_FACTOR * layout.with_halo(0).image().max(HALO_FREE) {
+                    *layout = padded;
+                }
             }
         }
     }

@@ -186,6 +186,10 @@ impl Plan {
         scratch: &mut Scratch,
     ) -> Outcome {
         let node = &self.steps[step];
+        if !self.buffers[node.output].gradient {
+            // No parameter stands before it.
+            return Ok(());
+        }
         let mut sums = std::mem::take(&mut chunk.sums[step]);
         let mut outcome = Ok(());
         for (place, &contribution) in node.gradients.iter().enumerate() {

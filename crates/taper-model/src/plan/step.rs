@@ -23,7 +23,7 @@ pub(crate) trait Step: Debug + Send + Sync {
     fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], saved: &mut [u8]) -> Outcome;
 
     /// Fills `dx`, the gradient of input number `place`, unless it is not wanted, and adds to `sums` what the gradients of the
-    /// parameters are made of. Called once for every input.
+    /// parameters are made of. Called once for every input that wants a gradient, and for the first in any case.
     fn backward(
         &self,
         call: &mut Call<'_>,
@@ -146,10 +146,6 @@ impl<'a> Inputs<'a> {
     pub(crate) fn get(&self, place: usize) -> &'a [f32] {
         let id = self.ids[place];
         &self.values[id][self.buffers[id].range(self.images)]
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.ids.len()
     }
 }
 

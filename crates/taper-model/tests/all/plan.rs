@@ -65,9 +65,42 @@ fn branching() -> Graph {
     graph
 }
 
+/// Networks that begin with a step that has no parameters.
+fn late_starters() -> Vec<Graph> {
+    let flat = [Op::Flatten, Op::dropout(0.2), Op::Linear(Linear::new(5))];
+    let pooled = [
+        Op::AvgPool2d(AvgPool2d::new(2)),
+        Op::Conv2d(Conv2d::new(9, 3)),
+        Op::Flatten,
+        Op::Linear(Linear::new(5)),
+    ];
+    let norm = [Op::BatchNorm2d(BatchNorm2d::default()), Op::Gelu, Op::Flatten, Op::Linear(Linear::new(5))];
+    let padded = Conv2d { padding: [40, 0], stride: [30, 1], ..Conv2d::new(4, 3) };
+    let far = [Op::Conv2d(padded), Op::Relu, Op::Flatten, Op::Linear(Linear::new(5))];
+    let mut rows = vec![
+        Graph::sequential("flat", &[2, 6, 5], flat).unwrap(),
+        Graph::sequential("pooled", &[3, 9, 8], pooled).unwrap(),
+        Graph::sequential("norm", &[10, 4, 4], norm).unwrap(),
+        Graph::sequential("far", &[1, 10, 9], far).unwrap(),
+        Graph::sequential(
+            "rank",
+            &[4, 6],
+            [Op::dropout(0.3), Op::Softmax, Op::Flatten, Op::Linear(Linear::new(5))],
+        )
+        .unwrap(),
+    ];
+    let mut twice = Graph::new("twice", &[3, 4, 4]).unwrap();
+    let x = twice.input();
+    let sum = twice.wire("sum", Op::Add, &[x, x]).unwrap();
+    let flat = twice.wire("flat", Op::Flatten, &[sum]).unwrap();
+    twice.wire("fc", Op::Linear(Linear::new(5)), &[flat]).unwrap();
+    rows.push(twice);
+    rows
+}
+
 fn graphs() -> Vec<Graph> {
     let presets = [Preset::Tutorial, Preset::LeNet5, Preset::Residual].map(|preset| preset.graph().unwrap());
-    [straight(), branching()].into_iter().chain(presets).collect()
+    [straight(), branching()].into_iter().chain(late_starters()).chain(presets).collect()
 }
 
 /// Around 0: with a mean, the gradient of a convolution before a batch norm is a small difference of large sums.
@@ -130,6 +163,18 @@ fn gradients_are_those_of_candles_autograd() {
             }
         }
     }
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused() {
+    let graph = Graph::sequential("nothing", &[2, 2, 2], [Op::Flatten]).unwrap();
+    let mut trainer = Trainer::new(Model::new(graph, 1).unwrap(), settings()).unwrap();
+    assert!(trainer.step(&[], &[], 0.1).unwrap_err().to_string().contains("at least one image"));
+    // Without parameters there is nothing to move, but there is a loss.
+    assert!(trainer.step(&[0.5; 8], &[3], 0.1).unwrap().loss > 2.0);
+    let other = Model::new(Preset::LeNet5.graph().unwrap(), 1).unwrap().weights().unwrap();
+    let error = Inference::new(&Preset::Tutorial.graph().unwrap(), &other).unwrap_err();
+    assert!(error.to_string().contains("missing"), "{error}");
 }
 
 /// What an earlier, larger batch left in the buffers changes nothing.

@@ -25,7 +25,7 @@ impl Epilogue {
         let to = self.conv.with_halo(halo);
         check_len("codes", codes.len(), self.codes_len(images))?;
         check_len("dy", dy.len(), self.codes_len(images))?;
-        check_len("dz", dz.len(), images * to.image())?;
+        check_len("dz", dz.len(), to.elements(images))?;
         check_len("bias gradient", dbias_sum.len(), to.blocks() * LANES)?;
         dz.fill(0.0);
         let from = self.output().with_halo(0);

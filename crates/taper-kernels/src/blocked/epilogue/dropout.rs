@@ -31,7 +31,7 @@ pub fn dropout(
     y: &mut [f32],
     isa: Isa,
 ) -> Result<(), KernelError> {
-    check_len("y", y.len(), images * layout.image())?;
+    check_len("y", y.len(), layout.elements(images))?;
     if y.is_empty() || layout.pixels() == 0 {
         return Ok(());
     }

@@ -99,7 +99,7 @@ impl SparseConv {
         dx: &mut [f32],
     ) -> Result<(), KernelError> {
         check_len("packed weight", packed.len(), self.backward_packed_len())?;
-        check_len("gradient of x", dx.len(), images * self.input.with_halo(0).image())?;
+        check_len("gradient of x", dx.len(), self.input.with_halo(0).elements(images))?;
         self.check_lists(lists, images)?;
         if !lists.of_pixels() {
             let expected = images * self.geometry.out_pixels();

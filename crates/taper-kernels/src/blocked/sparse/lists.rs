@@ -92,7 +92,7 @@ impl SparseConv {
     /// # Errors
     /// [`KernelError::Length`] if `codes` is not of `images` images.
     pub fn count(&self, images: usize, codes: &[u8]) -> Result<usize, KernelError> {
-        check_len("codes", codes.len(), images * self.pooled_image())?;
+        check_len("codes", codes.len(), images.saturating_mul(self.pooled_image()))?;
         let taps = self.taps as u8;
         // Sums of bytes over 128 bytes, which vectors hold many of.
         let chunks =
@@ -116,7 +116,7 @@ impl SparseConv {
         lists: &mut SparseLists,
         dbias_sum: &mut [f32],
     ) -> Result<usize, KernelError> {
-        check_len("codes", codes.len(), images * self.pooled_image())?;
+        check_len("codes", codes.len(), images.saturating_mul(self.pooled_image()))?;
         check_len("dy", dy.len(), codes.len())?;
         check_len("bias gradient", dbias_sum.len(), self.out_blocks() * LANES)?;
         self.check_lists(lists, lists.images)?;

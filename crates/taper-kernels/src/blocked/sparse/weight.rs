@@ -93,7 +93,7 @@ impl SparseConv {
         lists: &mut SparseLists,
         sum: &mut [f32],
     ) -> Result<(), KernelError> {
-        check_len("x", x.len(), images * self.input.image())?;
+        check_len("x", x.len(), self.input.elements(images))?;
         check_len("sum of weight gradients", sum.len(), self.weight_sum_len())?;
         self.check_lists(lists, images)?;
         for (chunk, x) in x.chunks(self.chunk * self.input.image()).enumerate() {

@@ -100,7 +100,7 @@ impl Pass {
         emit: Emit<'_>,
     ) -> Result<(), KernelError> {
         check_len("packed", packed.len(), self.channels.packed_len())?;
-        check_len("images", x.len(), images * self.input.image())?;
+        check_len("images", x.len(), self.input.elements(images))?;
         let most = self.most_tiles();
         let tiles = self.tiling.largest(images, most);
         let (inputs, outputs) = (self.values(tiles), self.results(tiles));

@@ -7,8 +7,9 @@ use taper_kernels::blocked::{Blocked, Epilogue, SparseConv, SparseLists};
 use taper_kernels::{DropoutKey, Isa, KernelError};
 
 use super::kernel::ConvKernel;
-use super::weight::{Packed, Weight};
+use super::weight::{Packed, Weight, check_len};
 use crate::error::ModelError;
+use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
 use crate::plan::draft::Following;
 use crate::plan::step::{Call, Contributions, Forward, Inputs, Outcome, Rule, Step, room};
@@ -40,6 +41,7 @@ impl ConvStep {
         conv: &Conv2d,
         following: Following,
         [input, output]: [Blocked; 2],
+        purpose: Purpose,
         isa: Isa,
     ) -> Result<Self, ModelError> {
         let kernel = ConvKernel::new(conv, input, isa)?;
@@ -47,8 +49,8 @@ impl ConvStep {
         let epilogue =
             Epilogue::new(kernel.output(), *relu, pool.as_ref(), dropout.map(|d| d.p), output.halo, isa)?;
         let sparse = match pool {
-            Some(_) => SparseConv::new(conv, input, &epilogue, isa),
-            None => None,
+            Some(_) if purpose == Purpose::Training => SparseConv::new(conv, input, &epilogue, isa),
+            _ => None,
         };
         let taps = conv.kernel[0] * conv.kernel[1];
         let weight = Weight::zeros(conv.out_channels * input.channels / conv.groups * taps);
@@ -89,7 +91,7 @@ impl ConvStep {
         dx: Option<&mut [f32]>,
         sums: &mut Sums,
     ) -> Outcome {
-        let mut lists = self.borrow_lists(sparse, images, dx.is_some());
+        let (room, mut lists) = self.borrow_lists(sparse, images, dx.is_some());
         let bias = sums.part(BIAS, self.kernel.output().blocks() * 8);
         sparse.fill(images, forward.saved, dy, &mut lists, bias)?;
         let sum = sums.part(SPARSE, sparse.weight_sum_len());
@@ -99,16 +101,16 @@ impl ConvStep {
             let packed = self.packed[2].get(sparse.backward_packed_len(), pack)?;
             sparse.backward_input(images, &lists, packed, dx)?;
         }
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner).push((images, lists));
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner).push((room, lists));
         Ok(())
     }
 
     /// Lists for so many images, from an earlier call if there are any.
-    fn borrow_lists(&self, sparse: &SparseConv, images: usize, input_gradient: bool) -> SparseLists {
+    fn borrow_lists(&self, sparse: &SparseConv, images: usize, input_gradient: bool) -> (usize, SparseLists) {
         let mut idle = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         match idle.pop() {
-            Some((room, lists)) if room >= images => lists,
-            _ => SparseLists::new(sparse, images, input_gradient),
+            Some((room, lists)) if room >= images => (room, lists),
+            _ => (images, SparseLists::new(sparse, images, input_gradient)),
         }
     }
 
@@ -267,7 +269,9 @@ impl Step for ConvStep {
     fn set_parameters(&mut self, parameters: &[&[f32]]) -> Outcome {
         self.weight.set("weight", parameters[0])?;
         if let Some(bias) = &mut self.bias {
-            bias.values[..parameters[1].len()].copy_from_slice(parameters[1]);
+            let channels = self.kernel.output().channels;
+            check_len("bias", parameters[1].len(), channels)?;
+            bias.values[..channels].copy_from_slice(parameters[1]);
         }
         self.repack()
     }

@@ -41,7 +41,8 @@ impl ConvKernel {
         {
             return Ok(Self::Winograd(kernel));
         }
-        match DirectConv::new(conv, input, isa) {
+        let direct = DirectConv::new(conv, input, isa).filter(|_| input.halo >= DirectConv::halo(conv));
+        match direct {
             Some(kernel) => Ok(Self::Direct(kernel)),
             None => Ok(Self::Plain(PlainConv::new(conv, input)?)),
         }

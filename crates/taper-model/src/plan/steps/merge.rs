@@ -32,8 +32,7 @@ impl Step for AddStep {
 
     fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], _saved: &mut [u8]) -> Outcome {
         let [a, b, out] = self.halos;
-        // What is added to itself is one input, given twice.
-        let (a, b) = (Values::new(x.get(0), a), Values::new(x.get(x.len() - 1), b));
+        let (a, b) = (Values::new(x.get(0), a), Values::new(x.get(1), b));
         self.map.add(call.images, a, b, self.relu, ValuesMut::new(y, out))
     }
 

@@ -112,6 +112,6 @@ fn pieces(moment: &mut [f32], len: usize, count: usize) -> Vec<&mut [f32]> {
     pieces
 }
 
-fn check_len(what: &'static str, found: usize, expected: usize) -> Outcome {
+pub(super) fn check_len(what: &'static str, found: usize, expected: usize) -> Outcome {
     if found == expected { Ok(()) } else { Err(KernelError::Length { what, expected, found }) }
 }
