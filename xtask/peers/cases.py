@@ -32,8 +32,8 @@ def training(threads: int, quick: bool) -> list[Case]:
         return Case("training", name, "train", "tutorial", 100, threads, contenders, steps, seconds, rounds)
 
     return [
-        case("reference CNN, one epoch", (TAPER, *PYTORCH), 600, 45.0, 2),
-        case("reference CNN, five epochs", (TAPER, "pytorch-channels-last"), 3000, 90.0, 1),
+        case("reference CNN, one epoch", (TAPER, *PYTORCH), 600, 30.0, 2),
+        case("reference CNN, five epochs", (TAPER, "pytorch-channels-last"), 3000, 60.0, 1),
         case("reference CNN, compiled", (TAPER, "pytorch-compile"), 300, 20.0, 1),
     ]
 
@@ -41,7 +41,7 @@ def training(threads: int, quick: bool) -> list[Case]:
 def inference(threads: int, quick: bool) -> list[Case]:
     """The reference CNN, from one image at a time to a thousand; and the time until the first answer."""
     contenders = (TAPER, *PYTORCH, "onnxruntime")
-    seconds, rounds = (5.0, 1) if quick else (5.0, 2)
+    seconds, rounds = 5.0, 1
     cases = []
     for batch, steps in [(1, 2000), (100, 200), (1000, 20)]:
         count = min(steps, 5) if quick else steps
@@ -55,7 +55,7 @@ def inference(threads: int, quick: bool) -> list[Case]:
 def scaling(threads: int, quick: bool) -> list[Case]:
     """Training as batch, threads, image and width grow, and two deeper networks."""
     contenders = (TAPER, *PYTORCH)
-    steps, seconds, rounds = (2, 2.0, 1) if quick else (200, 3.0, 1)
+    steps, seconds, rounds = (2, 2.0, 1) if quick else (200, 2.0, 1)
     series = [
         (f"batch {batch}, threads {n}", "tutorial", batch, n)
         for n in sorted({1, threads})
