@@ -29,6 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "candle")]
+pub mod flow;
 mod metadata;
 pub mod onnx;
 pub mod safetensors;

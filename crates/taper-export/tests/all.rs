@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 #![allow(clippy::disallowed_types, reason = "what the oracles take")]
 
+#[path = "all/defects.rs"]
+mod defects;
+#[path = "all/flow.rs"]
+mod flow;
 #[path = "all/inspect.rs"]
 mod inspect;
 #[path = "all/lowering.rs"]

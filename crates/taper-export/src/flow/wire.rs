@@ -1,0 +1,175 @@
+//! The recorder: a value that is computed, and whose origin is written down.
+
+use std::cell::RefCell;
+use std::ops::{Add, Div, Mul, Sub};
+use std::panic::Location;
+use std::rc::Rc;
+
+use candle_core::{Error, Result, Tensor};
+
+use super::arithmetic::Arithmetic;
+use super::call::{Call, Sealed};
+
+/// One operation that was applied.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) call: Call,
+    pub(super) inputs: Vec<Source>,
+    /// What it made.
+    pub(super) outputs: Vec<Tensor>,
+    /// The line of the model that applied it.
+    pub(super) at: &'static Location<'static>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// It does not depend on any input.
+    Constant(Tensor),
+    /// The input, or the output of an event, of that number: inputs first, then outputs as they were made.
+    Made(usize),
+}
+
+/// Something that cannot be exported.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) method: &'static str,
+    pub(super) at: &'static Location<'static>,
+    pub(super) reason: String,
+    pub(super) remedy: &'static str,
+}
+
+/// What a forward did.
+#[derive(Debug, Default)]
+pub(super) struct Tape {
+    pub(super) events: Vec<Event>,
+    pub(super) refusal: Option<Refusal>,
+    values: usize,
+}
+
+/// A value that records what becomes of it: stands for a [`Tensor`] in a model's forward when the model is exported.
+///
+/// It holds the tensor that the forward computes on the sample, so that shapes, types and errors are candle's own.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    value: Tensor,
+    source: Origin,
+}
+
+#[derive(Debug, Clone)]
+enum Origin {
+    Constant,
+    Made(Rc<RefCell<Tape>>, usize),
+}
+
+impl Wire {
+    /// The inputs of a model, on one new tape.
+    pub(super) fn inputs(samples: &[Tensor]) -> (Rc<RefCell<Tape>>, Vec<Self>) {
+        let tape = Rc::new(RefCell::new(Tape { values: samples.len(), ..Tape::default() }));
+        let input = |(place, value): (usize, &Tensor)| {
+            Self { value: value.clone(), source: Origin::Made(tape.clone(), place) }
+        };
+        let inputs = samples.iter().enumerate().map(input).collect();
+        (tape, inputs)
+    }
+
+    pub(super) fn source(&self) -> Source {
+        match &self.source {
+            Origin::Constant => Source::Constant(self.value.clone()),
+            Origin::Made(_, place) => Source::Made(*place),
+        }
+    }
+
+    fn tape(&self) -> Option<&Rc<RefCell<Tape>>> {
+        match &self.source {
+            Origin::Constant => None,
+            Origin::Made(tape, _) => Some(tape),
+        }
+    }
+}
+
+impl From<Tensor> for Wire {
+    /// A value that does not depend on any input: a weight, a mask, a number.
+    fn from(value: Tensor) -> Self {
+        Self { value, source: Origin::Constant }
+    }
+}
+
+impl AsRef<Wire> for Wire {
+    fn as_ref(&self) -> &Wire {
+        self
+    }
+}
+
+impl Sealed for Wire {
+    fn value(&self) -> &Tensor {
+        &self.value
+    }
+
+    #[track_caller]
+    fn call_many(
+        call: Call,
+        inputs: &[&Self],
+        compute: impl FnOnce(&[&Tensor]) -> Result<Vec<Tensor>>,
+    ) -> Result<Vec<Self>> {
+        let at = Location::caller();
+        let values: Vec<&Tensor> = inputs.iter().map(|wire| &wire.value).collect();
+        let method = call.method;
+        let outputs = compute(&values).map_err(|error| Error::Msg(format!("{method} at {at}: {error}")))?;
+        // What depends on constants alone is a constant, and needs no node.
+        let Some(tape) = inputs.iter().find_map(|wire| wire.tape()) else {
+            return Ok(outputs.into_iter().map(Self::from).collect());
+        };
+        let mut record = tape.borrow_mut();
+        let first = record.values;
+        record.values += outputs.len();
+        let inputs = inputs.iter().map(|wire| wire.source()).collect();
+        record.events.push(Event { call, inputs, outputs: outputs.clone(), at });
+        let wire = |(place, value)| Self { value, source: Origin::Made(tape.clone(), first + place) };
+        Ok(outputs.into_iter().enumerate().map(wire).collect())
+    }
+
+    #[track_caller]
+    fn refuse(&self, method: &'static str, reason: &str, remedy: &'static str) -> Result<()> {
+        let at = Location::caller();
+        if let Some(tape) = self.tape() {
+            tape.borrow_mut().refusal.get_or_insert(Refusal { method, at, reason: reason.to_owned(), remedy });
+        }
+        Err(Error::Msg(format!("{method} at {at} cannot be exported: {reason}; {remedy}")))
+    }
+}
+
+macro_rules! operators {
+    ($($trait:ident, $method:ident, |$number:ident| ($mul:expr, $add:expr);)*) => {$(
+        impl $trait<&Wire> for Wire {
+            type Output = Result<Wire>;
+            #[track_caller]
+            fn $method(self, rhs: &Wire) -> Result<Wire> {
+                Arithmetic::$method(&self, rhs)
+            }
+        }
+
+        impl $trait for Wire {
+            type Output = Result<Wire>;
+            #[track_caller]
+            fn $method(self, rhs: Wire) -> Result<Wire> {
+                Arithmetic::$method(&self, &rhs)
+            }
+        }
+
+        impl $trait<f64> for Wire {
+            type Output = Result<Wire>;
+            #[track_caller]
+            fn $method(self, $number: f64) -> Result<Wire> {
+                self.affine($mul, $add)
+            }
+        }
+    )*};
+}
+
+operators! {
+    Add, add, |number| (1.0, number);
+    Sub, sub, |number| (1.0, -number);
+    Mul, mul, |number| (number, 0.0);
+    Div, div, |number| (1.0 / number, 0.0);
+}

@@ -1,0 +1,163 @@
+//! What cannot be exported says which method, at which line, and what to do.
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{Dropout, VarBuilder, VarMap};
+use taper_export::flow::{Export, Flow, Layer, Model};
+
+use super::check::numbers;
+
+/// The message for a model on `[4, 6]` with a dynamic batch.
+fn message<M: Model>(model: &M) -> String {
+    let sample = numbers(&[4, 6], 1);
+    Export::new("refused").input("x", &sample, &[(0, "N")]).record(model).unwrap_err().to_string()
+}
+
+/// That the message names this file, the line `offset` below `line`, and all of `words`.
+fn assert_says(message: &str, line: u32, words: &[&str]) {
+    let place = format!("refusals.rs:{line}:");
+    assert!(message.contains(&place), "{message}\nshould name {place}");
+    for word in words {
+        assert!(message.contains(word), "{message}\nshould say {word}");
+    }
+}
+
+struct Training;
+impl Layer for Training {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        xs.apply_t(&Dropout::new(0.5), true)
+    }
+}
+
+#[test]
+fn training_is_refused() {
+    let line = line!() - 6;
+    assert_says(&message(&Training), line, &["dropout", "training mode", "`train` false"]);
+}
+
+struct SizedMask;
+impl Layer for SizedMask {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        let mask = Tensor::ones((xs.dim(0)?, 1), DType::F32, &Device::Cpu)?;
+        xs.broadcast_mul(&F::from(mask))
+    }
+}
+
+#[test]
+fn a_constant_of_the_inputs_size_is_refused() {
+    let line = line!() - 6;
+    assert_says(&message(&SizedMask), line, &["broadcast_mul", "[4, 1]", "[3, 1]", "narrow"]);
+}
+
+struct NumberOfSize;
+impl Layer for NumberOfSize {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        let count = xs.dim(0)? as f64;
+        xs.affine(1.0 / count, 0.0)
+    }
+}
+
+#[test]
+fn a_number_that_varies_is_refused() {
+    let line = line!() - 6;
+    assert_says(&message(&NumberOfSize), line, &["affine", "0.25", "dynamic size"]);
+}
+
+struct Rounded;
+impl Layer for Rounded {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        xs.narrow(0, 0, xs.dim(0)? / 2 + 1)
+    }
+}
+
+#[test]
+fn a_size_that_is_no_formula_is_refused() {
+    let line = line!() - 6;
+    assert_says(&message(&Rounded), line, &["narrow", "[3, 2, 2]", "multiple"]);
+}
+
+struct OtherPath;
+impl Layer for OtherPath {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        if xs.dim(0)? > 3 { xs.relu() } else { xs.tanh() }
+    }
+}
+
+#[test]
+fn another_path_is_refused() {
+    let line = line!() - 6;
+    assert_says(&message(&OtherPath), line, &["relu", "another path"]);
+}
+
+struct Misfit;
+impl Layer for Misfit {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        let other = xs.t()?;
+        xs.add(&other)
+    }
+}
+
+#[test]
+fn an_error_of_candle_names_the_line() {
+    let line = line!() - 6;
+    assert_says(&message(&Misfit), line, &["add", "[4, 6]", "shape mismatch"]);
+}
+
+struct Brain;
+impl Layer for Brain {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        xs.to_dtype(DType::BF16)?.to_dtype(DType::F32)
+    }
+}
+
+#[test]
+fn a_type_that_runtimes_lack_is_refused() {
+    let line = line!() - 6;
+    assert_says(&message(&Brain), line, &["to_dtype", "BF16", "f16 or f32"]);
+}
+
+#[test]
+fn a_wrong_setup_is_refused() {
+    let sample = numbers(&[4, 6], 1);
+    let export = Export::new("setup").input("x", &sample, &[(2, "N")]);
+    assert!(export.record(&Training).unwrap_err().to_string().contains("no axis 2"));
+    let export = Export::new("setup").input("x", &sample, &[]).output("y").output("z");
+    assert!(export.record(&OtherPath).unwrap_err().to_string().contains("2 outputs are named"));
+    let export = Export::new("setup").input("x", &sample, &[]).input("y", &sample, &[]);
+    assert!(export.record(&OtherPath).unwrap_err().to_string().contains("implement `Model`"));
+}
+
+/// A model whose answers depend on how often it ran: nothing recorded can agree with it.
+struct Counting(std::cell::Cell<f64>);
+impl Layer for Counting {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        self.0.set(self.0.get() + 0.5);
+        match self.0.get() > 2.0 {
+            true => xs.affine(2.0, 0.0),
+            false => xs.affine(1.0, 0.5),
+        }
+    }
+}
+
+#[test]
+fn a_file_that_differs_from_the_model_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    let export = Export::new("counting").input("x", &numbers(&[4, 6], 1), &[(0, "N")]);
+    let error = export.write(&path, &Counting(std::cell::Cell::new(0.0))).unwrap_err().to_string();
+    assert!(error.contains("differs") && !path.exists(), "{error}");
+}
+
+#[test]
+fn weights_keep_their_names_and_a_file_its_bytes() {
+    let vars = VarMap::new();
+    let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
+    let layer = candle_nn::linear(6, 3, vb.pp("head").pp("fc")).unwrap();
+    let sample = numbers(&[4, 6], 1);
+    let export = Export::new("named").weights(&vars).input("x", &sample, &[(0, "N")]).output("y");
+    let file = export.record(&layer).unwrap();
+    let graph = file.proto().graph.as_ref().unwrap();
+    let names: Vec<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    assert_eq!(names, ["head.fc.weight", "head.fc.bias"]);
+    assert_eq!((graph.node[0].name.as_str(), graph.output[0].name.as_str()), ("head.fc", "y"));
+    assert_eq!(file.to_bytes(), export.record(&layer).unwrap().to_bytes());
+}
