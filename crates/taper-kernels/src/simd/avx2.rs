@@ -191,18 +191,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn add_pairs(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm256_hadd_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn add_halves(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b)) }
-    }
-
-    #[inline(always)]
     fn sum(self, x: __m256) -> f32 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe {

@@ -48,9 +48,19 @@ pub(crate) struct Chunk {
     pub(crate) sums: Vec<Sums>,
     /// By step: what a [`Barrier`](super::step::Barrier) saw.
     pub(crate) observed: Vec<Vec<f64>>,
-    /// Sum of the losses of its images, and how many were classified correctly.
-    pub(crate) loss: f64,
+    /// How many images each of the parts has whose losses are summed up: these do not depend on how chunks are brought together.
+    pub(crate) parts: Vec<usize>,
+    /// Sum of the losses of each part.
+    pub(crate) losses: Vec<f64>,
+    /// How many images were classified correctly.
     pub(crate) correct: usize,
+}
+
+impl Chunk {
+    /// The numbers in the batch of its images.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.first..self.first + self.images
+    }
 }
 
 /// What a step adds up over the images of a chunk, in up to three parts. A part that a chunk does not touch costs
