@@ -68,9 +68,7 @@ pub(super) fn build(
         scratch: Mutex::default(),
     };
     plan.find_contributions();
-    if purpose == Purpose::Inference {
-        plan.find_transients();
-    }
+    plan.find_transients();
     Ok(plan)
 }
 
@@ -183,17 +181,19 @@ impl Plan {
         }
     }
 
-    /// Values that no run but the one that writes them reads.
+    /// Values, in inference, and gradients, in training, that no run but the one that makes them reads.
     fn find_transients(&mut self) {
-        let output = self.output;
         let runs: Vec<Run> = self.phases.iter().flat_map(|phase| phase.runs.iter().cloned()).collect();
-        for run in runs {
+        for run in runs.iter().filter(|run| run.images != usize::MAX) {
             for step in run.steps.clone() {
-                let buffer = self.steps[step].output;
+                let (buffer, barrier) = (self.steps[step].output, self.steps[step].step.barrier().is_some());
                 let readers = self.steps.iter().enumerate().filter(|(_, node)| node.inputs.contains(&buffer));
                 let inside = readers.map(|(reader, _)| reader).all(|reader| run.steps.contains(&reader));
-                if inside && buffer != output && run.images != usize::MAX {
-                    self.buffers[buffer].transient = true;
+                if inside && buffer != self.output {
+                    let training = self.purpose == Purpose::Training;
+                    self.buffers[buffer].transient = !training;
+                    // Backwards, a barrier waits for all images.
+                    self.buffers[buffer].passing = training && !barrier;
                     self.transient_images = self.transient_images.max(run.images);
                 }
             }

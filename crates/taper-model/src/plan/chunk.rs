@@ -15,6 +15,8 @@ pub(crate) struct Buffer {
     pub(crate) transient: bool,
     /// Whether a gradient of it is needed.
     pub(crate) gradient: bool,
+    /// Whether the gradient is made and read by the same run of steps, as `transient` says of the value.
+    pub(crate) passing: bool,
 }
 
 impl Buffer {
@@ -22,6 +24,12 @@ impl Buffer {
     pub(crate) fn range(&self, images: &Range<usize>) -> Range<usize> {
         let len = self.layout.image();
         if self.transient { 0..images.len() * len } else { images.start * len..images.end * len }
+    }
+
+    /// Where the gradient of these images of a chunk is.
+    pub(crate) fn gradient_range(&self, images: &Range<usize>) -> Range<usize> {
+        let len = self.gradient_len();
+        if self.passing { 0..images.len() * len } else { images.start * len..images.end * len }
     }
 
     /// Elements of one image's gradient, which has no halo.

@@ -47,7 +47,8 @@ impl Plan {
             let held = if buffer.transient { images.min(self.transient_images) } else { images };
             chunk.values[id].grow(held * buffer.layout.image());
             if buffer.gradient && self.purpose == Purpose::Training {
-                chunk.gradients[id].grow(images * buffer.gradient_len());
+                let held = if buffer.passing { images.min(self.transient_images) } else { images };
+                chunk.gradients[id].grow(held * buffer.gradient_len());
             }
         }
         for (saved, node) in chunk.saved.iter_mut().zip(&self.steps) {

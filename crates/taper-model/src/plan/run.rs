@@ -231,7 +231,7 @@ impl Plan {
                 continue;
             }
             let mut dx = std::mem::take(&mut chunk.gradients[input]);
-            let own = self.gradient_range(input, images);
+            let own = self.buffers[input].gradient_range(images);
             let mut further = match contribution {
                 Some(Contribution::Further) => std::mem::take(&mut scratch.further),
                 _ => Aligned::default(),
@@ -272,7 +272,7 @@ impl Plan {
     ) -> Outcome {
         let node = &self.steps[step];
         let forward = self.forward_of(step, images, chunk);
-        let dy = &chunk.gradients[node.output][self.gradient_range(node.output, images)];
+        let dy = &chunk.gradients[node.output][self.buffers[node.output].gradient_range(images)];
         node.step.backward(&mut call, place, forward, dy, dx, sums)
     }
 
@@ -284,11 +284,6 @@ impl Plan {
             y: &chunk.values[node.output][self.buffers[node.output].range(images)],
             saved: &chunk.saved[step][self.saved_range(step, images, true)],
         }
-    }
-
-    fn gradient_range(&self, buffer: usize, images: &Range<usize>) -> Range<usize> {
-        let len = self.buffers[buffer].gradient_len();
-        images.start * len..images.end * len
     }
 
     /// What the barrier at the start of `phase` must see of this chunk before the forward pass.
@@ -310,7 +305,7 @@ impl Plan {
         let images = 0..chunk.images;
         let mut observed = std::mem::take(&mut chunk.observed[step]);
         let output = self.steps[step].output;
-        let dy = &chunk.gradients[output][self.gradient_range(output, &images)];
+        let dy = &chunk.gradients[output][self.buffers[output].gradient_range(&images)];
         let forward = self.forward_of(step, &images, chunk);
         let outcome = barrier.observe_backward(chunk.images, forward, dy, &mut observed);
         chunk.observed[step] = observed;
@@ -327,7 +322,8 @@ impl Plan {
     }
 }
 
-/// The images of a chunk, `size` at a time.
+/// The images of a chunk in as few groups of up to `size` as there can be, of nearly the same number.
 fn groups(images: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..images).step_by(size.max(1)).map(move |start| start..images.min(start.saturating_add(size)))
+    let count = images.div_ceil(size.max(1));
+    (0..count).map(move |group| group * images / count..(group + 1) * images / count)
 }
