@@ -94,6 +94,12 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// Rows to columns.
     fn transpose(self, rows: [Self::F; 8]) -> [Self::F; 8];
+    /// Asks for the cache line of element `at` of `x`, if there is one, ahead of its use. Not all instruction sets can.
+    #[inline(always)]
+    fn prefetch(self, x: &[f32], at: usize) {
+        let _ = (x, at);
+    }
+
     /// The sum of all lanes: neighbours at distance 4 first, then 2, then 1.
     fn sum(self, x: Self::F) -> f32;
 

@@ -90,7 +90,14 @@ impl Product<'_> {
             }
             for block in blocks.clone() {
                 let list = lists.block(block - blocks.start);
-                self.multiply(s, &list, block, panel, [0, features.len()], sums);
+                let next = if block + 1 < blocks.end {
+                    self.tile(block + 1, panel)
+                } else if panel + 1 < columns.len() {
+                    self.tile(blocks.start, panel + 1)
+                } else {
+                    0..0
+                };
+                self.multiply(s, &list, block, panel, next, [0, features.len()], sums);
             }
             for (sum, row) in sums.chunks_exact(features.len()).zip(rows.clone()) {
                 let start = row * columns.features();
@@ -118,11 +125,13 @@ impl Product<'_> {
             };
             let start = rows.start * columns.features() + columns.piece(panel).start;
             let list = lists.block(block);
-            self.multiply(s, &list, blocks.start + block, panel, [start, columns.features()], y);
+            self.multiply(s, &list, blocks.start + block, panel, 0..0, [start, columns.features()], y);
         }
     }
 
-    /// Adds what a block of the depth gives a panel of columns, whose rows start at `start`, `stride` elements apart.
+    /// Adds what a block of the depth gives a panel of columns, whose rows start at `start`, `stride` elements apart; `next` are the
+    /// weights that will be needed next.
+    #[expect(clippy::too_many_arguments, reason = "the one place where a product's inner loops are called")]
     #[inline(always)]
     fn multiply<S: Simd>(
         &self,
@@ -130,11 +139,13 @@ impl Product<'_> {
         list: &Block<'_>,
         block: usize,
         panel: usize,
+        next: Range<usize>,
         [start, stride]: [usize; 2],
         y: &mut [f32],
     ) {
         let (depth, width) = (self.depth().piece(block).len(), self.columns().piece(panel).len() / LANES);
-        let panel = Panel { weight: &self.weight[self.tile(block, panel)], depth, width, start, stride };
+        let weight = &self.weight[self.tile(block, panel)];
+        let panel = Panel { weight, depth, width, start, stride, next: &self.weight[next] };
         if list.whole {
             dense(s, list, panel, y);
         } else {

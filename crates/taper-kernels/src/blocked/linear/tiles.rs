@@ -18,6 +18,20 @@ pub(super) struct Panel<'a> {
     pub(super) start: usize,
     /// Elements from one row of outputs to the next.
     pub(super) stride: usize,
+    /// The weights that will be needed next.
+    pub(super) next: &'a [f32],
+}
+
+impl Panel<'_> {
+    /// Asks for the part of the next weights that is the share of some of all `rows`.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, s: S, row: usize, rows: usize) {
+        // A cache line has 16 elements.
+        let share = self.next.len().div_ceil(rows).next_multiple_of(16);
+        for at in (row * share..(row + 1) * share).step_by(16) {
+            s.prefetch(self.next, at);
+        }
+    }
 }
 
 /// Calls a function that is generic over the width of a panel.
@@ -43,6 +57,7 @@ fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: Panel<'_>
         let values = &list.values[row * SLOT..][..count as usize];
         let places = &list.places[row * SLOT..][..count as usize];
         let y = &mut y[panel.start + row * panel.stride..][..W * LANES];
+        panel.prefetch(s, row, list.counts.len());
         // SAFETY: `y` has `W` vectors; `places` is as long as `values`, and each is below the depth of the panel, whose
         // rows have `W` vectors.
         unsafe {
@@ -69,6 +84,7 @@ fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: Panel<'_>
 pub(super) fn dense<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [f32]) {
     for rows in pieces(list.counts.len(), 6) {
         let x = &list.values[rows.start * SLOT..rows.end * SLOT];
+        rows.clone().for_each(|row| panel.prefetch(s, row, list.counts.len()));
         for vector in (0..panel.width).step_by(2) {
             macro_rules! sizes {
                 ($(($m:literal, $n:literal))*) => {
