@@ -18,7 +18,7 @@ pub use direct::DirectConv;
 pub use elementwise::{ChannelSlice, Elementwise};
 pub use epilogue::{Epilogue, dropout};
 pub use layout::{Blocked, Values, ValuesMut};
-pub use linear::BlockedLinear;
+pub use linear::{BlockedLinear, LinearLists};
 pub use norm::{BlockedNorm, fold_norm, fold_norm_into_conv};
 pub use pool::{BlockedAvgPool, BlockedMaxPool};
 pub use sparse::{SparseConv, SparseLists};

@@ -94,10 +94,12 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// Rows to columns.
     fn transpose(self, rows: [Self::F; 8]) -> [Self::F; 8];
-    /// Sums of neighbours: `a0+a1, a2+a3, b0+b1, b2+b3`, then the same of the upper halves.
-    fn add_pairs(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The lower half of `a` plus its upper half, then the same of `b`.
-    fn add_halves(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Asks for the cache line of element `at` of `x`, if there is one, ahead of its use. Not all instruction sets can.
+    #[inline(always)]
+    fn prefetch(self, x: &[f32], at: usize) {
+        let _ = (x, at);
+    }
+
     /// The sum of all lanes: neighbours at distance 4 first, then 2, then 1.
     fn sum(self, x: Self::F) -> f32;
 
@@ -249,14 +251,6 @@ mod tests {
             same(lanes(s, s.select(mask, a, b)), |a, b| if expected(a, b) { a } else { b });
         }
         assert_eq!(s.sum(s.splat(1.5)), 12.0);
-        let pairs = [(A, 0), (A, 2), (B, 0), (B, 2), (A, 4), (A, 6), (B, 4), (B, 6)];
-        let pairs = pairs.map(|(x, at)| x[at] + x[at + 1]);
-        assert_eq!(format!("{:?}", lanes(s, s.add_pairs(a, b))), format!("{pairs:?}"));
-        let halves: [f32; 8] = std::array::from_fn(|lane| {
-            let x = if lane < 4 { A } else { B };
-            x[lane % 4] + x[lane % 4 + 4]
-        });
-        assert_eq!(format!("{:?}", lanes(s, s.add_halves(a, b))), format!("{halves:?}"));
         whole_numbers(s);
         packing(s, a);
         transposition(s);

@@ -10,6 +10,7 @@ mod operation;
 mod run;
 mod step;
 mod steps;
+mod tail;
 mod update;
 
 use std::ops::Range;
@@ -27,6 +28,7 @@ pub(crate) use operation::Around;
 pub(crate) use run::Batch;
 pub(crate) use step::Rule;
 use step::{Scratch, Step};
+use tail::Tail;
 
 /// A network compiled to steps: what can be fused is, each value has the layout that its readers want, and all buffers are
 /// made once.
@@ -40,13 +42,17 @@ pub struct Plan {
     /// The buffer of the network's output.
     output: usize,
     steps: Vec<Node>,
-    /// The steps between two barriers, cut into runs of steps that want the same number of images at a time.
+    /// The steps between two barriers, cut into runs of steps that want the same number of images at a time; those of the tail
+    /// are not among them.
     phases: Vec<Phase>,
+    tail: Option<Tail>,
     purpose: Purpose,
     /// The most images that a run works on at a time, among those with transient buffers.
     transient_images: usize,
     /// The chunks of the batch under way, in training.
     chunks: Vec<Chunk>,
+    /// What the tail needs of them.
+    tails: Vec<Chunk>,
     /// Chunks and scratch that wait for work.
     idle: Mutex<Vec<Chunk>>,
     scratch: Mutex<Vec<Scratch>>,

@@ -210,18 +210,6 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn add_pairs(self, a: F32x8, b: F32x8) -> F32x8 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { F32x8(vpaddq_f32(a.0, b.0), vpaddq_f32(a.1, b.1)) }
-    }
-
-    #[inline(always)]
-    fn add_halves(self, a: F32x8, b: F32x8) -> F32x8 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { F32x8(vaddq_f32(a.0, a.1), vaddq_f32(b.0, b.1)) }
-    }
-
-    #[inline(always)]
     fn sum(self, x: F32x8) -> f32 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe {

@@ -202,20 +202,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn add_pairs(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
-        let pair = |x: [f32; 8], at: usize| x[at] + x[at + 1];
-        [pair(a, 0), pair(a, 2), pair(b, 0), pair(b, 2), pair(a, 4), pair(a, 6), pair(b, 4), pair(b, 6)]
-    }
-
-    #[inline(always)]
-    fn add_halves(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
-        std::array::from_fn(|lane| {
-            let (x, lane) = if lane < 4 { (a, lane) } else { (b, lane - 4) };
-            x[lane] + x[lane + 4]
-        })
-    }
-
-    #[inline(always)]
     fn sum(self, x: [f32; 8]) -> f32 {
         let [a, b, c, d] = std::array::from_fn(|lane| x[lane] + x[lane + 4]);
         (a + c) + (b + d)

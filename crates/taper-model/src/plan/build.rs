@@ -15,6 +15,7 @@ use super::steps::linear::LinearStep;
 use super::steps::merge::{AddStep, ConcatStep};
 use super::steps::norm::NormStep;
 use super::steps::pool::{AvgPoolStep, MaxPoolStep};
+use super::tail::{self, Tail};
 use super::{Around, Contribution, Node, Phase, Plan, Purpose, Run};
 use crate::error::ModelError;
 
@@ -44,23 +45,30 @@ pub(super) fn build(
             macs: draft.nodes.iter().map(|&node| graph.nodes()[node].macs).sum(),
         });
     }
+    let tail = (purpose == Purpose::Training && around.is_none()).then(|| tail::start(&steps)).flatten();
+    let tail = tail.map(|first| Tail {
+        first,
+        input: steps[first].inputs[0],
+        phase: phases(&steps, first..steps.len()).swap_remove(0),
+    });
+    let before = tail.as_ref().map_or(steps.len(), |tail| tail.first);
     let mut plan = Plan {
         name: graph.name().to_owned(),
         isa,
-        phases: phases(&steps),
+        phases: phases(&steps, 0..before),
+        tail,
         output: drafts.output,
         buffers: drafts.buffers,
         steps,
         purpose,
         transient_images: 0,
         chunks: Vec::new(),
+        tails: Vec::new(),
         idle: Mutex::default(),
         scratch: Mutex::default(),
     };
     plan.find_contributions();
-    if purpose == Purpose::Inference {
-        plan.find_transients();
-    }
+    plan.find_transients();
     Ok(plan)
 }
 
@@ -98,7 +106,7 @@ fn step(
         }
         Kind::Linear => {
             let bias = matches!(&graph.nodes()[draft.nodes[0]].op, Op::Linear(linear) if linear.bias);
-            Box::new(LinearStep::new(ends[0], ends[1].channels, bias, dead, isa))
+            Box::new(LinearStep::new(ends[0], ends[1].channels, bias, isa))
         }
         Kind::Norm { norm, residual, relu } => {
             let residual = residual.then(|| layout(draft.inputs[1]));
@@ -123,9 +131,9 @@ fn step(
 }
 
 /// Phases begin at barriers; within one, neighbours that want about as many images at a time form a run.
-fn phases(steps: &[Node]) -> Vec<Phase> {
+fn phases(steps: &[Node], own: Range<usize>) -> Vec<Phase> {
     let mut phases = vec![Phase { barrier: None, runs: Vec::new() }];
-    for (index, node) in steps.iter().enumerate() {
+    for (index, node) in steps.iter().enumerate().take(own.end).skip(own.start) {
         if node.step.barrier().is_some() {
             phases.push(Phase { barrier: Some(index), runs: Vec::new() });
         }
@@ -173,17 +181,19 @@ impl Plan {
         }
     }
 
-    /// Values that no run but the one that writes them reads.
+    /// Values, in inference, and gradients, in training, that no run but the one that makes them reads.
     fn find_transients(&mut self) {
-        let output = self.output;
         let runs: Vec<Run> = self.phases.iter().flat_map(|phase| phase.runs.iter().cloned()).collect();
-        for run in runs {
+        for run in runs.iter().filter(|run| run.images != usize::MAX) {
             for step in run.steps.clone() {
-                let buffer = self.steps[step].output;
+                let (buffer, barrier) = (self.steps[step].output, self.steps[step].step.barrier().is_some());
                 let readers = self.steps.iter().enumerate().filter(|(_, node)| node.inputs.contains(&buffer));
                 let inside = readers.map(|(reader, _)| reader).all(|reader| run.steps.contains(&reader));
-                if inside && buffer != output && run.images != usize::MAX {
-                    self.buffers[buffer].transient = true;
+                if inside && buffer != self.output {
+                    let training = self.purpose == Purpose::Training;
+                    self.buffers[buffer].transient = !training;
+                    // Backwards, a barrier waits for all images.
+                    self.buffers[buffer].passing = training && !barrier;
                     self.transient_images = self.transient_images.max(run.images);
                 }
             }

@@ -15,6 +15,8 @@ pub(crate) struct Buffer {
     pub(crate) transient: bool,
     /// Whether a gradient of it is needed.
     pub(crate) gradient: bool,
+    /// Whether the gradient is made and read by the same run of steps, as `transient` says of the value.
+    pub(crate) passing: bool,
 }
 
 impl Buffer {
@@ -22,6 +24,12 @@ impl Buffer {
     pub(crate) fn range(&self, images: &Range<usize>) -> Range<usize> {
         let len = self.layout.image();
         if self.transient { 0..images.len() * len } else { images.start * len..images.end * len }
+    }
+
+    /// Where the gradient of these images of a chunk is.
+    pub(crate) fn gradient_range(&self, images: &Range<usize>) -> Range<usize> {
+        let len = self.gradient_len();
+        if self.passing { 0..images.len() * len } else { images.start * len..images.end * len }
     }
 
     /// Elements of one image's gradient, which has no halo.
@@ -48,9 +56,19 @@ pub(crate) struct Chunk {
     pub(crate) sums: Vec<Sums>,
     /// By step: what a [`Barrier`](super::step::Barrier) saw.
     pub(crate) observed: Vec<Vec<f64>>,
-    /// Sum of the losses of its images, and how many were classified correctly.
-    pub(crate) loss: f64,
+    /// How many images each of the parts has whose losses are summed up: these do not depend on how chunks are brought together.
+    pub(crate) parts: Vec<usize>,
+    /// Sum of the losses of each part.
+    pub(crate) losses: Vec<f64>,
+    /// How many images were classified correctly.
     pub(crate) correct: usize,
+}
+
+impl Chunk {
+    /// The numbers in the batch of its images.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.first..self.first + self.images
+    }
 }
 
 /// What a step adds up over the images of a chunk, in up to three parts. A part that a chunk does not touch costs

@@ -96,7 +96,12 @@ pub(crate) fn draft(graph: &Graph, purpose: Purpose) -> Drafts {
     }
     let Drafter { steps, layouts, buffer, .. } = drafter;
     let output = buffer[graph.output().index()].unwrap_or_default();
-    let buffers = layouts.into_iter().map(|layout| Buffer { layout, transient: false, gradient: false });
+    let buffers = layouts.into_iter().map(|layout| Buffer {
+        layout,
+        transient: false,
+        gradient: false,
+        passing: false,
+    });
     let mut drafts = Drafts { steps, buffers: buffers.collect(), output };
     drafts.find_halos();
     drafts.find_gradients();

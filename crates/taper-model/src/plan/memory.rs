@@ -28,24 +28,27 @@ impl Plan {
         }
         for (number, chunk) in chunks.iter_mut().enumerate() {
             chunk.first = number * size;
-            self.make_room(chunk, size.min(images - chunk.first));
+            self.make_room(chunk, size.min(images - chunk.first), false);
+            chunk.parts = vec![chunk.images];
         }
     }
 
-    /// Makes the buffers of a chunk large enough for `images`. A value's halo, and its channels beyond the last, are zero from the start,
+    /// Makes the buffers of a chunk, or of one of the tail's, large enough for `images`. A value's halo, and its channels beyond the last, are zero from the start,
     /// and nothing is ever written to them.
-    fn make_room(&self, chunk: &mut Chunk, images: usize) {
+    pub(super) fn make_room(&self, chunk: &mut Chunk, images: usize, in_tail: bool) {
         chunk.images = images;
         chunk.values.resize_with(self.buffers.len(), Aligned::default);
         chunk.gradients.resize_with(self.buffers.len(), Aligned::default);
         chunk.saved.resize_with(self.steps.len(), Vec::new);
         chunk.sums.resize_with(self.steps.len(), Sums::default);
         chunk.observed.resize_with(self.steps.len(), Vec::new);
-        for (id, buffer) in self.buffers.iter().enumerate() {
+        let held = self.buffers.iter().enumerate().filter(|(id, _)| self.holds(*id, in_tail));
+        for (id, buffer) in held {
             let held = if buffer.transient { images.min(self.transient_images) } else { images };
             chunk.values[id].grow(held * buffer.layout.image());
             if buffer.gradient && self.purpose == Purpose::Training {
-                chunk.gradients[id].grow(images * buffer.gradient_len());
+                let held = if buffer.passing { images.min(self.transient_images) } else { images };
+                chunk.gradients[id].grow(held * buffer.gradient_len());
             }
         }
         for (saved, node) in chunk.saved.iter_mut().zip(&self.steps) {
@@ -67,7 +70,7 @@ impl Plan {
 
     pub(super) fn borrow_chunk(&self, images: usize) -> Chunk {
         let mut chunk = pop(&self.idle);
-        self.make_room(&mut chunk, images);
+        self.make_room(&mut chunk, images, false);
         chunk
     }
 

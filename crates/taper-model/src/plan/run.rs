@@ -7,7 +7,7 @@ use taper_kernels::{Aligned, DropoutKey, KernelError, Loss, cross_entropy_rows};
 
 use super::chunk::{Chunk, Sums};
 use super::step::{Call, Forward, Inputs, Outcome, Scratch, room};
-use super::{Contribution, Phase, Plan};
+use super::{Contribution, Phase, Plan, Run};
 use crate::error::ModelError;
 
 /// What a training step is told.
@@ -33,16 +33,25 @@ impl Plan {
         if let Some(node) = lonely {
             return Err(ModelError::SingleValue { node: node.names[0].clone() });
         }
-        let mut chunks = std::mem::take(&mut self.chunks);
+        let (mut chunks, mut tails) = (std::mem::take(&mut self.chunks), std::mem::take(&mut self.tails));
         self.prepare(&mut chunks, images);
-        let outcome = self.train_chunks(batch, &mut chunks);
-        self.chunks = chunks;
+        if self.tail.is_some() {
+            self.prepare_tails(&mut tails, &chunks);
+        }
+        let outcome = self.train_chunks(batch, &mut chunks, &mut tails);
+        (self.chunks, self.tails) = (chunks, tails);
         outcome?;
-        let mean = self.chunks.iter().map(|chunk| chunk.loss).sum::<f64>() / images as f64;
-        Ok(Loss { mean, correct: self.chunks.iter().map(|chunk| chunk.correct).sum() })
+        let last = if self.tail.is_some() { &self.tails } else { &self.chunks };
+        let loss: f64 = last.iter().flat_map(|chunk| &chunk.losses).sum();
+        Ok(Loss { mean: loss / images as f64, correct: last.iter().map(|chunk| chunk.correct).sum() })
     }
 
-    fn train_chunks(&mut self, batch: &Batch<'_>, chunks: &mut [Chunk]) -> Result<(), ModelError> {
+    fn train_chunks(
+        &mut self,
+        batch: &Batch<'_>,
+        chunks: &mut [Chunk],
+        tails: &mut [Chunk],
+    ) -> Result<(), ModelError> {
         let last = self.phases.len() - 1;
         for phase in 0..last {
             self.for_each(chunks, |plan, chunk, scratch| {
@@ -51,11 +60,18 @@ impl Plan {
             })?;
             self.agree(phase + 1, chunks, false)?;
         }
-        self.for_each(chunks, |plan, chunk, scratch| {
-            plan.forward_phase(last, batch, chunk, scratch)?;
-            plan.loss(batch, chunk)?;
-            plan.backward_phase(last, batch, chunk, scratch)
-        })?;
+        if self.tail.is_some() {
+            self.for_each(chunks, |plan, chunk, scratch| plan.forward_phase(last, batch, chunk, scratch))?;
+            self.train_tails(batch, chunks, tails)?;
+            self.leave_tails(chunks, tails);
+            self.for_each(chunks, |plan, chunk, scratch| plan.backward_phase(last, batch, chunk, scratch))?;
+        } else {
+            self.for_each(chunks, |plan, chunk, scratch| {
+                plan.forward_phase(last, batch, chunk, scratch)?;
+                plan.loss(batch, chunk)?;
+                plan.backward_phase(last, batch, chunk, scratch)
+            })?;
+        }
         for phase in (0..last).rev() {
             self.agree(phase + 1, chunks, true)?;
             self.for_each(chunks, |plan, chunk, scratch| plan.backward_phase(phase, batch, chunk, scratch))?;
@@ -64,7 +80,7 @@ impl Plan {
     }
 
     /// Runs `work` on every chunk, in parallel.
-    fn for_each(
+    pub(super) fn for_each(
         &self,
         chunks: &mut [Chunk],
         work: impl Fn(&Self, &mut Chunk, &mut Scratch) -> Outcome + Sync,
@@ -138,19 +154,24 @@ impl Plan {
         images.start * len..images.end * len
     }
 
-    fn loss(&self, batch: &Batch<'_>, chunk: &mut Chunk) -> Outcome {
-        let (output, images) = (self.output, chunk.images);
-        let layout = self.buffers[output].layout;
-        let len = images * layout.image();
-        let (loss, correct) = cross_entropy_rows(
-            [layout.channels, layout.image()],
-            &chunk.values[output][..len],
-            &batch.labels[chunk.first..][..images],
-            batch.label_smoothing,
-            batch.labels.len(),
-            &mut chunk.gradients[output][..len],
-        )?;
-        (chunk.loss, chunk.correct) = (loss, correct);
+    pub(super) fn loss(&self, batch: &Batch<'_>, chunk: &mut Chunk) -> Outcome {
+        let layout = self.buffers[self.output].layout;
+        (chunk.correct, chunk.losses) = (0, Vec::with_capacity(chunk.parts.len()));
+        let mut first = 0;
+        for &images in &chunk.parts {
+            let rows = first * layout.image()..(first + images) * layout.image();
+            let (loss, correct) = cross_entropy_rows(
+                [layout.channels, layout.image()],
+                &chunk.values[self.output][rows.clone()],
+                &batch.labels[chunk.first + first..][..images],
+                batch.label_smoothing,
+                batch.labels.len(),
+                &mut chunk.gradients[self.output][rows],
+            )?;
+            chunk.losses.push(loss);
+            chunk.correct += correct;
+            first += images;
+        }
         Ok(())
     }
 
@@ -163,18 +184,30 @@ impl Plan {
         chunk: &mut Chunk,
         scratch: &mut Scratch,
     ) -> Outcome {
-        let (own, next) = (self.phases[phase].barrier, self.phases.get(phase + 1).and_then(|p| p.barrier));
-        let runs = &self.phases[phase].runs;
+        let next = self.phases.get(phase + 1).and_then(|p| p.barrier);
+        self.backward(&self.phases[phase].runs, next, batch, chunk, scratch)?;
+        self.phases[phase].barrier.map_or(Ok(()), |step| self.observe_backward(step, chunk))
+    }
+
+    /// The steps of some runs backwards, but for one that is a barrier; before them `after`, the barrier behind them.
+    pub(super) fn backward(
+        &self,
+        runs: &[Run],
+        after: Option<usize>,
+        batch: &Batch<'_>,
+        chunk: &mut Chunk,
+        scratch: &mut Scratch,
+    ) -> Outcome {
         for (place, run) in runs.iter().enumerate().rev() {
-            let after = next.filter(|_| place + 1 == runs.len());
+            let after = after.filter(|_| place + 1 == runs.len());
             for images in groups(chunk.images, run.images) {
-                let steps = after.into_iter().chain(run.steps.clone().rev());
-                for step in steps.filter(|&step| Some(step) != own) {
+                let own = run.steps.clone().rev().filter(|&step| self.steps[step].step.barrier().is_none());
+                for step in after.into_iter().chain(own) {
                     self.backward_step(step, &images, batch.dropout, chunk, scratch)?;
                 }
             }
         }
-        own.map_or(Ok(()), |step| self.observe_backward(step, chunk))
+        Ok(())
     }
 
     fn backward_step(
@@ -198,7 +231,7 @@ impl Plan {
                 continue;
             }
             let mut dx = std::mem::take(&mut chunk.gradients[input]);
-            let own = self.gradient_range(input, images);
+            let own = self.buffers[input].gradient_range(images);
             let mut further = match contribution {
                 Some(Contribution::Further) => std::mem::take(&mut scratch.further),
                 _ => Aligned::default(),
@@ -239,7 +272,7 @@ impl Plan {
     ) -> Outcome {
         let node = &self.steps[step];
         let forward = self.forward_of(step, images, chunk);
-        let dy = &chunk.gradients[node.output][self.gradient_range(node.output, images)];
+        let dy = &chunk.gradients[node.output][self.buffers[node.output].gradient_range(images)];
         node.step.backward(&mut call, place, forward, dy, dx, sums)
     }
 
@@ -251,11 +284,6 @@ impl Plan {
             y: &chunk.values[node.output][self.buffers[node.output].range(images)],
             saved: &chunk.saved[step][self.saved_range(step, images, true)],
         }
-    }
-
-    fn gradient_range(&self, buffer: usize, images: &Range<usize>) -> Range<usize> {
-        let len = self.buffers[buffer].gradient_len();
-        images.start * len..images.end * len
     }
 
     /// What the barrier at the start of `phase` must see of this chunk before the forward pass.
@@ -277,7 +305,7 @@ impl Plan {
         let images = 0..chunk.images;
         let mut observed = std::mem::take(&mut chunk.observed[step]);
         let output = self.steps[step].output;
-        let dy = &chunk.gradients[output][self.gradient_range(output, &images)];
+        let dy = &chunk.gradients[output][self.buffers[output].gradient_range(&images)];
         let forward = self.forward_of(step, &images, chunk);
         let outcome = barrier.observe_backward(chunk.images, forward, dy, &mut observed);
         chunk.observed[step] = observed;
@@ -294,7 +322,8 @@ impl Plan {
     }
 }
 
-/// The images of a chunk, `size` at a time.
+/// The images of a chunk in as few groups of up to `size` as there can be, of nearly the same number.
 fn groups(images: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..images).step_by(size.max(1)).map(move |start| start..images.min(start.saturating_add(size)))
+    let count = images.div_ceil(size.max(1));
+    (0..count).map(move |group| group * images / count..(group + 1) * images / count)
 }

@@ -44,6 +44,11 @@ pub(crate) trait Step: Debug + Send + Sync {
         false
     }
 
+    /// Whether it sums nothing up over a chunk, so that no result depends on how a batch is cut.
+    fn is_free_of_chunks(&self) -> bool {
+        false
+    }
+
     /// Elements of all parameters.
     fn parameter_len(&self) -> usize {
         0

@@ -1,4 +1,4 @@
-//! The gradient of some blocks of the weight, over the whole batch.
+//! The gradient of the weight over the whole batch, tile by tile.
 
 // Counted loops over arrays of sums, which the compiler unrolls and keeps in registers.
 #![allow(clippy::needless_range_loop)]
@@ -6,191 +6,250 @@
 use std::ops::Range;
 
 use super::lists::ONES;
-use super::order::{BLOCK, Order, pieces};
+use super::order::{LONGEST, Order, pieces};
 use crate::simd::{LANES, Simd};
 
-/// Images at a time: a panel of their output gradients fits the first-level cache.
-const IMAGES: usize = 64;
+/// Images at a time: a panel of their inputs fits the first-level cache.
+const IMAGES: usize = 104;
 /// Elements from one list to the next. It is no power of two, so that lists spread over the cache's sets.
 const PITCH: usize = IMAGES + LANES;
-/// Inputs and output gradients of a batch that is cut into groups of images: rows of `depth` and of `columns` elements.
-#[derive(Clone, Copy)]
-pub(super) struct Batch<'a> {
-    pub(super) order: Order,
-    pub(super) x: &'a [&'a [f32]],
-    pub(super) dy: &'a [&'a [f32]],
+
+/// For each output of a [`BlockedLinear`](super::BlockedLinear), the images of a batch in which its gradient is not zero, and its
+/// values there. The buffers are kept from batch to batch.
+#[derive(Debug, Clone, Default)]
+pub struct LinearLists {
+    images: usize,
+    outputs: usize,
+    /// `[piece of the images][output][PITCH]`
+    values: Vec<f32>,
+    /// As `values`: the number in the piece of the image that the value belongs to.
+    numbers: Vec<u32>,
+    /// `[piece of the images][output]`
+    counts: Vec<u32>,
+    /// `[piece of the images][piece of the outputs]`: the values are those of all images, zeros included.
+    whole: Vec<bool>,
 }
 
-/// Rows of a few images, whichever groups they are in.
+/// Rows of a few images, whichever groups of a batch they are in.
 struct Images<'a> {
     len: usize,
-    x: [&'a [f32]; IMAGES],
-    dy: [&'a [f32]; IMAGES],
+    rows: [&'a [f32]; IMAGES],
 }
 
-/// For each of some inputs, the images in which it is not zero, and its values there; or its values in all images.
-struct Columns {
-    values: [[f32; PITCH]; BLOCK],
-    images: [[u32; PITCH]; BLOCK],
-    counts: [usize; BLOCK],
+/// Calls `visit` with up to `IMAGES` rows of `stride` elements at a time, in order.
+#[inline(always)]
+fn for_each_piece<'a>(
+    images: usize,
+    stride: usize,
+    groups: &[&'a [f32]],
+    mut visit: impl FnMut(usize, &Images<'a>),
+) {
+    let mut rows = groups.iter().flat_map(|group| group.chunks_exact(stride.max(1)));
+    for (number, piece) in pieces(images, IMAGES).enumerate() {
+        let mut images = Images { len: 0, rows: [&[]; IMAGES] };
+        for row in rows.by_ref().take(piece.len()) {
+            images.rows[images.len] = row;
+            images.len += 1;
+        }
+        visit(number, &images);
+    }
 }
 
-impl<'a> Batch<'a> {
-    /// How many images there are.
+impl LinearLists {
     pub(super) fn images(&self) -> usize {
-        self.x.iter().map(|x| x.len() / self.order.depth.max(1)).sum()
+        self.images
     }
 
-    /// Calls `visit` with up to `IMAGES` images at a time, in order.
+    pub(super) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Lists the gradients `dy`, groups of rows of all outputs, which hold `images` rows together.
     #[inline(always)]
-    fn for_each_piece(&self, mut visit: impl FnMut(&Images<'a>)) {
-        let mut rows = (self.x.iter().flat_map(|x| x.chunks_exact(self.order.depth)))
-            .zip(self.dy.iter().flat_map(|dy| dy.chunks_exact(self.order.columns)));
-        let mut images = Images { len: 0, x: [&[]; IMAGES], dy: [&[]; IMAGES] };
-        for piece in pieces(self.images(), IMAGES) {
-            images.len = 0;
-            for (x, dy) in rows.by_ref().take(piece.len()) {
-                (images.x[images.len], images.dy[images.len]) = (x, dy);
-                images.len += 1;
+    pub(super) fn fill<S: Simd>(&mut self, s: S, order: Order, images: usize, dy: &[&[f32]]) {
+        let outputs = order.outputs;
+        let lists = images.div_ceil(IMAGES) * outputs.features();
+        (self.images, self.outputs) = (images, outputs.features());
+        self.values.resize(lists * PITCH, 0.0);
+        self.numbers.resize(lists * PITCH, 0);
+        self.counts.clear();
+        self.counts.resize(lists, 0);
+        self.whole.clear();
+        for_each_piece(
+            images,
+            self.outputs,
+            dy,
+            #[inline(always)]
+            |piece, images| {
+                for outputs in (0..outputs.len()).map(|at| outputs.piece(at)) {
+                    self.list::<S, false>(s, piece, images, &outputs);
+                    let first = piece * self.outputs;
+                    let listed: u32 = self.counts[first + outputs.start..first + outputs.end].iter().sum();
+                    // A listed value costs one load more for each panel than its products do.
+                    let whole = 4 * listed as usize > 3 * outputs.len() * images.len;
+                    if whole {
+                        self.list::<S, true>(s, piece, images, &outputs);
+                    }
+                    self.whole.push(whole);
+                }
+            },
+        );
+    }
+
+    /// Lists some outputs; with `WHOLE` their zeros too.
+    #[inline(always)]
+    fn list<S: Simd, const WHOLE: bool>(
+        &mut self,
+        s: S,
+        piece: usize,
+        images: &Images<'_>,
+        outputs: &Range<usize>,
+    ) {
+        let zero = s.splat(0.0);
+        // SAFETY: the array has eight elements.
+        let lanes = unsafe { s.load_u(&[0, 1, 2, 3, 4, 5, 6, 7], 0) };
+        let first = piece * self.outputs;
+        self.counts[first + outputs.start..first + outputs.end].fill(0);
+        // The rows of a few images at a time: they may lie a multiple of 4 KiB apart, where a cache keeps eight.
+        for image in (0..images.len).step_by(LANES) {
+            for output in outputs.clone().step_by(LANES) {
+                let rows = std::array::from_fn(
+                    #[inline(always)]
+                    |row| match images.rows[..images.len].get(image + row) {
+                        Some(dy) if dy.len() >= output + LANES => {
+                            // SAFETY: the guard above.
+                            unsafe { s.load(dy, output) }
+                        }
+                        _ => zero,
+                    },
+                );
+                let numbers = s.add_u(lanes, s.splat_u(image as u32));
+                for (lane, dy) in s.transpose(rows).into_iter().enumerate() {
+                    let bits = if WHOLE { u8::MAX } else { s.bits(s.ne(dy, zero)) };
+                    let list = first + output + lane;
+                    let count = &mut self.counts[list];
+                    let slot = list * PITCH..(list + 1) * PITCH;
+                    // SAFETY: no earlier vector has added more than eight, so `count <= image <= IMAGES - 8`.
+                    unsafe {
+                        s.store(s.pack(bits, dy), &mut self.values[slot.clone()], *count as usize);
+                        s.store_u(s.pack_u(bits, numbers), &mut self.numbers[slot], *count as usize);
+                    }
+                    *count += u32::from(ONES[usize::from(bits)]);
+                }
             }
-            visit(&images);
         }
     }
 
-    /// `dweight = Σ x·dy` over the images for the blocks `blocks`, in order of the images.
+    /// `dweight = Σ dy·x` over the images, in order, for the pieces `blocks` of the inputs; `x` are groups of rows, as many as
+    /// were listed.
     #[inline(always)]
-    pub(super) fn weight_gradient<S: Simd>(&self, s: S, blocks: Range<usize>, dweight: &mut [f32]) {
+    pub(super) fn weight_gradient<S: Simd>(
+        &self,
+        s: S,
+        order: Order,
+        blocks: Range<usize>,
+        x: &[&[f32]],
+        dweight: &mut [f32],
+    ) {
         dweight.fill(0.0);
-        let mut columns =
-            Columns { values: [[0.0; PITCH]; BLOCK], images: [[0; PITCH]; BLOCK], counts: [0; BLOCK] };
-        let origin = blocks.start * BLOCK * self.order.columns;
-        self.for_each_piece(
+        let origin = order.tile(blocks.start, 0).start;
+        let mut panel = Panel([0.0; IMAGES * LONGEST]);
+        for_each_piece(
+            self.images,
+            order.inputs.features(),
+            x,
             #[inline(always)]
-            |images| {
+            |piece, images| {
                 for block in blocks.clone() {
-                    let inputs = self.order.block(block);
-                    columns.fill::<S, false>(s, images, inputs.clone());
-                    let listed: usize = columns.counts[..inputs.len()].iter().sum();
-                    // A listed value costs one load more for each panel than its products do.
-                    let whole = 4 * listed > 3 * inputs.len() * images.len;
-                    if whole {
-                        columns.fill::<S, true>(s, images, inputs);
-                    }
-                    for panel in (0..self.order.panels()).map(|panel| self.order.panel(panel)) {
-                        let target = self.order.range(block, &panel);
-                        let target = &mut dweight[target.start - origin..target.end - origin];
-                        if whole {
-                            dense(s, images, &columns, panel, target);
+                    let inputs = order.inputs.piece(block);
+                    let x = panel.gather(images, &inputs);
+                    for at in 0..order.outputs.len() {
+                        let outputs = order.outputs.piece(at);
+                        let tile = order.tile(block, at);
+                        let tile = &mut dweight[tile.start - origin..tile.end - origin];
+                        let first = piece * self.outputs + outputs.start;
+                        if self.whole[piece * order.outputs.len() + at] {
+                            let values = &self.values[first * PITCH..(first + outputs.len()) * PITCH];
+                            dense(s, x, values, inputs.len(), tile);
                         } else {
-                            sparse(s, images, &columns, panel, target);
+                            self.sparse(s, x, first, inputs.len(), tile);
                         }
                     }
                 }
             },
         );
     }
-}
 
-impl Columns {
-    /// Lists the inputs `inputs`, which are a block; with `WHOLE` their zeros too.
+    /// Adds the products of the listed values with the rows of `x` to a tile of `stride` columns, whose first row is that of
+    /// the list `first`.
     #[inline(always)]
-    fn fill<S: Simd, const WHOLE: bool>(&mut self, s: S, images: &Images<'_>, inputs: Range<usize>) {
-        assert!(images.len <= IMAGES && inputs.len() <= BLOCK);
-        self.counts = [0; BLOCK];
-        let zero = s.splat(0.0);
-        // SAFETY: the array has eight elements.
-        let lanes = unsafe { s.load_u(&[0, 1, 2, 3, 4, 5, 6, 7], 0) };
-        // The rows of a few images at a time: they may lie a multiple of 4 KiB apart, where a cache keeps eight.
-        for image in (0..images.len).step_by(LANES) {
-            for first in (0..inputs.len()).step_by(LANES) {
-                let rows = std::array::from_fn(
-                    #[inline(always)]
-                    |row| match images.x[..images.len].get(image + row) {
-                        Some(x) if x.len() >= inputs.start + first + LANES => {
-                            // SAFETY: the guard above.
-                            unsafe { s.load(x, inputs.start + first) }
-                        }
-                        _ => zero,
-                    },
-                );
-                let numbers = s.add_u(lanes, s.splat_u(image as u32));
-                for (column, x) in s.transpose(rows).into_iter().enumerate() {
-                    let bits = if WHOLE { u8::MAX } else { s.bits(s.ne(x, zero)) };
-                    let column = first + column;
-                    let count = self.counts[column];
-                    // SAFETY: no earlier vector has added more than eight, so `count <= image <= IMAGES - 8`.
-                    unsafe {
-                        s.store(s.pack(bits, x), &mut self.values[column], count);
-                        s.store_u(s.pack_u(bits, numbers), &mut self.images[column], count);
-                    }
-                    self.counts[column] = count + usize::from(ONES[usize::from(bits)]);
+    fn sparse<S: Simd>(&self, s: S, x: &[f32], first: usize, stride: usize, tile: &mut [f32]) {
+        macro_rules! widths {
+            ($($width:literal)*) => {
+                match stride / LANES {
+                    $($width => for (list, row) in tile.as_chunks_mut::<{ $width * LANES }>().0.iter_mut().enumerate() {
+                        self.sparse_row::<S, $width>(s, x, first + list, row);
+                    })*
+                    _ => {}
+                }
+            };
+        }
+        widths!(1 2 3 4 5 6 7 8);
+    }
+
+    #[inline(always)]
+    fn sparse_row<S: Simd, const W: usize>(&self, s: S, x: &[f32], list: usize, row: &mut [f32]) {
+        let values = &self.values[list * PITCH..][..self.counts[list] as usize];
+        let numbers = &self.numbers[list * PITCH..][..values.len()];
+        let row = &mut row[..W * LANES];
+        // SAFETY: `row` has `W` vectors; `numbers` is as long as `values` and names rows of `x`, of `W` vectors each.
+        unsafe {
+            let mut sums: [S::F; W] = std::array::from_fn(
+                #[inline(always)]
+                |v| s.load(row, v * LANES),
+            );
+            for at in 0..values.len() {
+                let value = s.broadcast(values, at);
+                let x = x.get_unchecked(*numbers.get_unchecked(at) as usize * (W * LANES)..);
+                for v in 0..W {
+                    sums[v] = s.mul_add(value, s.load(x, v * LANES), sums[v]);
                 }
             }
-        }
-    }
-}
-
-/// Adds the products of the listed values with their images' output gradients to a panel.
-#[inline(always)]
-fn sparse<S: Simd>(s: S, images: &Images<'_>, columns: &Columns, panel: Range<usize>, dweight: &mut [f32]) {
-    let start = panel.start * LANES;
-    macro_rules! widths {
-        ($($width:literal)*) => {
-            match panel.len() {
-                $($width => for (list, row) in dweight.as_chunks_mut::<{ $width * LANES }>().0.iter_mut().enumerate() {
-                    sparse_row::<S, $width>(s, images, columns, list, start, row);
-                })*
-                _ => {}
-            }
-        };
-    }
-    widths!(1 2 3 4 5 6 7 8 9 10 11 12);
-}
-
-#[inline(always)]
-fn sparse_row<S: Simd, const W: usize>(
-    s: S,
-    images: &Images<'_>,
-    columns: &Columns,
-    list: usize,
-    start: usize,
-    row: &mut [f32],
-) {
-    let values = &columns.values[list][..columns.counts[list]];
-    let numbers = &columns.images[list][..values.len()];
-    let row = &mut row[..W * LANES];
-    // SAFETY: `row` has `W` vectors; `numbers` is as long as `values` and names images, whose `dy` has all columns,
-    // `start + W * LANES` or more.
-    unsafe {
-        let mut sums: [S::F; W] = std::array::from_fn(
-            #[inline(always)]
-            |v| s.load(row, v * LANES),
-        );
-        for at in 0..values.len() {
-            let value = s.broadcast(values, at);
-            let dy = images.dy.get_unchecked(*numbers.get_unchecked(at) as usize).get_unchecked(start..);
             for v in 0..W {
-                sums[v] = s.mul_add(value, s.load(dy, v * LANES), sums[v]);
+                s.store(sums[v], row, v * LANES);
             }
-        }
-        for v in 0..W {
-            s.store(sums[v], row, v * LANES);
         }
     }
 }
 
-/// As [`sparse`], over the values in all images, in tiles of up to six inputs and two vectors.
+/// Inputs of some images side by side: in their rows they may lie a multiple of 4 KiB apart, where a cache keeps eight.
+#[repr(align(64))]
+struct Panel([f32; IMAGES * LONGEST]);
+
+impl Panel {
+    /// The inputs `inputs` of all images.
+    #[inline(always)]
+    fn gather(&mut self, images: &Images<'_>, inputs: &Range<usize>) -> &[f32] {
+        let panel = &mut self.0[..images.len * inputs.len()];
+        for (own, row) in panel.chunks_exact_mut(inputs.len()).zip(&images.rows) {
+            own.copy_from_slice(&row[inputs.clone()]);
+        }
+        panel
+    }
+}
+
+/// Adds the products of `values`, `[output][PITCH]` of all images, with the rows of `x` to a tile of `stride` columns, up to six
+/// rows and two vectors of it at a time.
 #[inline(always)]
-fn dense<S: Simd>(s: S, images: &Images<'_>, columns: &Columns, panel: Range<usize>, dweight: &mut [f32]) {
-    let pitch = panel.len() * LANES;
-    for vector in panel.clone().step_by(2) {
-        for rows in pieces(dweight.len() / pitch, 6) {
-            let values = &columns.values[rows.clone()];
-            let target = &mut dweight[rows.start * pitch + (vector - panel.start) * LANES..];
+fn dense<S: Simd>(s: S, x: &[f32], values: &[f32], stride: usize, tile: &mut [f32]) {
+    for vector in (0..stride).step_by(2 * LANES) {
+        for rows in pieces(values.len() / PITCH, 6) {
+            let values = &values[rows.start * PITCH..rows.end * PITCH];
+            let target = &mut tile[rows.start * stride + vector..];
             macro_rules! sizes {
                 ($(($m:literal, $n:literal))*) => {
-                    match (rows.len(), (panel.end - vector).min(2)) {
-                        $(($m, $n) => tile::<S, $m, $n>(s, images, values, vector * LANES, pitch, target),)*
+                    match (rows.len(), ((stride - vector) / LANES).min(2)) {
+                        $(($m, $n) => dense_rows::<S, $m, $n>(s, &x[vector..], values, stride, target),)*
                         _ => {}
                     }
                 };
@@ -201,45 +260,44 @@ fn dense<S: Simd>(s: S, images: &Images<'_>, columns: &Columns, panel: Range<usi
 }
 
 #[inline(always)]
-fn tile<S: Simd, const M: usize, const N: usize>(
+fn dense_rows<S: Simd, const M: usize, const N: usize>(
     s: S,
-    images: &Images<'_>,
-    values: &[[f32; PITCH]],
-    start: usize,
+    x: &[f32],
+    values: &[f32],
     stride: usize,
-    dweight: &mut [f32],
+    tile: &mut [f32],
 ) {
-    assert!(values.len() == M);
-    let values = values.as_flattened();
-    let dweight = &mut dweight[..(M - 1) * stride + N * LANES];
-    // SAFETY: `dweight` has `M` rows of `N` vectors; `values` has `M` rows of `PITCH` values, and each
-    // `dy` is a whole row, of which `start + N * LANES` is within.
+    let images = x.len().div_ceil(stride);
+    assert!(values.len() == M * PITCH && images <= PITCH);
+    let x = &x[..(images - 1) * stride + N * LANES];
+    let tile = &mut tile[..(M - 1) * stride + N * LANES];
+    // SAFETY: `tile` has `M` rows of `N` vectors, `x` has `images`, `stride` elements apart; `values` has `M` rows of `PITCH`
+    // values, no fewer than `images`.
     unsafe {
         let mut sums: [[S::F; N]; M] = std::array::from_fn(
             #[inline(always)]
             |m| {
                 std::array::from_fn(
                     #[inline(always)]
-                    |n| s.load(dweight, m * stride + n * LANES),
+                    |n| s.load(tile, m * stride + n * LANES),
                 )
             },
         );
-        for (image, dy) in images.dy[..images.len].iter().enumerate() {
-            let dy = dy.get_unchecked(start..);
-            let gradients: [S::F; N] = std::array::from_fn(
+        for image in 0..images {
+            let x: [S::F; N] = std::array::from_fn(
                 #[inline(always)]
-                |n| s.load(dy, n * LANES),
+                |n| s.load(x, image * stride + n * LANES),
             );
             for m in 0..M {
                 let value = s.broadcast(values, m * PITCH + image);
                 for n in 0..N {
-                    sums[m][n] = s.mul_add(value, gradients[n], sums[m][n]);
+                    sums[m][n] = s.mul_add(value, x[n], sums[m][n]);
                 }
             }
         }
         for m in 0..M {
             for n in 0..N {
-                s.store(sums[m][n], dweight, m * stride + n * LANES);
+                s.store(sums[m][n], tile, m * stride + n * LANES);
             }
         }
     }

@@ -1,57 +1,77 @@
-//! The order of the weights, which is that in which the products read them.
+//! The two orders of the weights, in which the products read them.
 
 use std::ops::Range;
 
 use crate::simd::LANES;
 
-/// Depth of a block of weights: a panel of it fills three quarters of a first-level cache of 32 KiB.
-pub(super) const BLOCK: usize = 64;
-/// Vectors of a panel, as many as there are registers for their sums.
-pub(super) const PANEL: usize = 12;
+/// Vectors of inputs, and the most of outputs, of a tile of weights: it fills three quarters of a first-level cache of
+/// 32 KiB, and a product has a register for the sum of each vector.
+const INPUTS: usize = 8;
+const OUTPUTS: usize = 12;
+/// The most features along either side of a tile.
+pub(super) const LONGEST: usize = OUTPUTS * LANES;
 
-/// Weights `[depth, columns]` in the order `[block of depth][panel of columns][depth][columns]`, every part of it
-/// without gaps. Both sizes are multiples of eight.
+/// Vectors of features cut into pieces of `width`, the last of which may be shorter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    pub(super) vectors: usize,
+    pub(super) width: usize,
+}
+
+impl Cut {
+    fn inputs(features: usize) -> Self {
+        Self { vectors: features / LANES, width: INPUTS }
+    }
+
+    /// In as few pieces as there can be, of about the same width.
+    fn outputs(features: usize) -> Self {
+        let vectors = features / LANES;
+        Self { vectors, width: vectors.div_ceil(vectors.div_ceil(OUTPUTS).max(1)).max(1) }
+    }
+
+    /// How many pieces there are.
+    pub(super) fn len(self) -> usize {
+        self.vectors.div_ceil(self.width)
+    }
+
+    /// The features of all pieces.
+    pub(super) fn features(self) -> usize {
+        self.vectors * LANES
+    }
+
+    /// The features of a piece.
+    pub(super) fn piece(self, piece: usize) -> Range<usize> {
+        let [start, end] = [piece, piece + 1].map(|at| self.vectors.min(at * self.width) * LANES);
+        start..end
+    }
+}
+
+/// Weights cut into tiles, piece by piece of the inputs and in each by piece of the outputs. In a tile stand the rows
+/// `[output][input]` in the order of the backward pass, `[input][output]` in that of the forward pass.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order {
-    pub(super) depth: usize,
-    pub(super) columns: usize,
+    pub(super) inputs: Cut,
+    pub(super) outputs: Cut,
 }
 
 impl Order {
-    /// How many blocks there are.
-    pub(super) fn blocks(self) -> usize {
-        self.depth.div_ceil(BLOCK)
+    /// Of padded numbers of features, which are multiples of eight.
+    pub(super) fn new(inputs: usize, outputs: usize) -> Self {
+        Self { inputs: Cut::inputs(inputs), outputs: Cut::outputs(outputs) }
     }
 
-    /// What of the depth belongs to a block.
-    pub(super) fn block(self, block: usize) -> Range<usize> {
-        block * BLOCK..self.depth.min((block + 1) * BLOCK)
+    /// Where the weights between a piece of the inputs and one of the outputs stand, in either order.
+    pub(super) fn tile(self, input: usize, output: usize) -> Range<usize> {
+        let (inputs, outputs) = (self.inputs.piece(input), self.outputs.piece(output));
+        let start = inputs.start * self.outputs.features() + outputs.start * inputs.len();
+        start..start + inputs.len() * outputs.len()
     }
 
-    /// How many panels there are.
-    pub(super) fn panels(self) -> usize {
-        (self.columns / LANES).div_ceil(PANEL)
-    }
-
-    /// The vectors of columns of a panel.
-    pub(super) fn panel(self, panel: usize) -> Range<usize> {
-        let (vectors, panels) = (self.columns / LANES, self.panels());
-        panel * vectors / panels..(panel + 1) * vectors / panels
-    }
-
-    /// Where the weights of a block and a panel stand.
-    pub(super) fn range(self, block: usize, panel: &Range<usize>) -> Range<usize> {
-        let depth = self.block(block);
-        let start = depth.start * self.columns + panel.start * LANES * depth.len();
-        start..start + depth.len() * panel.len() * LANES
-    }
-
-    /// Where the weights of a row and a vector of columns stand.
-    pub(super) fn at(self, row: usize, vector: usize) -> usize {
-        // The inverse of `panel`.
-        let panel = self.panel(((vector + 1) * self.panels() - 1) / (self.columns / LANES));
-        let start = self.range(row / BLOCK, &panel).start;
-        start + (row % BLOCK * panel.len() + vector - panel.start) * LANES
+    /// Where the weight between an input and an output stands in the order of the backward pass, in which the tiles of a
+    /// piece of the inputs follow each other without a seam.
+    pub(super) fn at(self, input: usize, output: usize) -> usize {
+        let inputs = self.inputs.piece(input / (self.inputs.width * LANES));
+        inputs.start * self.outputs.features() + output * inputs.len() + input - inputs.start
     }
 }
 

@@ -1,17 +1,18 @@
-//! `y += x·W` and `dx = dy·Wᵀ` for rows, only over what of `x` is not zero where that is faster.
+//! `y += x·W` for rows, only over what of `x` is not zero where that is faster: forward, and backward to the input.
 //!
 //! Whichever way a product takes, one element of `y` is the same chain of `mul_add`s in the order of the depth; a zero
-//! adds nothing to it. One of `dx` is the sum of one chain for each panel and lane. So results do not depend on the
-//! way, nor on how many rows share a call.
+//! adds nothing to it. So results do not depend on the way, nor on how many rows share a call.
+
+use std::ops::Range;
 
 use super::lists::{Block, Lists, Rows};
-use super::order::{BLOCK, Order, PANEL, pieces};
-use super::tiles::{Panel, dense, dots, sparse};
+use super::order::{Cut, LONGEST, Order, pieces};
+use super::tiles::{Panel, dense, sparse};
 use crate::simd::{LANES, Simd};
 
 /// Rows for which a panel of weights is read once.
 const ROWS: usize = 64;
-/// So many rows are no longer few: see [`Product::for_each_panel`].
+/// So many rows are no longer few: see [`Product::in_one_sweep`].
 const FEW: usize = 6;
 /// Blocks for which lists are made at a time.
 const BLOCKS: usize = 32;
@@ -20,123 +21,137 @@ const BLOCKS: usize = 32;
 pub(super) struct Product<'a> {
     pub(super) rows: usize,
     pub(super) order: Order,
+    /// Whether the rows are gradients of outputs, and the weights in the order of the backward pass.
+    pub(super) backward: bool,
     pub(super) weight: &'a [f32],
 }
 
 impl Product<'_> {
-    /// Elements of scratch for so many rows.
+    /// Elements of scratch for so many rows, in either direction.
     pub(super) fn scratch_len(rows: usize, order: Order) -> usize {
-        Lists::len(rows.min(ROWS), order.depth.min(BLOCKS * BLOCK))
+        let (rows, blocks) = (rows.min(ROWS), order.inputs.len().max(order.outputs.len()));
+        rows * LONGEST + Lists::len(rows, blocks.min(BLOCKS))
+    }
+
+    /// What is summed over.
+    fn depth(&self) -> Cut {
+        if self.backward { self.order.outputs } else { self.order.inputs }
+    }
+
+    /// What a row of the result has.
+    fn columns(&self) -> Cut {
+        if self.backward { self.order.inputs } else { self.order.outputs }
+    }
+
+    /// Where the weights of a block of the depth and a panel of columns stand.
+    fn tile(&self, block: usize, panel: usize) -> Range<usize> {
+        if self.backward { self.order.tile(panel, block) } else { self.order.tile(block, panel) }
     }
 
     /// `y += x·W`. The slices have the sizes of the product, `scratch` at least [`Product::scratch_len`].
     #[inline(always)]
     pub(super) fn add<S: Simd>(&self, s: S, x: &[f32], scratch: &mut [f32], y: &mut [f32]) {
-        let width = (self.order.columns / LANES).min(PANEL);
-        self.for_each_part(
-            scratch,
-            #[inline(always)]
-            |lists, part, inputs| {
-                lists.fill(s, x, inputs, |listed, all| !sparse_pays(listed, all, width));
-                self.for_each_panel(
-                    lists,
-                    part,
-                    #[inline(always)]
-                    |list, panel| {
-                        if list.whole {
-                            dense(s, &list, panel, y);
-                        } else {
-                            sparse(s, &list, panel, y);
-                        }
-                    },
-                );
-            },
-        );
-    }
-
-    /// `dx = dy·Wᵀ`; with `x` it stays as it is wherever that is zero. Sizes as for [`Product::add`].
-    #[inline(always)]
-    pub(super) fn transposed<S: Simd>(
-        &self,
-        s: S,
-        dy: &[f32],
-        x: Option<&[f32]>,
-        scratch: &mut [f32],
-        dx: &mut [f32],
-    ) {
-        self.for_each_part(
-            scratch,
-            #[inline(always)]
-            |lists, part, inputs| {
-                match x {
-                    Some(x) => lists.fill_places::<S, false>(s, x, inputs),
-                    None => lists.fill_places::<S, true>(s, dx, inputs),
-                }
-                self.for_each_panel(
-                    lists,
-                    part,
-                    #[inline(always)]
-                    |mut list, panel| dots(s, &mut list, panel, dy),
-                );
-                for block in 0..inputs.blocks() {
-                    lists.block(block).spread(&mut dx[inputs.start + block * BLOCK..], inputs.stride);
-                }
-            },
-        );
-    }
-
-    /// Calls `visit` for some rows and some of the depth at a time, with room for their lists.
-    #[inline(always)]
-    fn for_each_part(&self, scratch: &mut [f32], mut visit: impl FnMut(&mut Lists<'_>, Part, Rows)) {
-        let Order { depth, .. } = self.order;
+        let (depth, width) = (self.depth(), self.columns().width);
         for rows in pieces(self.rows, ROWS) {
-            for first in (0..self.order.blocks()).step_by(BLOCKS) {
-                let start = first * BLOCK;
-                let len = (depth - start).min(BLOCKS * BLOCK);
-                let mut lists = Lists::new(scratch, rows.len(), len);
-                let inputs = Rows { start: rows.start * depth + start, stride: depth, depth: len };
-                visit(
-                    &mut lists,
-                    Part {
-                        rows: rows.len(),
-                        first_row: rows.start,
-                        first_block: first,
-                        blocks: inputs.blocks(),
-                    },
-                    inputs,
-                );
+            let (sums, scratch) = scratch.split_at_mut(rows.len() * LONGEST);
+            for first in (0..depth.len()).step_by(BLOCKS) {
+                let blocks = first..depth.len().min(first + BLOCKS);
+                let mut lists = Lists::new(scratch, rows.len(), blocks.len());
+                let source = Rows { first: rows.start, cut: depth, blocks: blocks.clone() };
+                lists.fill(s, x, &source, |listed, all| !sparse_pays(listed, all, width));
+                if rows.len() >= FEW {
+                    self.by_panel(s, &lists, &rows, &blocks, sums, y);
+                } else {
+                    self.in_one_sweep(s, &lists, &rows, &blocks, y);
+                }
             }
         }
     }
 
-    /// Calls `visit` for each panel of weights that a part needs, with its lists.
+    /// One panel of columns after the other, whose sums stand side by side meanwhile: in `y` they may lie a multiple of 4 KiB
+    /// apart, where a cache keeps eight.
     #[inline(always)]
-    fn for_each_panel(&self, lists: &mut Lists<'_>, part: Part, mut visit: impl FnMut(Block<'_>, Panel<'_>)) {
-        let (stride, panels) = (self.order.columns, self.order.panels());
-        for visited in 0..panels * part.blocks {
-            // The outputs of many rows should stay in the cache; for a few it is better to read the weights in one sweep.
-            let (panel, block) = if part.rows < FEW {
-                (visited % panels, visited / panels)
-            } else {
-                (visited / part.blocks, visited % part.blocks)
-            };
-            let vectors = self.order.panel(panel);
-            let at = part.first_block + block;
-            let weight = &self.weight[self.order.range(at, &vectors)];
-            let (depth, width) = (self.order.block(at).len(), vectors.len());
-            let start = part.first_row * stride + vectors.start * LANES;
-            visit(lists.block(block), Panel { weight, depth, width, start, stride });
+    fn by_panel<S: Simd>(
+        &self,
+        s: S,
+        lists: &Lists<'_>,
+        rows: &Range<usize>,
+        blocks: &Range<usize>,
+        sums: &mut [f32],
+        y: &mut [f32],
+    ) {
+        let columns = self.columns();
+        for panel in 0..columns.len() {
+            let features = columns.piece(panel);
+            let sums = &mut sums[..rows.len() * features.len()];
+            for (sum, row) in sums.chunks_exact_mut(features.len()).zip(rows.clone()) {
+                let start = row * columns.features();
+                sum.copy_from_slice(&y[start + features.start..start + features.end]);
+            }
+            for block in blocks.clone() {
+                let list = lists.block(block - blocks.start);
+                let next = if block + 1 < blocks.end {
+                    self.tile(block + 1, panel)
+                } else if panel + 1 < columns.len() {
+                    self.tile(blocks.start, panel + 1)
+                } else {
+                    0..0
+                };
+                self.multiply(s, &list, block, panel, next, [0, features.len()], sums);
+            }
+            for (sum, row) in sums.chunks_exact(features.len()).zip(rows.clone()) {
+                let start = row * columns.features();
+                y[start + features.start..start + features.end].copy_from_slice(sum);
+            }
         }
     }
-}
 
-/// Some rows of a product over some of its depth.
-#[derive(Clone, Copy)]
-struct Part {
-    rows: usize,
-    first_row: usize,
-    first_block: usize,
-    blocks: usize,
+    /// For a few rows, whose results all stay in the cache, it is best to read the weights in the order in which they stand.
+    #[inline(always)]
+    fn in_one_sweep<S: Simd>(
+        &self,
+        s: S,
+        lists: &Lists<'_>,
+        rows: &Range<usize>,
+        blocks: &Range<usize>,
+        y: &mut [f32],
+    ) {
+        let (columns, panels) = (self.columns(), self.columns().len());
+        for visited in 0..panels * blocks.len() {
+            let [panel, block] = if self.backward {
+                [visited / blocks.len(), visited % blocks.len()]
+            } else {
+                [visited % panels, visited / panels]
+            };
+            let start = rows.start * columns.features() + columns.piece(panel).start;
+            let list = lists.block(block);
+            self.multiply(s, &list, blocks.start + block, panel, 0..0, [start, columns.features()], y);
+        }
+    }
+
+    /// Adds what a block of the depth gives a panel of columns, whose rows start at `start`, `stride` elements apart; `next` are the
+    /// weights that will be needed next.
+    #[expect(clippy::too_many_arguments, reason = "the one place where a product's inner loops are called")]
+    #[inline(always)]
+    fn multiply<S: Simd>(
+        &self,
+        s: S,
+        list: &Block<'_>,
+        block: usize,
+        panel: usize,
+        next: Range<usize>,
+        [start, stride]: [usize; 2],
+        y: &mut [f32],
+    ) {
+        let (depth, width) = (self.depth().piece(block).len(), self.columns().piece(panel).len() / LANES);
+        let weight = &self.weight[self.tile(block, panel)];
+        let panel = Panel { weight, depth, width, start, stride, next: &self.weight[next] };
+        if list.whole {
+            dense(s, list, panel, y);
+        } else {
+            sparse(s, list, panel, y);
+        }
+    }
 }
 
 /// Whether running over `listed` of `full` values is less work than running over all, for a panel of `width` vectors:

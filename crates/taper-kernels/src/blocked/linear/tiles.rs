@@ -18,6 +18,20 @@ pub(super) struct Panel<'a> {
     pub(super) start: usize,
     /// Elements from one row of outputs to the next.
     pub(super) stride: usize,
+    /// The weights that will be needed next.
+    pub(super) next: &'a [f32],
+}
+
+impl Panel<'_> {
+    /// Asks for the part of the next weights that is the share of some of all `rows`.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, s: S, row: usize, rows: usize) {
+        // A cache line has 16 elements.
+        let share = self.next.len().div_ceil(rows).next_multiple_of(16);
+        for at in (row * share..(row + 1) * share).step_by(16) {
+            s.prefetch(self.next, at);
+        }
+    }
 }
 
 /// Calls a function that is generic over the width of a panel.
@@ -43,6 +57,7 @@ fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: Panel<'_>
         let values = &list.values[row * SLOT..][..count as usize];
         let places = &list.places[row * SLOT..][..count as usize];
         let y = &mut y[panel.start + row * panel.stride..][..W * LANES];
+        panel.prefetch(s, row, list.counts.len());
         // SAFETY: `y` has `W` vectors; `places` is as long as `values`, and each is below the depth of the panel, whose
         // rows have `W` vectors.
         unsafe {
@@ -64,79 +79,12 @@ fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: Panel<'_>
     }
 }
 
-/// Adds the products of the rows of `dy` with the listed rows of a panel to the values of the list.
-#[inline(always)]
-pub(super) fn dots<S: Simd>(s: S, list: &mut Block<'_>, panel: Panel<'_>, dy: &[f32]) {
-    with_width!(panel.width, dot_rows::<S>(s, list, panel, dy), 1 2 3 4 5 6 7 8 9 10 11 12);
-}
-
-#[inline(always)]
-fn dot_rows<S: Simd, const W: usize>(s: S, list: &mut Block<'_>, panel: Panel<'_>, dy: &[f32]) {
-    let weight = &panel.weight[..panel.depth * W * LANES];
-    for (row, &count) in list.counts.iter().enumerate() {
-        let sums = &mut list.values[row * SLOT..][..SLOT];
-        let places = &list.places[row * SLOT..][..SLOT];
-        let dy = &dy[panel.start + row * panel.stride..][..W * LANES];
-        // SAFETY: `dy` has `W` vectors; up to the next multiple of eight from `count` on, which is below `SLOT`, all places
-        // are below the depth of the panel, whose rows have `W` vectors.
-        unsafe {
-            let dy: [S::F; W] = std::array::from_fn(
-                #[inline(always)]
-                |v| s.load(dy, v * LANES),
-            );
-            for at in (0..count as usize).step_by(LANES) {
-                let low = four(s, &dy, weight, &places[at..at + 4]);
-                // Four are often enough at the end of a list.
-                let high = if count as usize - at > 4 {
-                    four(s, &dy, weight, &places[at + 4..at + 8])
-                } else {
-                    s.splat(0.0)
-                };
-                s.store(s.add(s.load(sums, at), s.add_halves(low, high)), sums, at);
-            }
-        }
-    }
-}
-
-/// The products of `dy` with four rows of the weights, of which half the lanes are added up already.
-///
-/// # Safety
-/// `places` are four, and `weight` has `W` vectors from `W` vectors times each of them on.
-#[inline(always)]
-unsafe fn four<S: Simd, const W: usize>(s: S, dy: &[S::F; W], weight: &[f32], places: &[u32]) -> S::F {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let [a, b] = two(s, dy, weight, &places[..2]);
-        let ab = s.add_pairs(a, b);
-        let [c, d] = two(s, dy, weight, &places[2..]);
-        s.add_pairs(ab, s.add_pairs(c, d))
-    }
-}
-
-/// The products of `dy` with two rows of the weights, side by side.
-///
-/// # Safety
-/// As for [`four`].
-#[inline(always)]
-unsafe fn two<S: Simd, const W: usize>(s: S, dy: &[S::F; W], weight: &[f32], places: &[u32]) -> [S::F; 2] {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let a = weight.get_unchecked(*places.get_unchecked(0) as usize * (W * LANES)..);
-        let b = weight.get_unchecked(*places.get_unchecked(1) as usize * (W * LANES)..);
-        let mut sums = [s.mul(dy[0], s.load(a, 0)), s.mul(dy[0], s.load(b, 0))];
-        for v in 1..W {
-            let at = v * LANES;
-            sums = [s.mul_add(dy[v], s.load(a, at), sums[0]), s.mul_add(dy[v], s.load(b, at), sums[1])];
-        }
-        sums
-    }
-}
-
 /// Adds the products of all values, zeros included, with a panel to `y`, in tiles of up to six rows and two vectors.
 #[inline(always)]
 pub(super) fn dense<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [f32]) {
     for rows in pieces(list.counts.len(), 6) {
         let x = &list.values[rows.start * SLOT..rows.end * SLOT];
+        rows.clone().for_each(|row| panel.prefetch(s, row, list.counts.len()));
         for vector in (0..panel.width).step_by(2) {
             macro_rules! sizes {
                 ($(($m:literal, $n:literal))*) => {

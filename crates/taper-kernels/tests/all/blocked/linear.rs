@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use taper_kernels::blocked::{Blocked, BlockedLinear};
+use taper_kernels::blocked::{Blocked, BlockedLinear, LinearLists};
 use taper_kernels::{Isa, KernelError, naive};
 
 use crate::support::{assert_close, random, wide};
@@ -45,6 +45,26 @@ fn groups(rows: &[f32], stride: usize, images: usize) -> Vec<&[f32]> {
     rows.chunks(stride * images).collect()
 }
 
+/// The forward weight, made a block at a time.
+fn forward_weight(layer: &BlockedLinear, weight: &[f32]) -> Vec<f32> {
+    let mut turned = vec![f32::NAN; weight.len()];
+    let len = layer.block_len().max(1);
+    for (block, (weight, turned)) in weight.chunks(len).zip(turned.chunks_mut(len)).enumerate() {
+        layer.pack_forward(block..block + 1, weight, turned).unwrap();
+    }
+    turned
+}
+
+/// The gradient of the whole weight, in PyTorch's order.
+fn weight_gradient(layer: &BlockedLinear, len: usize, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    let (mut lists, mut gradient) = (LinearLists::default(), vec![9.0; layer.weight_len()]);
+    layer.list(&[dy], &mut lists).unwrap();
+    layer.backward_weight_blocks(0..layer.blocks(), &[x], &lists, &mut gradient).unwrap();
+    let mut plain = vec![9.0; len];
+    layer.unpack(&gradient, &mut plain).unwrap();
+    plain
+}
+
 /// All functions of a layer on padded rows, against `expected`; `to_plain` takes input rows to PyTorch's order.
 fn check(
     layer: BlockedLinear,
@@ -56,36 +76,35 @@ fn check(
     let (inputs, outputs) = (layer.in_stride(), layer.out_stride());
     let mut packed = vec![f32::NAN; layer.weight_len()];
     layer.pack(weight, &mut packed).unwrap();
+    let turned = forward_weight(&layer, &packed);
     let dy = padded(dy, bias.len(), outputs);
     let mut scratch = vec![f32::NAN; layer.scratch_len(images)];
 
     let mut y = vec![f32::NAN; images * outputs];
-    layer.forward(images, x, &packed, Some(bias), &mut scratch, &mut y).unwrap();
+    layer.forward(images, x, &turned, Some(bias), &mut scratch, &mut y).unwrap();
     assert_close("y", &unpadded(&y, bias.len(), outputs), &expected.y)?;
     // One image at a time takes another way, to the same bits.
     for (image, y) in y.chunks(outputs).enumerate() {
         let mut alone = vec![f32::NAN; outputs];
         let x = &x[image * inputs..][..inputs];
-        layer.forward(1, x, &packed, Some(bias), &mut scratch, &mut alone).unwrap();
+        layer.forward(1, x, &turned, Some(bias), &mut scratch, &mut alone).unwrap();
         prop_assert!(alone == y, "image {}", image);
     }
 
     let mut dx = vec![f32::NAN; x.len()];
-    layer.backward_input(images, &dy, &packed, None, &mut scratch, &mut dx).unwrap();
+    layer.backward_input(images, &dy, &packed, &mut scratch, &mut dx).unwrap();
     assert_close("dx", &to_plain(&dx), &expected.dx)?;
-    let mut masked = vec![f32::NAN; x.len()];
-    layer.backward_input(images, &dy, &packed, Some(x), &mut scratch, &mut masked).unwrap();
-    let cleared: Vec<f32> = dx.iter().zip(x).map(|(dx, x)| if *x == 0.0 { 0.0 } else { *dx }).collect();
-    prop_assert_eq!(masked, cleared);
 
     let mut dweight = vec![f32::NAN; layer.weight_len()];
     let (x_groups, dy_groups) = (groups(x, inputs, 3), groups(&dy, outputs, 3));
+    let mut lists = LinearLists::default();
+    layer.list(&dy_groups, &mut lists).unwrap();
     for (block, target) in dweight.chunks_mut(layer.block_len()).enumerate() {
-        layer.backward_weight_blocks(block..block + 1, &x_groups, &dy_groups, target).unwrap();
+        layer.backward_weight_blocks(block..block + 1, &x_groups, &lists, target).unwrap();
     }
     let mut at_once = vec![f32::NAN; layer.weight_len()];
-    let blocks = layer.weight_len().div_ceil(layer.block_len());
-    layer.backward_weight_blocks(0..blocks, &[x], &[&dy], &mut at_once).unwrap();
+    layer.list(&[&dy], &mut lists).unwrap();
+    layer.backward_weight_blocks(0..layer.blocks(), &[x], &lists, &mut at_once).unwrap();
     prop_assert!(dweight == at_once);
     let mut plain = vec![f32::NAN; weight.len()];
     layer.unpack(&dweight, &mut plain).unwrap();
@@ -182,10 +201,11 @@ fn nan_and_infinity_reach_what_they_should() {
                 assert!(y[..8].iter().all(|y| y.to_bits() == value.to_bits()), "{isa:?}: {y:?}");
                 assert!(y[8..].iter().all(|y| *y == 0.0));
                 let mut dx = vec![0.0; 8 * images];
-                layer.backward_input(images, &x, &weight, None, &mut scratch, &mut dx).unwrap();
+                layer.backward_input(images, &x, &weight, &mut scratch, &mut dx).unwrap();
                 assert!(dx[..8].iter().all(|dx| dx.to_bits() == value.to_bits()));
-                let mut dweight = vec![0.0; 64];
-                layer.backward_weight_blocks(0..1, &[&x], &[&vec![1.0; 8 * images]], &mut dweight).unwrap();
+                let dweight = weight_gradient(&layer, 64, &x, &vec![1.0; 8 * images]);
+                assert!(dweight.chunks(8).all(|w| w[3].to_bits() == value.to_bits()));
+                let dweight = weight_gradient(&layer, 64, &vec![1.0; 8 * images], &x);
                 assert!(dweight[24..32].iter().all(|w| w.to_bits() == value.to_bits()));
             }
         }
@@ -201,10 +221,8 @@ fn no_features_and_no_images_are_no_reason_to_panic() {
         let mut scratch = vec![0.0; layer.scratch_len(images)];
         let (x, mut y) = (vec![0.5; inputs], vec![9.0; outputs]);
         layer.forward(images, &x, &weight, Some(&bias), &mut scratch, &mut y).unwrap();
-        layer.backward_input(images, &y, &weight, Some(&x), &mut scratch, &mut vec![9.0; inputs]).unwrap();
-        let mut dweight = vec![9.0; layer.weight_len()];
-        let blocks = layer.weight_len().div_ceil(layer.block_len().max(1));
-        layer.backward_weight_blocks(0..blocks, &[&x], &[&y], &mut dweight).unwrap();
+        layer.backward_input(images, &y, &weight, &mut scratch, &mut vec![9.0; inputs]).unwrap();
+        let dweight = weight_gradient(&layer, in_features * out_features, &x, &y);
         layer.backward_bias(&[&y], &mut vec![9.0; out_features]).unwrap();
         if images == 0 {
             assert!(dweight.iter().all(|w| *w == 0.0));
@@ -226,16 +244,28 @@ fn wrong_lengths_are_refused() {
         let bias = vec![0.0; cut(4, 3)];
         refused(layer.forward(2, x, weight, Some(&bias), &mut scratch[..needed], &mut dy.to_vec()));
         if short < 4 {
-            refused(layer.backward_input(2, dy, weight, None, &mut scratch[..needed], &mut x.to_vec()));
+            refused(layer.backward_input(2, dy, weight, &mut scratch[..needed], &mut x.to_vec()));
         }
     }
-    refused(layer.backward_input(2, &dy, &weight, Some(&x[1..]), &mut scratch, &mut x.clone()));
+    let mut lists = LinearLists::default();
+    refused(layer.list(&[&dy[1..]], &mut lists));
+    layer.list(&[&dy], &mut lists).unwrap();
     let mut block = vec![0.0; 128];
-    refused(layer.backward_weight_blocks(1..2, &[&x], &[&dy], &mut block));
-    refused(layer.backward_weight_blocks(0..2, &[&x], &[&dy], &mut block));
-    refused(layer.backward_weight_blocks(0..1, &[&x], &[&dy], &mut block[1..]));
-    refused(layer.backward_weight_blocks(0..1, &[&x[..16]], &[&dy], &mut block));
-    refused(layer.backward_weight_blocks(0..1, &[&x, &x], &[&dy], &mut block));
+    refused(layer.backward_weight_blocks(1..2, &[&x], &lists, &mut block));
+    refused(layer.backward_weight_blocks(0..2, &[&x], &lists, &mut block));
+    refused(layer.backward_weight_blocks(0..1, &[&x], &lists, &mut block[1..]));
+    refused(layer.backward_weight_blocks(0..1, &[&x[..16]], &lists, &mut block));
+    refused(layer.backward_weight_blocks(0..1, &[&x[1..]], &lists, &mut block));
+    refused(layer.backward_weight_blocks(0..1, &[&x, &x], &lists, &mut block));
+    refused(BlockedLinear::new(9, 9, Isa::current()).backward_weight_blocks(
+        0..1,
+        &[&x],
+        &lists,
+        &mut [0.0; 256],
+    ));
+    refused(layer.pack_forward(0..1, &weight[1..], &mut block));
+    refused(layer.pack_forward(0..1, &weight, &mut block[1..]));
+    refused(layer.pack_forward(1..2, &weight, &mut block));
     refused(layer.backward_bias(&[&dy[1..]], &mut [0.0; 3]));
     refused(layer.backward_bias(&[&dy], &mut [0.0; 2]));
     refused(layer.pack(&[0.0; 26], &mut weight.clone()));

@@ -130,6 +130,10 @@ impl Step for MapStep {
         }
     }
 
+    fn is_free_of_chunks(&self) -> bool {
+        true
+    }
+
     fn zero_is_dead(&self) -> bool {
         self.zero_is_dead
     }

@@ -31,13 +31,15 @@ impl Weight {
         Ok(())
     }
 
-    /// One optimiser step over parts of `len` elements, in parallel; `gradient(start, part)` fills the gradient of the part that
-    /// starts at `start`.
+    /// One optimiser step over parts of `len` elements, in parallel; `gradient(part, …)` fills the gradient of a part. `beside` is
+    /// empty or has as many elements as there are values: `after(part, values, …)` fills its part from the new values.
     pub(crate) fn step_in_parts(
         &mut self,
         len: usize,
         rule: Rule,
+        beside: &mut [f32],
         gradient: impl Fn(usize, &mut [f32]) -> Outcome + Sync,
+        after: impl Fn(usize, &[f32], &mut [f32]) -> Outcome + Sync,
     ) -> Outcome {
         let [first, second] = &mut self.moments;
         for (moment, kept) in [&mut *first, &mut *second].into_iter().zip(rule.optimizer.keeps()) {
@@ -47,12 +49,14 @@ impl Weight {
         let step = self.steps;
         let (len, count) = (len.max(1), self.values.len().div_ceil(len.max(1)));
         let moments = pieces(first, len, count).into_par_iter().zip(pieces(second, len, count));
-        self.values.par_chunks_mut(len).zip(moments).enumerate().try_for_each_init(
+        let parts = self.values.par_chunks_mut(len).zip(moments).zip(pieces(beside, len, count));
+        parts.enumerate().try_for_each_init(
             Aligned::default,
-            |gradients, (part, (values, (first, second)))| {
+            |gradients, (part, ((values, (first, second)), beside))| {
                 let own = room(gradients, values.len());
-                gradient(part * len, own)?;
-                rule.optimizer.step_part(values, own, [first, second], step, rule.learning_rate)
+                gradient(part, own)?;
+                rule.optimizer.step_part(values, own, [first, second], step, rule.learning_rate)?;
+                if beside.is_empty() { Ok(()) } else { after(part, values, beside) }
             },
         )
     }
@@ -60,10 +64,11 @@ impl Weight {
     /// One optimiser step.
     pub(crate) fn step(&mut self, gradient: &[f32], rule: Rule) -> Outcome {
         check_len("gradient", gradient.len(), self.values.len())?;
-        self.step_in_parts(PART, rule, |start, part| {
-            part.copy_from_slice(&gradient[start..start + part.len()]);
+        let own = |part: usize, own: &mut [f32]| {
+            own.copy_from_slice(&gradient[part * PART..][..own.len()]);
             Ok(())
-        })
+        };
+        self.step_in_parts(PART, rule, &mut [], own, |_, _, _| Ok(()))
     }
 }
 
@@ -83,29 +88,40 @@ impl Packed {
         pack: impl FnOnce(&mut [f32]) -> Outcome,
     ) -> Result<&[f32], KernelError> {
         self.asked_for.store(true, Ordering::Relaxed);
-        let mut outcome = Ok(());
-        let packed = self.current.get_or_init(|| {
+        if self.current.get().is_none() {
             let mut packed = Aligned::zeros(len);
-            outcome = pack(&mut packed);
-            packed
-        });
-        outcome.map(|()| &packed[..])
+            pack(&mut packed)?;
+            // If another thread was quicker, its weights are the same.
+            let _ = self.current.set(packed);
+        }
+        Ok(self.current.get().map_or(&[], |packed| &packed[..]))
     }
 
     /// The weights have changed.
     pub(crate) fn refresh(&mut self, pack: impl FnOnce(&mut [f32]) -> Outcome) -> Outcome {
-        let Some(mut packed) = self.current.take() else { return Ok(()) };
-        if !self.asked_for.swap(false, Ordering::Relaxed) {
-            // Nobody wanted it of late.
-            return Ok(());
+        let mut packed = self.take_wanted();
+        if !packed.is_empty() {
+            pack(&mut packed)?;
         }
-        let outcome = pack(&mut packed);
-        self.current.get_or_init(|| packed);
-        outcome
+        self.put(packed);
+        Ok(())
+    }
+
+    /// The weights are about to change: those that somebody wanted of late, to be filled anew; empty if nobody did.
+    pub(crate) fn take_wanted(&mut self) -> Aligned {
+        let packed = self.current.take().unwrap_or_default();
+        if self.asked_for.swap(false, Ordering::Relaxed) { packed } else { Aligned::default() }
+    }
+
+    /// Puts back what [`Packed::take_wanted`] gave.
+    pub(crate) fn put(&mut self, packed: Aligned) {
+        if !packed.is_empty() {
+            self.current = OnceLock::from(packed);
+        }
     }
 }
 
-/// `count` pieces of a moment, each of `len` elements but the last; empty ones of a moment that is not kept.
+/// `count` pieces, each of `len` elements but the last; empty ones of what is empty.
 fn pieces(moment: &mut [f32], len: usize, count: usize) -> Vec<&mut [f32]> {
     let mut pieces: Vec<&mut [f32]> = moment.chunks_mut(len).collect();
     pieces.resize_with(count, Default::default);
