@@ -16,16 +16,25 @@ const SELECTION: [&str; 5] = ["--workspace", "--bin", "taper", "--test", "passth
 
 /// Builds `taper` with the profile that the tests use, and returns the path of the program.
 pub(crate) fn build_taper() -> Result<PathBuf, Error> {
-    build("taper", &SELECTION)
+    let [taper] = build([("bin", "taper")], &SELECTION)?;
+    Ok(taper)
+}
+
+/// Builds `taper`, and the example `answers` of taper-export, which runs a network in rten and candle-onnx; returns the
+/// paths of both.
+pub(crate) fn build_taper_and_answers() -> Result<[PathBuf; 2], Error> {
+    build([("bin", "taper"), ("example", "answers")], &[&SELECTION[..], &["--example", "answers"]].concat())
 }
 
 /// Builds `taper-bench`, which times training and inference, in release mode; returns the path of the program.
 pub(crate) fn build_taper_bench() -> Result<PathBuf, Error> {
-    build("taper-bench", &["--release", "--package", "taper-benches", "--bin", "taper-bench"])
+    let selection = ["--release", "--package", "taper-benches", "--bin", "taper-bench"];
+    let [bench] = build([("bin", "taper-bench")], &selection)?;
+    Ok(bench)
 }
 
-/// Calls `cargo build` with `arguments`, which select `program` among others.
-fn build(program: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
+/// Calls `cargo build` with `arguments`, which select `programs`, each a kind of target and a name, among others.
+fn build<const N: usize>(programs: [(&str, &str); N], arguments: &[&str]) -> Result<[PathBuf; N], Error> {
     let mut command = cargo("build", &workspace().join("Cargo.toml"));
     command.args(arguments).arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let output = command.output().map_err(|cause| Error::start(&command, &cause))?;
@@ -33,12 +42,16 @@ fn build(program: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
         return Err(Error::ended(output.status));
     }
     let messages = String::from_utf8_lossy(&output.stdout);
-    let mut paths = messages.lines().filter_map(|message| executable(message, program));
-    paths.next().map(PathBuf::from).ok_or_else(|| {
-        Error::failed(format!(
-            "cargo built `{program}` but did not say where; is `$CARGO` another program than cargo?"
-        ))
-    })
+    let mut paths = [const { PathBuf::new() }; N];
+    for (path, (kind, program)) in paths.iter_mut().zip(programs) {
+        let found = messages.lines().find_map(|message| executable(message, kind, program));
+        *path = found.map(PathBuf::from).ok_or_else(|| {
+            Error::failed(format!(
+                "cargo built `{program}` but did not say where; is `$CARGO` another program than cargo?"
+            ))
+        })?;
+    }
+    Ok(paths)
 }
 
 /// `cargo SUBCOMMAND --manifest-path MANIFEST`, in the caller's folder.
@@ -67,10 +80,10 @@ pub(crate) fn workspace() -> PathBuf {
     xtask.parent().unwrap_or(&xtask).to_owned()
 }
 
-/// The path of `program`, if this line of cargo's JSON messages names it.
-fn executable(message: &str, program: &str) -> Option<String> {
+/// The path of `program`, a target of that kind, if this line of cargo's JSON messages names it.
+fn executable(message: &str, kind: &str, program: &str) -> Option<String> {
     let artifact = message.contains(r#""reason":"compiler-artifact""#)
-        && message.contains(r#""kind":["bin"]"#)
+        && message.contains(&format!(r#""kind":["{kind}"]"#))
         && message.contains(&format!(r#""name":"{program}""#));
     let (_, rest) = message.rsplit_once(r#""executable":""#).filter(|_| artifact)?;
     unescape(rest)
@@ -118,10 +131,11 @@ mod tests {
             "a line that a build script printed".to_owned(),
         ];
         for message in other {
-            assert_eq!(executable(&message, "taper"), None, "{message}");
+            assert_eq!(executable(&message, "bin", "taper"), None, "{message}");
         }
-        assert_eq!(executable(ARTIFACT, "taper").as_deref(), Some("PATH"));
-        assert_eq!(executable(ARTIFACT, "taper-bench"), None);
+        assert_eq!(executable(ARTIFACT, "bin", "taper").as_deref(), Some("PATH"));
+        assert_eq!(executable(ARTIFACT, "bin", "taper-bench"), None);
+        assert_eq!(executable(ARTIFACT, "example", "taper"), None);
     }
 
     #[test]
@@ -132,7 +146,7 @@ mod tests {
             (r"/home/\u0007\n/täper", "/home/\u{7}\n/täper"),
         ];
         for (escaped, path) in paths {
-            assert_eq!(executable(&ARTIFACT.replace("PATH", escaped), "taper").as_deref(), Some(path));
+            assert_eq!(executable(&ARTIFACT.replace("PATH", escaped), "bin", "taper").as_deref(), Some(path));
         }
     }
 

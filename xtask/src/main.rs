@@ -10,6 +10,7 @@ mod cargo;
 mod error;
 mod peers;
 mod process;
+mod python;
 mod runtimes;
 
 use std::env;
@@ -35,7 +36,7 @@ Words of `taper` (`cargo xtask WORD --help` explains each):
 
 Words of this project alone:
   peers         time Taper, PyTorch and ONNX Runtime in turn (`cargo xtask peers --help`)
-  runtimes RUN  run RUN/model.onnx in tract and compare; further arguments go to `taper reference`
+  runtimes RUN  run RUN/model.onnx in other runtimes and compare (`cargo xtask runtimes --help`)
 
 Start with `cargo xtask pipeline`.
 ";

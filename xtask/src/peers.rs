@@ -3,13 +3,13 @@
 //! The comparison itself is written in Python, the language that the peers are called from; see `xtask/peers`. Here
 //! is what it stands on: Taper's own benchmark program, and a virtual environment with the peers.
 
-use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::error::Error;
+use crate::python::{cannot, environment, take_option};
 use crate::{cargo, process};
 
 const HELP: &str = "\
@@ -35,7 +35,8 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode, Error> {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
-    let (python, words) = take_python(words)?;
+    let mut words = words.to_vec();
+    let python = take_option(&mut words, "--python")?;
     let is_data = |word: &OsString| word.to_string_lossy().split('=').next() == Some("--data-dir");
     if !words.iter().any(is_data) {
         return Err(Error::usage("cargo xtask peers needs --data-dir DIR, a folder with MNIST's IDX files"));
@@ -55,38 +56,4 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode, Error> {
     let mut command = Command::new(python);
     command.arg(scripts.join("compare.py")).arg("--taper-bench").arg(&bench).arg("--work").arg(&work);
     process::hand_over(command.args(words).env("PYTHONDONTWRITEBYTECODE", "1"))
-}
-
-/// Takes `--python PROGRAM` out of the words.
-fn take_python(words: &[OsString]) -> Result<(Option<OsString>, Vec<OsString>), Error> {
-    let mut words = words.to_vec();
-    let Some(at) = words.iter().position(|word| word == "--python") else { return Ok((None, words)) };
-    if at + 1 == words.len() {
-        return Err(Error::usage("--python needs the name of a program"));
-    }
-    let python = words.drain(at..=at + 1).next_back();
-    Ok((python, words))
-}
-
-/// The Python of a virtual environment in `folder` with what `requirements` lists, which is made if it is not there.
-fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Error> {
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let wanted = fs::read_to_string(requirements).map_err(|cause| cannot("read", requirements, &cause))?;
-    let installed = folder.join("requirements.txt");
-    if python.exists() && fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
-        return Ok(python);
-    }
-    eprintln!("Installing the peers into {}", folder.display());
-    let base = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-    process::run(Command::new(base).args(["-m", "venv"]).arg(folder))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    process::run(pip.arg(requirements))?;
-    // Last, so that an installation that broke off is made again.
-    fs::write(&installed, wanted).map_err(|cause| cannot("write", &installed, &cause))?;
-    Ok(python)
-}
-
-fn cannot(action: &str, path: &Path, cause: &std::io::Error) -> Error {
-    Error::failed(format!("cannot {action} {}: {cause}", path.display()))
 }

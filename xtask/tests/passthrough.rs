@@ -20,6 +20,7 @@ echo "cargo: $* manifest_dir=$CARGO_MANIFEST_DIR package=$CARGO_PKG_NAME" >&2
 echo '{"reason":"compiler-artifact","target":{"kind":["test"],"name":"passthrough"},"executable":"/bin/false"}'
 name=${PROGRAM:-taper}
 printf '{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"%s"},"executable":"%s/%s"}\n' "$name" "$BIN" "$name"
+printf '{"reason":"compiler-artifact","target":{"kind":["example"],"name":"answers"},"executable":"%s/answers"}\n' "$BIN"
 "#;
 
 /// Shows its process, folder and arguments, and ends as `$END` says.
@@ -150,7 +151,7 @@ fn what_cannot_be_done_is_said() {
     for words in [&["runtimes"][..], &["runtimes", "--data-dir"]] {
         let output = xtask(words, "").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}");
-        assert!(stderr(&output).contains("usage: cargo xtask runtimes RUN"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("needs the folder of a finished run"), "{}", stderr(&output));
     }
     let output = xtask(&["runtimes", "nowhere"], "").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -159,29 +160,62 @@ fn what_cannot_be_done_is_said() {
 
 #[test]
 fn runtimes_asks_taper_for_the_reference_and_stops_if_there_is_none() {
-    let run = scripts().join("run");
-    fs::create_dir_all(&run).unwrap();
-    fs::write(run.join("model.onnx"), b"").unwrap();
-    let words = ["runtimes", run.to_str().unwrap(), "--data-dir", "mnist"];
-
+    let run = finished_run("run");
+    let words = ["runtimes", run.to_str().unwrap(), "--data-dir", "mnist", "--all", "--out", "report.md"];
     let output = xtask(&words, "exit 3").output().unwrap();
     assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("--workspace --bin taper --test passthrough --example answers"));
     let reference = scripts().join("runtimes/reference.safetensors");
     let arguments = ["reference", words[1], "--data-dir", "mnist", "--out", reference.to_str().unwrap()];
     assert_eq!(lines(&output.stdout)[2..], arguments.map(|argument| format!("[{argument}]")));
+}
 
-    let output = xtask(&words, "").output().unwrap();
-    let (model, reference) = (run.join("model.onnx"), reference.display());
-    let expected = format!("-- {} {reference} ", model.display());
-    assert!(stderr(&output).contains("cargo: run --manifest-path"), "{}", stderr(&output));
-    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+#[test]
+fn runtimes_are_compared_in_the_python_given() {
+    let run = finished_run("another run");
+    let python = scripts().join("taper");
+    let [run, python] = [&run, &python].map(|path| path.to_str().unwrap());
+    let work = scripts().join("runtimes");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes/compare.py");
+    let (answers, reference) = (scripts().join("answers"), work.join("reference.safetensors"));
+    let [script, reference, answers, work] =
+        [&script, &reference, &answers, &work].map(|path| path.to_str().unwrap());
+    let common =
+        ["-B", script, run, "--reference", reference, "--answers", answers, "--work", work];
+    for (flags, more) in [
+        (&[][..], &[][..]),
+        (&["--all"], &["--all"]),
+        (&["--all", "--out", "r.md"], &["--all", "--out", "r.md"]),
+    ] {
+        let words = [&["runtimes", run, "--python", python], flags].concat();
+        let output = xtask(&words, "").output().unwrap();
+        let found = lines(&output.stdout);
+        // First `taper reference`, with its process and folder, then the script.
+        let start = found.iter().position(|line| line == "[-B]").unwrap();
+        let expected: Vec<String> =
+            common.iter().chain(more).map(|argument| format!("[{argument}]")).collect();
+        assert_eq!(found[start..], expected, "{}", stderr(&output));
+    }
+    let output = xtask(&["runtimes", run, "--out", "r.md"], "").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--out is for the report of --all"), "{}", stderr(&output));
+}
+
+/// A folder with the files of a finished run, empty.
+fn finished_run(name: &str) -> PathBuf {
+    let run = scripts().join(name);
+    fs::create_dir_all(&run).unwrap();
+    for file in ["model.onnx", "model.safetensors", "metrics.json"] {
+        fs::write(run.join(file), b"").unwrap();
+    }
+    run
 }
 
 #[test]
 fn peers_are_called_with_tapers_benchmark() {
     for (words, message) in [
         (&["peers"][..], "needs --data-dir DIR"),
-        (&["peers", "--data-dir", "mnist", "--python"], "--python needs the name of a program"),
+        (&["peers", "--data-dir", "mnist", "--python"], "--python needs a value behind it"),
     ] {
         let output = xtask(words, "").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}");

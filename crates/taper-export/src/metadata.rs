@@ -73,6 +73,26 @@ impl Metadata {
         props.sort();
         props.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
     }
+
+    /// What [`Metadata::to_props`] wrote of the network `graph`, in any order; `None` if these are other texts, or more.
+    pub(crate) fn from_props(props: &[(String, String)], graph: &Graph) -> Option<Self> {
+        let text = |name: &str| props.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str());
+        let metadata = Self {
+            accuracy: text("accuracy").map(str::parse).transpose().ok()?,
+            class_names: serde_json::from_str(text("class_names")?).ok()?,
+            dataset: DatasetInfo {
+                name: text("dataset")?.to_owned(),
+                sha256: text("dataset_sha256")?.to_owned(),
+                source: text("dataset_source")?.to_owned(),
+            },
+            graph: graph.clone(),
+            normalization: serde_json::from_str(text("normalization")?).ok()?,
+            version: text("taper_version")?.to_owned(),
+        };
+        let mut props = props.to_vec();
+        props.sort();
+        (metadata.to_props() == props).then_some(metadata)
+    }
 }
 
 /// Strings and numbers always have a JSON form.

@@ -1,5 +1,5 @@
 //! ONNX: the messages, a graph builder that infers and checks types, the validation of a whole file, the lowering of
-//! a Taper graph, and a look into any file.
+//! a Taper graph and the way back, and a look into any file.
 
 mod builder;
 pub(crate) mod compose;
@@ -13,6 +13,7 @@ mod node;
 mod ops;
 mod options;
 pub mod proto;
+mod read;
 mod scope;
 mod size;
 mod table;
@@ -34,5 +35,6 @@ pub use lower::{LowerError, lower};
 pub use model::{OnnxModel, OpsetVersion};
 pub use node::Node;
 pub use options::{Options, Profile};
+pub use read::{Imported, ReadError, read};
 pub use tensor::{DataType, Dim, Tensor};
 pub use validate::validate;

@@ -3,6 +3,9 @@
 //! The header's metadata has exactly one key, `taper`, whose text is sorted JSON: the `safetensors` crate writes
 //! several keys in random order. The same weights and metadata always give the same bytes.
 //!
+//! The tensors bear the names of PyTorch's `state_dict`, in its layout: what [`save`] writes, PyTorch loads with
+//! `load_state_dict(load_file(path), strict=True)`, and what PyTorch saved, [`load_weights`] loads.
+//!
 //! ```
 //! use std::collections::BTreeMap;
 //! use taper_export::{DatasetInfo, Metadata, safetensors};
@@ -21,6 +24,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod renames;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,9 +35,13 @@ use taper_files::{WriteError, write_atomic};
 use taper_graph::{Array, Graph, Weights, WeightsError};
 
 use crate::metadata::Metadata;
+pub use renames::{BadRename, Rename, RenameError, Renames};
 
 /// The one key of the header's metadata.
 const KEY: &str = "taper";
+
+/// How many batches a batch norm of PyTorch has seen: a whole number that nothing reads when its momentum is given.
+const COUNTER: &str = "num_batches_tracked";
 
 /// Why a safetensors file cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -91,12 +100,20 @@ pub enum SafetensorsError {
         path: PathBuf,
     },
     /// It holds the weights of another network.
-    #[error("{}: {cause}; give the network that belongs to the file, or the file that belongs to the network", path.display())]
+    #[error("{}: {cause}; give the network that belongs to the file, or say how its tensors are called there", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
         /// What is missing, unexpected or of the wrong shape.
         cause: WeightsError,
+    },
+    /// Its tensors cannot be renamed as asked.
+    #[error("{}: {cause}", path.display())]
+    Rename {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        cause: RenameError,
     },
 }
 
@@ -132,7 +149,7 @@ pub fn to_bytes(weights: &Weights, metadata: &Metadata) -> Result<Vec<u8>, Safet
     serialize(tensors, Some(header)).map_err(|error| encode(error.to_string()))
 }
 
-/// Reads all tensors of a file, whoever wrote it.
+/// Reads all tensors of a file, whoever wrote it, but for the counters `num_batches_tracked` of PyTorch's batch norms.
 ///
 /// # Errors
 /// [`SafetensorsError`] naming the file: unreadable, not whole, or with tensors that are not f32.
@@ -146,6 +163,9 @@ pub fn load(path: &Path) -> Result<Loaded, SafetensorsError> {
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| format(explain(&error)))?;
     let mut arrays = BTreeMap::new();
     for (name, view) in tensors.iter() {
+        if view.dtype() == Dtype::I64 && name.rsplit('.').next() == Some(COUNTER) {
+            continue;
+        }
         if view.dtype() != Dtype::F32 {
             return Err(SafetensorsError::ElementType {
                 path: path.to_owned(),
@@ -164,7 +184,25 @@ pub fn load(path: &Path) -> Result<Loaded, SafetensorsError> {
 /// # Errors
 /// Those of [`load`]; [`SafetensorsError::Weights`] lists all that is missing, unexpected or of the wrong shape.
 pub fn load_weights(path: &Path, graph: &Graph) -> Result<Weights, SafetensorsError> {
-    fit(path, graph, load(path)?.arrays)
+    load_renamed(path, graph, &Renames::default())
+}
+
+/// Reads the weights of `graph` from a file that has other names for them.
+///
+/// # Errors
+/// Those of [`load_weights`], and [`SafetensorsError::Rename`].
+///
+/// ```no_run
+/// use taper_export::safetensors::{Rename, Renames, load_renamed};
+/// // What `save_file(model.state_dict(), "theirs.safetensors")` of safetensors.torch wrote.
+/// let graph = taper_graph::Preset::LeNet5.graph()?;
+/// let renames = Renames::new(["features.0=conv1".parse::<Rename>()?, "classifier=fc3".parse()?]);
+/// let weights = load_renamed("theirs.safetensors".as_ref(), &graph, &renames)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn load_renamed(path: &Path, graph: &Graph, renames: &Renames) -> Result<Weights, SafetensorsError> {
+    let arrays = renames.apply(load(path)?.arrays);
+    fit(path, graph, arrays.map_err(|cause| SafetensorsError::Rename { path: path.to_owned(), cause })?)
 }
 
 /// Reads a file that Taper wrote: the weights, and the metadata with the network they are of.

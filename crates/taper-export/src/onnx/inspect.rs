@@ -141,7 +141,7 @@ pub fn inspect_file(path: &Path) -> Result<Inspection, InspectError> {
 }
 
 /// The messages of a file, with the graph that every ONNX file must have.
-fn decode(bytes: &[u8]) -> Result<(ModelProto, GraphProto), InspectError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<(ModelProto, GraphProto), InspectError> {
     /// Field 1 as a varint: the format version, with which every writer begins.
     const FIRST_BYTE: u8 = 0x08;
     let Some(&first) = bytes.first() else { return Err(InspectError::Empty) };
@@ -168,7 +168,7 @@ fn node_info(node: &NodeProto) -> NodeInfo {
     NodeInfo { name: node.name.clone(), op }
 }
 
-fn value_info(value: &ValueInfoProto) -> ValueInfo {
+pub(super) fn value_info(value: &ValueInfoProto) -> ValueInfo {
     let tensor = value.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
     let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {
         let dim = |dim: &DimensionProto| {

@@ -9,11 +9,38 @@ use crate::onnx::node::Node;
 use crate::onnx::options::Profile;
 use crate::onnx::tensor::Tensor;
 
-/// `AveragePool` that divides as PyTorch does.
+/// How an average pool is written.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Form {
+    /// Zeros of a `Pad` before it, on both sides of height and width.
+    pub(crate) zeros: [usize; 2],
+    /// Its own `pads`.
+    pub(crate) pads: [usize; 4],
+    /// Whether these count in the divisor.
+    pub(crate) count_include_pad: bool,
+}
+
+/// How `pool` is written, from the sizes of input and output along height and width.
 ///
 /// PyTorch divides by the elements of a window that lie in the input or, with `count_include_pad`, in the input
 /// and its padding; what reaches beyond even that in ceil mode never counts. ONNX counts either all padding or
 /// none. Both kinds of padding in one pool therefore take a `Pad` of zeros, which counts as input, before it.
+pub(crate) fn form(pool: &AvgPool2d, sizes: [(usize, usize); 2]) -> Form {
+    let windows = pool.windows();
+    let ends = [0, 1].map(|axis| {
+        let (input, output) = sizes[axis];
+        end_padding(&windows[axis], input, pool.kernel[axis], output)
+    });
+    let beyond = [0, 1].map(|axis| ends[axis] - pool.padding[axis]);
+    let padding = pads(pool.padding, ends);
+    let count_include_pad = pool.count_include_pad && padding != [0; 4];
+    if count_include_pad && beyond != [0, 0] {
+        return Form { zeros: pool.padding, pads: pads([0, 0], beyond), count_include_pad: false };
+    }
+    Form { zeros: [0, 0], pads: padding, count_include_pad }
+}
+
+/// `AveragePool` that divides as PyTorch does.
 pub(crate) fn avg_pool2d(
     graph: &mut Lowering<'_>,
     layer: &Layer,
@@ -21,30 +48,20 @@ pub(crate) fn avg_pool2d(
 ) -> Result<Value, LowerError> {
     let [_, height, width] = graph.image(layer, graph.graph().shape(layer.inputs[0]))?;
     let [_, out_height, out_width] = graph.image(layer, &layer.shape)?;
-    let windows = pool.windows();
-    let ends = [(0, height, out_height), (1, width, out_width)]
-        .map(|(axis, input, output)| end_padding(&windows[axis], input, pool.kernel[axis], output));
-    let beyond = [0, 1].map(|axis| ends[axis] - pool.padding[axis]);
-
+    let form = form(pool, [(height, out_height), (width, out_width)]);
     let mut x = graph.input(layer).clone();
-    let mut padding = pads(pool.padding, ends);
-    let mut count_padding = pool.count_include_pad && padding != [0; 4];
-    if count_padding && beyond != [0, 0] {
-        if pool.padding != [0, 0] {
-            x = pad_with_zeros(graph, layer, &x, pool.padding)?;
-        }
-        padding = pads([0, 0], beyond);
-        count_padding = false;
+    if form.zeros != [0, 0] {
+        x = pad_with_zeros(graph, layer, &x, form.zeros)?;
     }
-    if graph.profile() == Profile::Candle && padding != [0; 4] {
-        let reason = format!("it pads by {padding:?}, and candle pads no average pool");
+    if graph.profile() == Profile::Candle && form.pads != [0; 4] {
+        let reason = format!("it pads by {:?}, and candle pads no average pool", form.pads);
         return Err(graph.unsupported(layer, reason, "use the profile `portable`"));
     }
     let mut node = Node::new("AveragePool", &layer.name).input(&x);
-    if count_padding {
+    if form.count_include_pad {
         node = node.int("count_include_pad", 1);
     }
-    let node = node.ints("kernel_shape", pool.kernel).ints("pads", padding).ints("strides", pool.stride);
+    let node = node.ints("kernel_shape", pool.kernel).ints("pads", form.pads).ints("strides", pool.stride);
     graph.node(node)
 }
 

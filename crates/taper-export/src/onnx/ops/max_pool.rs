@@ -17,21 +17,26 @@ pub(crate) fn max_pool2d(
 ) -> Result<Value, LowerError> {
     let [_, height, width] = graph.image(layer, graph.graph().shape(layer.inputs[0]))?;
     let [_, out_height, out_width] = graph.image(layer, &layer.shape)?;
-    let windows = pool.windows();
     let sizes = [(height, out_height), (width, out_width)];
-    let ends = [0, 1].map(|axis| {
-        let (input, output) = sizes[axis];
-        end_padding(&windows[axis], input, (pool.kernel[axis] - 1) * pool.dilation[axis] + 1, output)
-    });
-    let padding = pads(pool.padding, ends);
+    let padding = pads(pool.padding, ends(pool, sizes));
     let needs_gather = pool.dilation != [1, 1] || (graph.profile() == Profile::Candle && padding != [0; 4]);
     let x = graph.input(layer).clone();
     if !needs_gather {
         return plain(graph, layer, &x, pool.kernel, pool.stride, padding);
     }
+    let windows = pool.windows();
     let rows = spread(graph, layer, &x, ("rows", 2), &windows[0], sizes[0])?;
     let both = spread(graph, layer, &rows, ("columns", 3), &windows[1], sizes[1])?;
     plain(graph, layer, &both, pool.kernel, pool.kernel, [0; 4])
+}
+
+/// The padding at the end of height and width, from the sizes of input and output.
+pub(crate) fn ends(pool: &MaxPool2d, sizes: [(usize, usize); 2]) -> [usize; 2] {
+    let windows = pool.windows();
+    [0, 1].map(|axis| {
+        let (input, output) = sizes[axis];
+        end_padding(&windows[axis], input, (pool.kernel[axis] - 1) * pool.dilation[axis] + 1, output)
+    })
 }
 
 fn plain(
@@ -53,8 +58,7 @@ fn plain(
 
 /// The taps of all windows along one axis laid side by side, so that windows neither overlap nor reach outside.
 ///
-/// Few runtimes know a dilated `MaxPool`, but all know `Gather`. A tap outside the input is replaced by another
-/// tap of its window: the greatest value stays the same, and no infinity is written.
+/// Few runtimes know a dilated `MaxPool`, but all know `Gather`.
 fn spread(
     graph: &mut Lowering<'_>,
     layer: &Layer,
@@ -63,17 +67,27 @@ fn spread(
     window: &Window,
     (input, positions): (usize, usize),
 ) -> Result<Value, LowerError> {
+    let indices = match taps(window, input, positions) {
+        Ok(indices) => indices,
+        Err(position) => {
+            let reason = format!("window {position} of its {what} has no tap inside the input");
+            return Err(graph.unsupported(layer, reason, "use a smaller padding or dilation"));
+        }
+    };
+    let indices = graph.helper(layer, &format!("{what}.indices"), Tensor::i64(&indices))?;
+    let node = Node::new("Gather", format!("{}.{what}", layer.name)).inputs([x, &indices]);
+    graph.node(node.int("axis", axis))
+}
+
+/// The place in the input of every tap of every window. A tap outside the input is replaced by another tap of its
+/// window: the greatest value stays the same, and no infinity is written. The error is a window that has none inside.
+pub(crate) fn taps(window: &Window, input: usize, positions: usize) -> Result<Vec<i64>, usize> {
     let mut indices = Vec::with_capacity(positions * window.kernel);
     for position in 0..positions {
         let taps = (0..window.kernel).map(|tap| window.start(position) + (tap * window.dilation) as isize);
         let inside = |tap: &isize| (0..input as isize).contains(tap);
-        let Some(stand_in) = taps.clone().find(inside) else {
-            let reason = format!("window {position} of its {what} has no tap inside the input");
-            return Err(graph.unsupported(layer, reason, "use a smaller padding or dilation"));
-        };
+        let stand_in = taps.clone().find(inside).ok_or(position)?;
         indices.extend(taps.map(|tap| if inside(&tap) { tap as i64 } else { stand_in as i64 }));
     }
-    let indices = graph.helper(layer, &format!("{what}.indices"), Tensor::i64(&indices))?;
-    let node = Node::new("Gather", format!("{}.{what}", layer.name)).inputs([x, &indices]);
-    graph.node(node.int("axis", axis))
+    Ok(indices)
 }
