@@ -24,6 +24,7 @@ mod export;
 mod group_norm;
 mod index;
 mod layer;
+mod merge;
 pub mod ops;
 mod reducing;
 mod rnn;

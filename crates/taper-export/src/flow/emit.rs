@@ -16,7 +16,7 @@ pub(super) use self::names::Names;
 use super::call::Kind;
 use super::error::FlowError;
 use super::export::Input;
-use super::trace::Step;
+use super::merge::Step;
 use super::wire::Source;
 use crate::onnx::parts::Size;
 use crate::onnx::{BuildError, DataType, Dim, GraphBuilder, Node, OnnxModel, OpsetVersion, Profile, Value};
@@ -100,7 +100,7 @@ impl<'a> Emitter<'a> {
         let used = used(steps, outputs, self.values.len());
         for step in steps {
             let first = self.values.len();
-            let count = step.outputs.len();
+            let count = step.count;
             if !used[first..first + count].contains(&true) {
                 self.values.extend(std::iter::repeat_n(None, count));
                 continue;
@@ -205,7 +205,7 @@ impl<'a> Emitter<'a> {
     /// The name of a step's last node: that of the layer its weights belong to, or else candle's of the method.
     fn title(&self, step: &Step) -> String {
         let constants = step.inputs.iter().filter_map(|input| match input {
-            Source::Constant(tensor) => self.names.of(tensor),
+            Source::Constant(tensor, _) => self.names.of(tensor),
             Source::Made(_) => None,
         });
         let layer = constants.filter_map(|name| name.rsplit_once('.')).map(|(layer, _)| layer).next();
@@ -228,7 +228,7 @@ impl<'a> Emitter<'a> {
 
     fn source(&mut self, source: &Source, title: &str) -> Emitted {
         match source {
-            Source::Constant(tensor) => self.constant(tensor, title),
+            Source::Constant(tensor, _) => self.constant(tensor, title),
             Source::Made(place) => match self.values.get(*place) {
                 Some(Some(value)) => Ok(value.clone()),
                 _ => Err(Trouble::Refuse(format!("value {place} is not there"), "report it as a fault of Taper")),
@@ -285,7 +285,7 @@ fn data_type(dtype: DType) -> Option<DataType> {
 
 /// Which values the outputs depend on.
 fn used(steps: &[Step], outputs: &[Source], inputs: usize) -> Vec<bool> {
-    let count = inputs + steps.iter().map(|step| step.outputs.len()).sum::<usize>();
+    let count = inputs + steps.iter().map(|step| step.count).sum::<usize>();
     let mut used = vec![false; count];
     let mark = |source: &Source, used: &mut [bool]| {
         if let Source::Made(place) = source {
@@ -295,7 +295,7 @@ fn used(steps: &[Step], outputs: &[Source], inputs: usize) -> Vec<bool> {
     outputs.iter().for_each(|source| mark(source, &mut used));
     let mut end = count;
     for step in steps.iter().rev() {
-        let first = end - step.outputs.len();
+        let first = end - step.count;
         if used[first..end].contains(&true) {
             step.inputs.iter().for_each(|source| mark(source, &mut used));
         }

@@ -8,8 +8,9 @@ use candle_nn::VarMap;
 use super::Model;
 use super::emit::{Emitter, Names};
 use super::error::FlowError;
-use super::trace::{Axis, merge, points};
-use super::wire::{Event, Source, Wire};
+use super::merge::{Merged, Recording, merge};
+use super::trace::{Axis, points};
+use super::wire::Wire;
 use crate::onnx::{OnnxModel, OpsetVersion, Profile};
 
 /// The size that a dynamic axis has at least while recording: the smallest recorded is two steps below.
@@ -132,16 +133,11 @@ impl Export {
     pub fn record<M: Model>(&self, model: &M) -> Result<OnnxModel, FlowError> {
         let axes = self.axes()?;
         let points = points(&axes);
-        let mut tapes = Vec::with_capacity(points.len());
-        let mut outputs = Vec::new();
-        for point in &points {
-            let (events, made) = self.run(model, point)?;
-            tapes.push(events);
-            outputs.push(made);
-        }
-        let outputs = outputs.swap_remove(0);
+        let recordings =
+            points.iter().map(|point| self.run(model, point)).collect::<Result<Vec<Recording>, _>>()?;
+        let Merged { steps, outputs } = merge(&recordings, self.inputs.len(), &axes, &points)?;
+        drop(recordings);
         let names = self.output_names(outputs.len())?;
-        let steps = merge(tapes, &axes, &points)?;
         let mut emitter = Emitter::new(&self.name, self.opset, self.profile, &self.names);
         emitter.reserve(names.iter().cloned());
         for input in &self.inputs {
@@ -150,7 +146,6 @@ impl Export {
         emitter.steps(&steps, &outputs, &points)?;
         emitter.finish(&outputs, &names, self.metadata.iter().cloned())
     }
-
 
     /// The dynamic sizes, in the order in which the inputs name them.
     pub(super) fn axes(&self) -> Result<Vec<Axis>, FlowError> {
@@ -163,7 +158,8 @@ impl Export {
                     setup(format!("input `{input}` has {rank} dimensions and no axis {axis}; name another"))
                 })?;
                 let step = self.multiples.get(name).copied().unwrap_or(1);
-                let size = (size as i64).max(LEAST * step).next_multiple_of(step);
+                let steps = (size as i64 + step - 1) / step;
+                let size = steps.max(LEAST) * step;
                 match axes.iter_mut().find(|known| known.name == *name) {
                     Some(known) => known.size = known.size.max(size),
                     None => axes.push(Axis { name: name.clone(), size, step }),
@@ -181,7 +177,7 @@ impl Export {
         &self,
         model: &M,
         point: &BTreeMap<String, i64>,
-    ) -> Result<(Vec<Event>, Vec<Source>), FlowError> {
+    ) -> Result<Recording, FlowError> {
         let samples: Result<Vec<Tensor>, _> = self.inputs.iter().map(|input| input.at(point)).collect();
         let samples = samples.map_err(|cause| FlowError::Forward { sizes: String::new(), cause })?;
         let (tape, wires) = Wire::inputs(&samples);
@@ -194,7 +190,8 @@ impl Export {
                 Err(FlowError::Forward { sizes: sizes.join(", "), cause })
             }
             (Ok(made), None) => {
-                Ok((std::mem::take(&mut tape.events), made.iter().map(Wire::source).collect()))
+                let outputs = made.iter().map(Wire::source).collect();
+                Ok(Recording { events: std::mem::take(&mut tape.events), outputs })
             }
         }
     }

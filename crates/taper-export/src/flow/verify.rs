@@ -47,8 +47,8 @@ impl Export {
             let found = run(&runtime, &samples)?;
             images += samples.first().and_then(|sample| sample.dims().first()).copied().unwrap_or(0);
             for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                let difference = difference(found, expected).map_err(candle)?;
-                if difference.is_nan() || difference > TOLERANCE {
+                let (difference, greatest) = difference(found, expected).map_err(candle)?;
+                if difference.is_nan() || difference > TOLERANCE * greatest.max(1.0) {
                     let sizes = super::trace::listed(std::slice::from_ref(point));
                     let reason = format!(
                         "output {place} of {RUNTIME} differs by {difference:e} from candle's ({sizes}); \
@@ -114,14 +114,14 @@ fn found(value: rten::Value) -> Result<Found, FlowError> {
     tensor!(FloatTensor, Int32Tensor, Int8Tensor, UInt8Tensor)
 }
 
-/// The greatest difference, relative to the greatest number if that is above 1; infinite if the shapes differ.
-fn difference(found: &Found, expected: &Tensor) -> candle_core::Result<f64> {
+/// The greatest difference, infinite if the shapes differ, and the greatest number expected.
+fn difference(found: &Found, expected: &Tensor) -> candle_core::Result<(f64, f64)> {
     if found.dims != expected.dims() {
-        return Ok(f64::INFINITY);
+        return Ok((f64::INFINITY, 0.0));
     }
     let expected: Vec<f64> = expected.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
-    let greatest = expected.iter().filter(|x| x.is_finite()).fold(1.0f64, |most, x| most.max(x.abs()));
+    let greatest = expected.iter().filter(|x| x.is_finite()).fold(0.0f64, |most, x| most.max(x.abs()));
     let apart = |(found, expected): (&f64, &f64)| if found == expected { 0.0 } else { (found - expected).abs() };
     let worst = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) };
-    Ok(found.data.iter().zip(&expected).map(apart).fold(0.0, worst) / greatest)
+    Ok((found.data.iter().zip(&expected).map(apart).fold(0.0, worst), greatest))
 }

@@ -24,8 +24,9 @@ pub(super) struct Event {
 /// Where a value comes from.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
-    /// It does not depend on any input.
-    Constant(Tensor),
+    /// It does not depend on any input. What made it of other constants, and its place among the outputs: should it
+    /// vary with the size of an input, it is computed after all.
+    Constant(Tensor, Option<(Rc<Event>, usize)>),
     /// The input, or the output of an event, of that number: inputs first, then outputs as they were made.
     Made(usize),
 }
@@ -58,7 +59,7 @@ pub struct Wire {
 
 #[derive(Debug, Clone)]
 enum Origin {
-    Constant,
+    Constant(Option<(Rc<Event>, usize)>),
     Made(Rc<RefCell<Tape>>, usize),
 }
 
@@ -75,14 +76,14 @@ impl Wire {
 
     pub(super) fn source(&self) -> Source {
         match &self.source {
-            Origin::Constant => Source::Constant(self.value.clone()),
+            Origin::Constant(made) => Source::Constant(self.value.clone(), made.clone()),
             Origin::Made(_, place) => Source::Made(*place),
         }
     }
 
     fn tape(&self) -> Option<&Rc<RefCell<Tape>>> {
         match &self.source {
-            Origin::Constant => None,
+            Origin::Constant(_) => None,
             Origin::Made(tape, _) => Some(tape),
         }
     }
@@ -91,7 +92,7 @@ impl Wire {
 impl From<Tensor> for Wire {
     /// A value that does not depend on any input: a weight, a mask, a number.
     fn from(value: Tensor) -> Self {
-        Self { value, source: Origin::Constant }
+        Self { value, source: Origin::Constant(None) }
     }
 }
 
@@ -116,15 +117,19 @@ impl Sealed for Wire {
         let values: Vec<&Tensor> = inputs.iter().map(|wire| &wire.value).collect();
         let method = call.method;
         let outputs = compute(&values).map_err(|error| Error::Msg(format!("{method} at {at}: {error}")))?;
-        // What depends on constants alone is a constant, and needs no node.
-        let Some(tape) = inputs.iter().find_map(|wire| wire.tape()) else {
-            return Ok(outputs.into_iter().map(Self::from).collect());
+        let tape = inputs.iter().find_map(|wire| wire.tape());
+        let inputs = inputs.iter().map(|wire| wire.source()).collect();
+        let event = Event { call, inputs, outputs: outputs.clone(), at };
+        let Some(tape) = tape else {
+            // What depends on constants alone is a constant, and needs no node.
+            let event = Rc::new(event);
+            let wire = |(place, value)| Self { value, source: Origin::Constant(Some((event.clone(), place))) };
+            return Ok(outputs.into_iter().enumerate().map(wire).collect());
         };
         let mut record = tape.borrow_mut();
         let first = record.values;
         record.values += outputs.len();
-        let inputs = inputs.iter().map(|wire| wire.source()).collect();
-        record.events.push(Event { call, inputs, outputs: outputs.clone(), at });
+        record.events.push(event);
         let wire = |(place, value)| Self { value, source: Origin::Made(tape.clone(), first + place) };
         Ok(outputs.into_iter().enumerate().map(wire).collect())
     }

@@ -54,7 +54,7 @@ const DEFECTS: &[Defect] = &[
     ("wrong output dimension", |model| set_output_size(model, 4), "[N, 4], but is float32 [N, 3]"),
     ("wrong output type", |model| set_type(model, false, 7), "int64"),
     ("wrong input type", |model| set_type(model, true, 7), "it does not take int64"),
-    ("wrong channel count", |model| constant(model, 0).dims = vec![4, 1, 3, 6], "2 channels"),
+    ("wrong channel count", |model| constant(model, 0).dims = vec![8, 1, 3, 3], "2 channels"),
     ("wrong kernel", |model| attribute(model, "Conv", "kernel_shape").ints = vec![5, 5], "`kernel_shape`"),
     ("window larger than its input", |model| attribute(model, "MaxPool", "kernel_shape").ints = vec![9, 9], "does not fit"),
     ("wrong weight of the last layer", |model| constant(model, 2).dims = vec![16, 3], "is not"),

@@ -3,7 +3,7 @@
 use candle_core::DType;
 
 use super::super::call::{Binary, Compare, Reduction, Unary};
-use super::super::trace::Step;
+use super::super::merge::Step;
 use super::{Emitted, Emitter, Trouble, data_type};
 use crate::onnx::parts::compose;
 use crate::onnx::{DataType, Node, Profile, Tensor, Value};
@@ -41,7 +41,10 @@ impl Emitter<'_> {
             Unary::Relu => plain("Relu"),
             Unary::Round => return self.round(title, &x),
             Unary::Selu { alpha, gamma } => {
-                plain("Selu").float("alpha", alpha as f32).float("gamma", gamma as f32)
+                // rten has no `Selu`.
+                let elu = Node::new("Elu", format!("{title}.elu")).input(&x).float("alpha", alpha as f32);
+                let (elu, gamma) = (self.graph.node(elu)?, self.number(title, "gamma", gamma, &x)?);
+                Node::new("Mul", title).inputs([&elu, &gamma])
             }
             Unary::Sigmoid => plain("Sigmoid"),
             Unary::Sign => plain("Sign"),
@@ -85,14 +88,36 @@ impl Emitter<'_> {
             Binary::Minimum => "Min",
             Binary::Pow => "Pow",
         };
-        self.inputs_into(step, op, title)
+        let (left, right) = (self.operand(step, title, 0)?, self.operand(step, title, 1)?);
+        if !is_narrow(&left) {
+            return Ok(self.graph.node(Node::new(op, title).inputs([&left, &right]))?);
+        }
+        let wide = self.wide_pair(op, &format!("{title}.wide"), &left, &right)?;
+        let cast = Node::new("Cast", title).input(&wide).int("to", i64::from(left.data_type().code()));
+        Ok(self.graph.node(cast)?)
+    }
+
+    /// An operator on two values, those of 8 and 16 bits as int32: many runtimes have no arithmetic on fewer bits.
+    fn wide_pair(&mut self, op: &str, title: &str, left: &Value, right: &Value) -> Emitted {
+        let mut node = Node::new(op, title);
+        for value in [left, right] {
+            node = match is_narrow(value) {
+                true => {
+                    let cast = Node::new("Cast", format!("{title}.int32")).input(value);
+                    node.input(&self.graph.node(cast.int("to", i64::from(DataType::Int32.code())))?)
+                }
+                false => node.input(value),
+            };
+        }
+        Ok(self.graph.node(node)?)
     }
 
     pub(super) fn compare(&mut self, step: &Step, title: &str, how: Compare) -> Emitted {
+        let (left, right) = (self.operand(step, title, 0)?, self.operand(step, title, 1)?);
         let op = match how {
             Compare::Eq => "Equal",
             Compare::Ne => {
-                let equal = self.inputs_into(step, "Equal", &format!("{title}.equal"))?;
+                let equal = self.wide_pair("Equal", &format!("{title}.equal"), &left, &right)?;
                 return Ok(self.graph.node(Node::new("Not", title).input(&equal))?);
             }
             Compare::Lt => "Less",
@@ -100,11 +125,15 @@ impl Emitter<'_> {
             Compare::Gt => "Greater",
             Compare::Ge => "GreaterOrEqual",
         };
-        self.inputs_into(step, op, title)
+        self.wide_pair(op, title, &left, &right)
     }
 
     pub(super) fn affine(&mut self, step: &Step, title: &str, mul: f64, add: f64) -> Emitted {
         let mut x = self.operand(step, title, 0)?;
+        if is_narrow(&x) {
+            let reason = format!("candle's {} has no signs and no fractions, so that the numbers are cut off", x.data_type());
+            return Err(Trouble::Refuse(reason, "convert it with `to_dtype` first"));
+        }
         if mul != 1.0 {
             let factor = self.number(title, "factor", mul, &x)?;
             let name = if add == 0.0 { title.to_owned() } else { format!("{title}.scaled") };
@@ -217,4 +246,9 @@ impl Emitter<'_> {
     pub(super) fn composes_norms(&self) -> bool {
         self.opset() < 17 || self.profile == Profile::Candle
     }
+}
+
+/// Whole numbers of 8 or 16 bits.
+fn is_narrow(value: &Value) -> bool {
+    matches!(value.data_type(), DataType::UInt8 | DataType::Int16)
 }

@@ -1,6 +1,6 @@
 //! Shapes, parts and joins.
 
-use super::super::trace::Step;
+use super::super::merge::Step;
 use super::{Emitted, Emitter};
 use crate::onnx::parts::{Size, compose};
 use crate::onnx::{Node, Tensor, Value};

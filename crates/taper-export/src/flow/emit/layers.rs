@@ -1,6 +1,6 @@
 //! Layers with weights.
 
-use super::super::trace::Step;
+use super::super::merge::Step;
 use super::{Emitted, Emitter, Trouble};
 use crate::onnx::parts::{Size, compose};
 use crate::onnx::{Node, Tensor, Value};

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::super::trace::Step;
+use super::super::merge::Step;
 use super::super::wire::Source;
 use super::{Emitted, Emitter, Trouble, names};
 use crate::onnx::{Node, Value};
@@ -47,7 +47,7 @@ impl Emitter<'_> {
         let turned = Node::new("Transpose", format!("{title}.sequence")).input(&x).ints("perm", [1, 0, 2]);
         let x = self.graph.node(turned)?;
         let constant = |place: usize| match &step.inputs[place] {
-            Source::Constant(tensor) => Ok(tensor),
+            Source::Constant(tensor, _) => Ok(tensor),
             Source::Made(_) => Err(Trouble::Refuse("its weights are computed".to_owned(), "use constant weights")),
         };
         let ordered = |place: usize| -> Emitted<Tensor> {

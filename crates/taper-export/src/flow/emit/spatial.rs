@@ -1,6 +1,6 @@
 //! Pooling, padding and upsampling.
 
-use super::super::trace::Step;
+use super::super::merge::Step;
 use super::{Emitted, Emitter};
 use crate::onnx::parts::Size;
 use crate::onnx::{Node, Tensor};

@@ -14,27 +14,29 @@ use taper_export::onnx::{OpsetVersion, Profile, validate};
 pub(crate) struct Sample {
     tensor: Tensor,
     axes: Vec<(usize, &'static str)>,
+    /// What height and width are multiples of.
+    step: usize,
 }
 
 impl Sample {
     /// With a dynamic batch.
     pub(crate) fn batch(tensor: Tensor) -> Self {
-        Self { tensor, axes: vec![(0, "N")] }
+        Self { tensor, axes: vec![(0, "N")], step: 1 }
     }
 
     /// With a dynamic batch and a dynamic sequence.
     pub(crate) fn sequence(tensor: Tensor) -> Self {
-        Self { tensor, axes: vec![(0, "N"), (1, "T")] }
+        Self { tensor, axes: vec![(0, "N"), (1, "T")], step: 1 }
     }
 
     /// Of fixed size.
     pub(crate) fn fixed(tensor: Tensor) -> Self {
-        Self { tensor, axes: Vec::new() }
+        Self { tensor, axes: Vec::new(), step: 1 }
     }
 
-    /// An image of dynamic size in a dynamic batch.
-    pub(crate) fn image(tensor: Tensor) -> Self {
-        Self { tensor, axes: vec![(0, "N"), (2, "H"), (3, "W")] }
+    /// An image in a dynamic batch, of dynamic sizes that are multiples of `step`.
+    pub(crate) fn image(tensor: Tensor, step: usize) -> Self {
+        Self { tensor, axes: vec![(0, "N"), (2, "H"), (3, "W")], step }
     }
 }
 
@@ -72,9 +74,9 @@ fn fill(vars: &VarMap) {
         let numbers = numbers(var.dims(), seed as u64 + 100);
         let fan = (var.elem_count() / var.dims().first().copied().unwrap_or(1)).max(1) as f64;
         let values = match name.rsplit('.').next().unwrap() {
-            "running_var" => (numbers * 0.3 + 1.0).unwrap(),
+            "running_var" => numbers.affine(0.3, 1.0).unwrap(),
             "running_mean" | "bias" => (numbers * 0.3).unwrap(),
-            _ if var.rank() == 1 => (numbers * 0.3 + 1.0).unwrap(),
+            _ if var.rank() == 1 => numbers.affine(0.3, 1.0).unwrap(),
             _ => (numbers * (1.7 / fan.sqrt())).unwrap(),
         };
         var.set(&values.to_dtype(var.dtype()).unwrap()).unwrap();
@@ -84,7 +86,7 @@ fn fill(vars: &VarMap) {
 /// What the readers said of a model.
 #[derive(Debug)]
 pub(crate) struct Agreement {
-    /// The greatest relative difference in rten.
+    /// The greatest difference in rten.
     pub(crate) rten: f64,
     /// Whether candle-onnx has its ops; it agreed then.
     pub(crate) candle: bool,
@@ -107,11 +109,9 @@ pub(crate) fn check<M: Model>(
     let mut export = Export::new(name).weights(&vars);
     for (place, sample) in samples.iter().enumerate() {
         export = export.input(input_name(place), &sample.tensor, &sample.axes);
+        export = export.multiple("H", sample.step).multiple("W", sample.step);
     }
     let expected = model.flow(&inputs).map_err(|error| text(&error))?;
-    if name.ends_with("_of_size") {
-        export = export.multiple("H", 8).multiple("W", 8);
-    }
     let file = export.record(&model).map_err(|error| text(&error))?;
     validate(file.proto()).map_err(|error| text(&error))?;
     dump(name, &file.to_bytes(), &inputs, &expected);
@@ -120,13 +120,16 @@ pub(crate) fn check<M: Model>(
     let older_file = older.record(&model).map_err(|error| format!("opset 13: {error}"))?;
     older.verify(&older_file, &model).map_err(|error| format!("opset 13: {error}"))?;
     let plain = export.profile(Profile::Candle).record(&model).map_err(|error| text(&error))?;
-    let candle = in_candle(&plain.to_bytes(), &inputs, &expected)?;
+    let candle = !WRONG_IN_CANDLE.contains(&name) && in_candle(&plain.to_bytes(), &inputs, &expected)?;
     Ok(Agreement { rten, candle })
 }
 
 fn input_name(place: usize) -> String {
     format!("x{place}")
 }
+
+/// Where candle-onnx 0.11 is known to be wrong: it reshapes all states of an LSTM where it should transpose them.
+const WRONG_IN_CANDLE: &[&str] = &["lstm_all"];
 
 /// Whether candle-onnx has the ops; an error if it answers something else.
 fn in_candle(bytes: &[u8], inputs: &[Tensor], expected: &[Tensor]) -> std::result::Result<bool, String> {
@@ -139,7 +142,6 @@ fn in_candle(bytes: &[u8], inputs: &[Tensor], expected: &[Tensor]) -> std::resul
     let inputs = inputs.iter().enumerate().map(|(place, tensor)| (input_name(place), wide(tensor)));
     let found = match candle_onnx::simple_eval(&model, inputs.collect::<HashMap<_, _>>()) {
         Ok(found) => found,
-        // What it lacks, and where it is known to be wrong.
         Err(error) if lacks(&error.to_string()) => return Ok(false),
         Err(error) => return Err(format!("candle-onnx: {error}")),
     };
@@ -160,7 +162,16 @@ fn in_candle(bytes: &[u8], inputs: &[Tensor], expected: &[Tensor]) -> std::resul
 
 /// What candle-onnx 0.11 says of ops and forms of ops that it does not have.
 fn lacks(error: &str) -> bool {
-    ["unsupported op_type", "unsupported", "Unsupported", "not implemented", "only supports", "not supported"]
+    let words = [
+        "unsupported",
+        "Unsupported",
+        "not implemented",
+        "only supports",
+        "not supported",
+        // A single slope for all channels.
+        "unexpected number of channels for the input",
+    ];
+    words
         .iter()
         .any(|words| error.contains(words))
 }
