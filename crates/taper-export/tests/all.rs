@@ -16,6 +16,10 @@ mod oracle;
 mod pooling;
 #[path = "all/presets.rs"]
 mod presets;
+#[path = "all/pytorch.rs"]
+mod pytorch;
+#[path = "all/read.rs"]
+mod read;
 #[path = "all/reference.rs"]
 mod reference;
 #[path = "all/safetensors.rs"]

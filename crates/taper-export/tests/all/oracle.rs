@@ -10,6 +10,7 @@ use taper_export::onnx::{LowerError, Options, Profile, lower};
 use taper_export::{Sample, verify};
 use taper_graph::{Graph, Weights};
 
+use crate::read::round_trip;
 use crate::reference;
 
 /// What the readers say of one graph.
@@ -20,7 +21,7 @@ pub(crate) struct Agreement {
     pub(crate) candle: Option<f64>,
 }
 
-/// Differences of a batch of `count` with random weights, relative to the greatest logit if that exceeds 1.
+/// Reads every file back, and gives the differences of a batch of `count` with random weights, relative to the greatest logit if that exceeds 1.
 ///
 /// With the environment variable `TAPER_DUMP_DIR`, the file, its input and the expected output are left there for
 /// runtimes outside Rust.
@@ -35,6 +36,7 @@ pub(crate) fn compare(graph: &Graph, count: usize, seed: u64) -> Result<Agreemen
     if let Some(folder) = std::env::var_os("TAPER_DUMP_DIR") {
         dump(Path::new(&folder), graph, seed, &bytes, &images, &logits);
     }
+    round_trip(&bytes)?;
     let sample = Sample { count, images: &images, logits: &logits };
     let rten = verify(&bytes, &sample, 1e-4 * magnitude).map_err(|error| format!("rten: {error}"))?;
     let candle = candle(graph, &weights, &images, &expected).map_err(|error| format!("candle: {error}"))?;
@@ -52,6 +54,7 @@ fn candle(graph: &Graph, weights: &Weights, images: &[f32], expected: &[f64]) ->
         Err(LowerError::Unsupported { .. }) => return Ok(None),
         Err(other) => return Err(other.to_string()),
     };
+    round_trip(&bytes)?;
     let model = ModelProto::decode(&bytes[..]).map_err(|error| error.to_string())?;
     let count = images.len() / graph.input_shape().elements();
     let run = || -> candle_core::Result<Vec<f32>> {

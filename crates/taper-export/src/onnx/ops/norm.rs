@@ -49,15 +49,23 @@ pub(crate) fn folded_into(graph: &Lowering<'_>, conv: &Layer) -> Option<Affine> 
 
 /// Whether the batch norm `layer` reads a convolution that nothing else reads.
 fn is_folded(graph: &Graph, layer: &Layer) -> bool {
-    let input = layer.inputs[0].index();
+    let input = source(graph, layer.inputs[0].index());
     let producer = input.checked_sub(1).map(|index| &graph.nodes()[index].op);
     matches!(producer, Some(Op::Conv2d(_))) && sole_reader(graph, input).is_some()
 }
 
-/// The one node that reads the value at `index`, if it is one.
+/// The one node that reads the value at `index`, if it is one. Dropout reads nothing: it leaves no trace in a file.
 fn sole_reader(graph: &Graph, index: usize) -> Option<&Layer> {
-    let mut readers =
-        graph.nodes().iter().filter(|node| node.inputs.iter().any(|input| input.index() == index));
+    let reads = |node: &&Layer| node.inputs.iter().any(|input| source(graph, input.index()) == index);
+    let mut readers = graph.nodes().iter().filter(|node| !matches!(node.op, Op::Dropout(_))).filter(reads);
     let first = readers.next()?;
     readers.next().is_none().then_some(first)
+}
+
+/// The value that the one at `index` is once dropout has gone.
+fn source(graph: &Graph, mut index: usize) -> usize {
+    while let Some(Layer { op: Op::Dropout(_), inputs, .. }) = index.checked_sub(1).map(|at| &graph.nodes()[at]) {
+        index = inputs[0].index();
+    }
+    index
 }
