@@ -34,5 +34,6 @@ pub use lower::{LowerError, lower};
 pub use model::{OnnxModel, OpsetVersion};
 pub use node::Node;
 pub use options::{Options, Profile};
+pub use table::{Op as Operator, operators};
 pub use tensor::{DataType, Dim, Tensor};
 pub use validate::validate;

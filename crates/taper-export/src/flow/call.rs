@@ -1,6 +1,11 @@
 //! What a method of a flow does, in terms that can be recorded.
 
+use std::panic::Location;
+
 use candle_core::{DType, Result, Tensor};
+
+use super::custom::Nodes;
+use super::sequential::Erased;
 
 /// One operation on tensors.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +87,8 @@ pub(super) enum Kind {
     Lstm { hidden: usize },
     /// As `Lstm`.
     Gru { hidden: usize },
+    /// Nodes that the user writes.
+    Custom(Nodes),
 }
 
 /// A function of one element.
@@ -150,8 +157,14 @@ pub(super) enum Reduction {
 /// What flows through a model: not to be implemented outside this crate, since the recorder must know every
 /// operation.
 pub trait Sealed: Sized + Clone + From<Tensor> + AsRef<Self> {
+    /// Whether what becomes of the value is written down.
+    const RECORDS: bool;
+
     /// The value, which a recorder computes as well.
     fn value(&self) -> &Tensor;
+
+    /// `value`, which has the elements of this value, in its place.
+    fn same(&self, value: Tensor) -> Self;
 
     /// Applies an operation that makes several tensors.
     #[track_caller]
@@ -173,14 +186,23 @@ pub trait Sealed: Sized + Clone + From<Tensor> + AsRef<Self> {
         made.into_iter().next().ok_or_else(|| candle_core::Error::Msg(format!("{method} made nothing")))
     }
 
+    /// Passes through a layer that was put into a list at `at`.
+    fn through(&self, layer: &dyn Erased, at: &'static Location<'static>) -> Result<Self>;
+
     /// Refuses what cannot be recorded; a tensor never does.
     #[track_caller]
     fn refuse(&self, method: &'static str, reason: &str, remedy: &'static str) -> Result<()>;
 }
 
 impl Sealed for Tensor {
+    const RECORDS: bool = false;
+
     fn value(&self) -> &Tensor {
         self
+    }
+
+    fn same(&self, value: Tensor) -> Self {
+        value
     }
 
     fn call_many(
@@ -189,6 +211,10 @@ impl Sealed for Tensor {
         compute: impl FnOnce(&[&Tensor]) -> Result<Vec<Tensor>>,
     ) -> Result<Vec<Self>> {
         compute(inputs)
+    }
+
+    fn through(&self, layer: &dyn Erased, _: &'static Location<'static>) -> Result<Self> {
+        layer.compute(self)
     }
 
     fn refuse(&self, _: &'static str, _: &str, _: &'static str) -> Result<()> {

@@ -196,6 +196,11 @@ impl<'a> Emitter<'a> {
             Kind::Pool { is_max, kernel, stride } => self.pool(step, title, *is_max, *kernel, *stride),
             Kind::UpsampleNearest => self.upsample(step, title, None),
             Kind::UpsampleBilinear { align_corners } => self.upsample(step, title, Some(*align_corners)),
+            Kind::Custom(nodes) => {
+                let inputs = (0..step.inputs.len()).map(|place| self.operand(step, title, place));
+                let inputs = inputs.collect::<Emitted<Vec<Value>>>()?;
+                Ok(nodes.write(&mut self.graph, &inputs)?)
+            }
             Kind::Lstm { .. } | Kind::Gru { .. } => {
                 Err(Trouble::Refuse("it makes several values".to_owned(), "report it as a fault of Taper"))
             }

@@ -10,19 +10,19 @@ const AXIS: Attribute = Attribute::new("axis", AttributeType::Int);
 const EPSILON: Attribute = Attribute::new("epsilon", AttributeType::Float);
 
 pub(super) const OPS: &[Op] = &[
-    Op::new("BatchNormalization", &[9, 14, 15], batch_norm).inputs(5, 5).takes(is_float).with(&[
+    Op::new("BatchNormalization", &[9, 14, 15], batch_norm).inputs(5, 5).taking(is_float).with(&[
         EPSILON,
         Attribute::new("momentum", AttributeType::Float),
         Attribute::new("training_mode", AttributeType::Int).only(14, 22),
     ]),
-    Op::new("InstanceNormalization", &[6, 22], instance_norm).inputs(3, 3).takes(is_float).with(&[EPSILON]),
+    Op::new("InstanceNormalization", &[6, 22], instance_norm).inputs(3, 3).taking(is_float).with(&[EPSILON]),
     Op::new("LayerNormalization", &[17], layer_norm)
         .inputs(2, 3)
         .outputs(3)
-        .takes(is_float)
+        .taking(is_float)
         .with(&[AXIS, EPSILON, Attribute::new("stash_type", AttributeType::Int)]),
-    Op::new("LogSoftmax", &[11, 13], softmax).takes(is_float).with(&[AXIS]),
-    Op::new("Softmax", &[11, 13], softmax).takes(is_float).with(&[AXIS]),
+    Op::new("LogSoftmax", &[11, 13], softmax).taking(is_float).with(&[AXIS]),
+    Op::new("Softmax", &[11, 13], softmax).taking(is_float).with(&[AXIS]),
 ];
 
 /// That the inputs from the second on are lists with one number for each channel.

@@ -15,7 +15,7 @@ const HIDDEN: Attribute = Attribute::required("hidden_size", AttributeType::Int)
 const LAYOUT: Attribute = Attribute::new("layout", AttributeType::Int).only(14, 22);
 
 pub(super) const OPS: &[Op] = &[
-    Op::new("GRU", &[7, 14, 22], |call| recurrent(call, 3)).inputs(3, 6).outputs(2).takes(is_float).with(&[
+    Op::new("GRU", &[7, 14, 22], |call| recurrent(call, 3)).inputs(3, 6).outputs(2).taking(is_float).with(&[
         ALPHA,
         BETA,
         ACTIVATIONS,
@@ -25,7 +25,7 @@ pub(super) const OPS: &[Op] = &[
         LAYOUT,
         Attribute::new("linear_before_reset", AttributeType::Int),
     ]),
-    Op::new("LSTM", &[7, 14, 22], |call| recurrent(call, 4)).inputs(3, 8).outputs(3).takes(is_float).with(&[
+    Op::new("LSTM", &[7, 14, 22], |call| recurrent(call, 4)).inputs(3, 8).outputs(3).taking(is_float).with(&[
         ALPHA,
         BETA,
         ACTIVATIONS,

@@ -6,7 +6,7 @@ use super::super::proto::AttributeType;
 use super::super::size::Size;
 use super::{Attribute, Op, is_number};
 
-pub(super) const OPS: &[Op] = &[Op::new("Resize", &[11, 13, 18, 19], resize).inputs(1, 4).takes(is_number).with(&[
+pub(super) const OPS: &[Op] = &[Op::new("Resize", &[11, 13, 18, 19], resize).inputs(1, 4).taking(is_number).with(&[
     Attribute::new("antialias", AttributeType::Int).only(18, 22),
     Attribute::new("axes", AttributeType::Ints).only(18, 22),
     Attribute::new("coordinate_transformation_mode", AttributeType::String),
@@ -21,6 +21,9 @@ pub(super) const OPS: &[Op] = &[Op::new("Resize", &[11, 13, 18, 19], resize).inp
 /// Either scales (input 2) or sizes (input 3), one for each dimension.
 fn resize(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let x = call.input(0)?;
+    if call.opset < 13 && (call.optional(1).is_none() || call.optional(2).is_none()) {
+        return Err("it leaves out inputs that operator set 13 made optional; give empty ones".to_owned());
+    }
     let is_empty = |place: usize| call.optional(place).is_none_or(|fact| fact.elements().is(0));
     let sizes = match (is_empty(2), is_empty(3)) {
         (false, true) => by_scales(call, x),

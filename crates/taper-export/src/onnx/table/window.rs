@@ -19,9 +19,9 @@ const CEIL: Attribute = Attribute::new("ceil_mode", AttributeType::Int);
 pub(super) const OPS: &[Op] = &[
     Op::new("Conv", &[11, 22], conv)
         .inputs(2, 3)
-        .takes(is_float)
+        .taking(is_float)
         .with(&[AUTO_PAD, DILATIONS, GROUP, KERNEL, PADS, STRIDES]),
-    Op::new("ConvTranspose", &[11, 22], conv_transpose).inputs(2, 3).takes(is_float).with(&[
+    Op::new("ConvTranspose", &[11, 22], conv_transpose).inputs(2, 3).taking(is_float).with(&[
         AUTO_PAD,
         DILATIONS,
         GROUP,
@@ -33,7 +33,7 @@ pub(super) const OPS: &[Op] = &[
     ]),
     Op::new("MaxPool", &[12, 22], max_pool)
         .outputs(2)
-        .takes(|kind, set| is_float(kind, set) || matches!(kind, DataType::Int8 | DataType::UInt8))
+        .taking(|kind, set| is_float(kind, set) || matches!(kind, DataType::Int8 | DataType::UInt8))
         .with(&[
             AUTO_PAD,
             CEIL,
@@ -43,7 +43,7 @@ pub(super) const OPS: &[Op] = &[
             Attribute::new("storage_order", AttributeType::Int),
             STRIDES,
         ]),
-    Op::new("AveragePool", &[11, 19, 22], |call| Ok(vec![pool(call)?])).takes(is_float).with(&[
+    Op::new("AveragePool", &[11, 19, 22], |call| Ok(vec![pool(call)?])).taking(is_float).with(&[
         AUTO_PAD,
         CEIL,
         Attribute::new("count_include_pad", AttributeType::Int),
@@ -52,8 +52,8 @@ pub(super) const OPS: &[Op] = &[
         PADS,
         STRIDES,
     ]),
-    Op::new("GlobalAveragePool", &[1, 22], global_pool).takes(is_float),
-    Op::new("GlobalMaxPool", &[1, 22], global_pool).takes(is_float),
+    Op::new("GlobalAveragePool", &[1, 22], global_pool).taking(is_float),
+    Op::new("GlobalMaxPool", &[1, 22], global_pool).taking(is_float),
 ];
 
 /// The settings that windows along all axes share, with their defaults filled in.
