@@ -30,7 +30,10 @@ pub trait Layer {
 }
 
 /// A layer that does something else in training: candle's `ModuleT`.
-#[diagnostic::on_unimplemented(message = "`{Self}` cannot flow", note = "implement `Layer` or `LayerT` for it")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot flow",
+    note = "implement `Layer` or `LayerT` for it"
+)]
 pub trait LayerT {
     /// What the layer makes of `xs`; training cannot be recorded.
     ///
@@ -190,7 +193,8 @@ impl LayerT for BatchNorm {
             xs.refuse("batch_norm", "it is in training mode", "call the model with `train` false")?;
         }
         let mut tensors = vec![Some(self.running_mean()), Some(self.running_var())];
-        tensors.extend(self.weight_and_bias().into_iter().flat_map(|(weight, bias)| [Some(weight), Some(bias)]));
+        tensors
+            .extend(self.weight_and_bias().into_iter().flat_map(|(weight, bias)| [Some(weight), Some(bias)]));
         let module = |xs: &Tensor| ModuleT::forward_t(self, xs, train);
         record(&module, Call::new("batch_norm", Kind::BatchNorm { eps: self.eps() }), xs, &tensors)
     }

@@ -5,9 +5,9 @@ use std::panic::Location;
 
 use candle_core::{Result, Tensor};
 
+use super::Flow;
 use super::layer::Layer;
 use super::wire::Wire;
-use super::Flow;
 
 /// A layer whose type is forgotten, for the two kinds of values there are.
 pub trait Erased {

@@ -70,8 +70,9 @@ impl Wire {
     /// The inputs of a model, on one new tape.
     pub(super) fn inputs(samples: &[Tensor]) -> (Rc<RefCell<Tape>>, Vec<Self>) {
         let tape = Rc::new(RefCell::new(Tape { values: samples.len(), ..Tape::default() }));
-        let input = |(place, value): (usize, &Tensor)| {
-            Self { value: value.clone(), source: Origin::Made(tape.clone(), place) }
+        let input = |(place, value): (usize, &Tensor)| Self {
+            value: value.clone(),
+            source: Origin::Made(tape.clone(), place),
         };
         let inputs = samples.iter().enumerate().map(input).collect();
         (tape, inputs)
@@ -122,7 +123,11 @@ impl Sealed for Wire {
 
     fn same(&self, value: Tensor) -> Self {
         // A weight stays the weight by whose name it is known.
-        let value = if matches!(self.source, Origin::Constant(_)) && self.value.is_contiguous() { self.value.clone() } else { value };
+        let value = if matches!(self.source, Origin::Constant(_)) && self.value.is_contiguous() {
+            self.value.clone()
+        } else {
+            value
+        };
         Self { value, source: self.source.clone() }
     }
 
@@ -142,7 +147,8 @@ impl Sealed for Wire {
         let Some(tape) = tape else {
             // What depends on constants alone is a constant, and needs no node.
             let event = Rc::new(event);
-            let wire = |(place, value)| Self { value, source: Origin::Constant(Some((event.clone(), place))) };
+            let wire =
+                |(place, value)| Self { value, source: Origin::Constant(Some((event.clone(), place))) };
             return Ok(outputs.into_iter().enumerate().map(wire).collect());
         };
         let mut record = tape.borrow_mut();
@@ -165,7 +171,12 @@ impl Sealed for Wire {
     fn refuse(&self, method: &'static str, reason: &str, remedy: &'static str) -> Result<()> {
         let at = Self::caller(self.tape());
         if let Some(tape) = self.tape() {
-            tape.borrow_mut().refusal.get_or_insert(Refusal { method, at, reason: reason.to_owned(), remedy });
+            tape.borrow_mut().refusal.get_or_insert(Refusal {
+                method,
+                at,
+                reason: reason.to_owned(),
+                remedy,
+            });
         }
         Err(Error::Msg(format!("{method} at {at} cannot be exported: {reason}; {remedy}")))
     }

@@ -10,12 +10,12 @@ mod linear;
 mod normalise;
 mod recurrent;
 mod reduce;
-mod resize;
 mod reshape;
+mod resize;
 mod window;
 
-use super::infer::Call;
 use super::fact::Fact;
+use super::infer::Call;
 use super::proto::AttributeType;
 use super::tensor::DataType;
 

@@ -58,8 +58,16 @@ impl Visit for Nodes {
 }
 
 fn operator_table(text: &mut String) {
-    writeln!(text, "\n## The operators\n\nWhat the graph builder and the validation know, and nothing else.\n").unwrap();
-    writeln!(text, "| operator | changed in | types of the first input, in 17 | settings |\n| --- | --- | --- | --- |").unwrap();
+    writeln!(
+        text,
+        "\n## The operators\n\nWhat the graph builder and the validation know, and nothing else.\n"
+    )
+    .unwrap();
+    writeln!(
+        text,
+        "| operator | changed in | types of the first input, in 17 | settings |\n| --- | --- | --- | --- |"
+    )
+    .unwrap();
     let kinds = [
         DataType::Float16,
         DataType::Float32,
@@ -74,10 +82,12 @@ fn operator_table(text: &mut String) {
     all.sort_by_key(|op| op.name());
     for op in all {
         let versions: Vec<String> = op.versions().iter().map(i64::to_string).collect();
-        let taken: Vec<String> = kinds.iter().filter(|&&kind| op.takes(kind, 17)).map(DataType::to_string).collect();
+        let taken: Vec<String> =
+            kinds.iter().filter(|&&kind| op.takes(kind, 17)).map(DataType::to_string).collect();
         let taken = if taken.len() == kinds.len() { "any".to_owned() } else { taken.join(", ") };
         let settings: Vec<String> = op.attributes().map(|name| format!("`{name}`")).collect();
-        writeln!(text, "| {} | {} | {taken} | {} |", op.name(), versions.join(", "), settings.join(", ")).unwrap();
+        writeln!(text, "| {} | {} | {taken} | {} |", op.name(), versions.join(", "), settings.join(", "))
+            .unwrap();
     }
 }
 
@@ -86,7 +96,10 @@ fn graph_ops() -> Vec<(&'static str, Vec<Op>)> {
     let image = |op: Op| vec![op];
     vec![
         ("conv2d", image(Op::Conv2d(Conv2d::new(4, 3)))),
-        ("conv2d, batch_norm2d", vec![Op::Conv2d(Conv2d::new(4, 3)), Op::BatchNorm2d(BatchNorm2d::default())]),
+        (
+            "conv2d, batch_norm2d",
+            vec![Op::Conv2d(Conv2d::new(4, 3)), Op::BatchNorm2d(BatchNorm2d::default())],
+        ),
         ("batch_norm2d", image(Op::BatchNorm2d(BatchNorm2d::default()))),
         ("max_pool2d", image(Op::MaxPool2d(MaxPool2d::new(2)))),
         ("avg_pool2d", image(Op::AvgPool2d(AvgPool2d::new(2)))),
@@ -109,7 +122,8 @@ fn text() -> String {
     for (family, outcomes) in cases::visit(&Nodes) {
         writeln!(text, "\n### {family}\n\n| candle | nodes | others |\n| --- | --- | --- |").unwrap();
         for case in outcomes {
-            let [nodes, oldest, newest] = case.result.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            let [nodes, oldest, newest] =
+                case.result.unwrap_or_else(|error| panic!("{}: {error}", case.name));
             let code = case.code.split_whitespace().collect::<Vec<_>>().join(" ");
             let title = match code.len() {
                 0..60 => format!("`{}`", code.replace('|', "\\|")),
@@ -142,5 +156,9 @@ fn is_current() {
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     let line = found.lines().zip(text.lines()).position(|(found, wanted)| found != wanted);
-    assert!(found == text, "docs/export.md is not current from line {:?} on; set {WRITE}=1 to write it", line.map(|line| line + 1));
+    assert!(
+        found == text,
+        "docs/export.md is not current from line {:?} on; set {WRITE}=1 to write it",
+        line.map(|line| line + 1)
+    );
 }

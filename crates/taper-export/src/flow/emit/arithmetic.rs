@@ -128,7 +128,10 @@ impl Emitter<'_> {
     pub(super) fn affine(&mut self, step: &Step, title: &str, mul: f64, add: f64) -> Emitted {
         let mut x = self.operand(step, title, 0)?;
         if is_narrow(&x) {
-            let reason = format!("candle's {} has no signs and no fractions, so that the numbers are cut off", x.data_type());
+            let reason = format!(
+                "candle's {} has no signs and no fractions, so that the numbers are cut off",
+                x.data_type()
+            );
             return Err(Trouble::Refuse(reason, "convert it with `to_dtype` first"));
         }
         if mul != 1.0 {

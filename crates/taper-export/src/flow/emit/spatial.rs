@@ -47,7 +47,8 @@ impl Emitter<'_> {
     pub(super) fn upsample(&mut self, step: &Step, title: &str, bilinear: Option<bool>) -> Emitted {
         let x = self.operand(step, title, 0)?;
         let wanted = Self::with_last(&x, &step.sizes);
-        let scale = |(wanted, own): (&Size, &Size)| wanted.exactly_over(own)?.fixed().map(|scale| scale as f32);
+        let scale =
+            |(wanted, own): (&Size, &Size)| wanted.exactly_over(own)?.fixed().map(|scale| scale as f32);
         let scales: Option<Vec<f32>> = wanted.iter().zip(&x.fact().sizes).map(scale).collect();
         // Before operator set 13, what is not used has to be there, and empty.
         let is_old = self.graph.opset().opset() < 13;

@@ -5,9 +5,7 @@ use super::super::infer::{Call, broadcast};
 use super::super::proto::AttributeType;
 use super::super::size::Size;
 use super::super::tensor::DataType;
-use super::{
-    Attribute, MANY, Op, is_arithmetic, is_bool, is_float, is_number, is_signed, is_wide,
-};
+use super::{Attribute, MANY, Op, is_arithmetic, is_bool, is_float, is_number, is_signed, is_wide};
 
 const ALPHA: Attribute = Attribute::new("alpha", AttributeType::Float);
 
@@ -29,7 +27,8 @@ pub(super) const OPS: &[Op] = &[
     unary("Neg", &[6, 13]).taking(is_signed),
     unary("Not", &[1]).taking(is_bool),
     unary("Reciprocal", &[6, 13]),
-    unary("Relu", &[6, 13, 14]).taking(|kind, set| if set < 14 { is_float(kind, set) } else { is_signed(kind, set) }),
+    unary("Relu", &[6, 13, 14])
+        .taking(|kind, set| if set < 14 { is_float(kind, set) } else { is_signed(kind, set) }),
     unary("Round", &[11, 22]),
     unary("Selu", &[6, 22]).with(&[ALPHA, Attribute::new("gamma", AttributeType::Float)]),
     unary("Sigmoid", &[6, 13]),
@@ -224,4 +223,3 @@ fn check_scale(call: &Call<'_>, scale: &Fact) -> Result<(), String> {
         false => Ok(()),
     }
 }
-

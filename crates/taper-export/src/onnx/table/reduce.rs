@@ -36,7 +36,9 @@ fn reduce(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let x = call.input(0)?;
     let first = if call.op.name == "ReduceSum" { 13 } else { 18 };
     if call.opset < first && call.inputs.len() > 1 {
-        return Err(format!("it reads its axes as an input, which came with operator set {first}; write `axes`"));
+        return Err(format!(
+            "it reads its axes as an input, which came with operator set {first}; write `axes`"
+        ));
     }
     let axes = match call.optional(1) {
         Some(_) => call.numbers(1).ok_or("its axes are not constant; give a constant")?,

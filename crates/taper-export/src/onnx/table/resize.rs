@@ -6,17 +6,18 @@ use super::super::proto::AttributeType;
 use super::super::size::Size;
 use super::{Attribute, Op, is_number};
 
-pub(super) const OPS: &[Op] = &[Op::new("Resize", &[11, 13, 18, 19], resize).inputs(1, 4).taking(is_number).with(&[
-    Attribute::new("antialias", AttributeType::Int).only(18, 22),
-    Attribute::new("axes", AttributeType::Ints).only(18, 22),
-    Attribute::new("coordinate_transformation_mode", AttributeType::String),
-    Attribute::new("cubic_coeff_a", AttributeType::Float),
-    Attribute::new("exclude_outside", AttributeType::Int),
-    Attribute::new("extrapolation_value", AttributeType::Float),
-    Attribute::new("keep_aspect_ratio_policy", AttributeType::String).only(18, 22),
-    Attribute::new("mode", AttributeType::String),
-    Attribute::new("nearest_mode", AttributeType::String),
-])];
+pub(super) const OPS: &[Op] =
+    &[Op::new("Resize", &[11, 13, 18, 19], resize).inputs(1, 4).taking(is_number).with(&[
+        Attribute::new("antialias", AttributeType::Int).only(18, 22),
+        Attribute::new("axes", AttributeType::Ints).only(18, 22),
+        Attribute::new("coordinate_transformation_mode", AttributeType::String),
+        Attribute::new("cubic_coeff_a", AttributeType::Float),
+        Attribute::new("exclude_outside", AttributeType::Int),
+        Attribute::new("extrapolation_value", AttributeType::Float),
+        Attribute::new("keep_aspect_ratio_policy", AttributeType::String).only(18, 22),
+        Attribute::new("mode", AttributeType::String),
+        Attribute::new("nearest_mode", AttributeType::String),
+    ])];
 
 /// Either scales (input 2) or sizes (input 3), one for each dimension.
 fn resize(call: &Call<'_>) -> Result<Vec<Fact>, String> {
@@ -32,7 +33,11 @@ fn resize(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     };
     let sizes = sizes.unwrap_or_else(|| (0..x.rank()).map(|place| call.unknown(place)).collect());
     if sizes.len() != x.rank() {
-        return Err(format!("it has {} sizes for {}; give one for each dimension", sizes.len(), shape(&x.sizes)));
+        return Err(format!(
+            "it has {} sizes for {}; give one for each dimension",
+            sizes.len(),
+            shape(&x.sizes)
+        ));
     }
     Ok(vec![Fact::new(x.data_type, sizes)])
 }

@@ -70,7 +70,9 @@ impl Windows {
         let list = |name: &str, count: usize, default: i64, least: i64| {
             let values = call.ints(name).map_or_else(|| vec![default; count], <[i64]>::to_vec);
             if values.len() != count || values.iter().any(|&value| value < least) {
-                return Err(format!("its attribute `{name}` is {values:?}; give {count} numbers from {least}"));
+                return Err(format!(
+                    "its attribute `{name}` is {values:?}; give {count} numbers from {least}"
+                ));
             }
             Ok(values)
         };
@@ -93,7 +95,8 @@ impl Windows {
         let positions = match call.text("auto_pad").unwrap_or("NOTSET") {
             "SAME_UPPER" | "SAME_LOWER" => size.plus(&Size::from(stride - 1)).over(stride),
             mode @ ("NOTSET" | "VALID") => {
-                let pads = if mode == "VALID" { 0 } else { self.pads[axis] + self.pads[axis + self.kernel.len()] };
+                let pads =
+                    if mode == "VALID" { 0 } else { self.pads[axis] + self.pads[axis + self.kernel.len()] };
                 let room = size.plus(&Size::from(pads - span + rounding(call.int("ceil_mode") == Some(1))));
                 room.over(stride).plus(&Size::from(1))
             }
@@ -122,11 +125,13 @@ fn weight_sizes(call: &Call<'_>, rank: usize) -> Result<Vec<i64>, String> {
     call.same_types()?;
     let weight = call.ranked(1, rank)?;
     let sizes: Option<Vec<i64>> = weight.sizes.iter().map(Size::fixed).collect();
-    let sizes = sizes.ok_or_else(|| format!("its weight is {}; its sizes must be fixed", shape(&weight.sizes)))?;
+    let sizes =
+        sizes.ok_or_else(|| format!("its weight is {}; its sizes must be fixed", shape(&weight.sizes)))?;
     match call.ints("kernel_shape") {
-        Some(kernel) if kernel != &sizes[2..] => {
-            Err(format!("its weight has windows {:?}, its attribute `kernel_shape` is {kernel:?}", &sizes[2..]))
-        }
+        Some(kernel) if kernel != &sizes[2..] => Err(format!(
+            "its weight has windows {:?}, its attribute `kernel_shape` is {kernel:?}",
+            &sizes[2..]
+        )),
         _ => Ok(sizes),
     }
 }

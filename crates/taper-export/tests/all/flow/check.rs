@@ -210,9 +210,7 @@ fn lacks(error: &str) -> bool {
         // A single slope for all channels.
         "unexpected number of channels for the input",
     ];
-    words
-        .iter()
-        .any(|words| error.contains(words))
+    words.iter().any(|words| error.contains(words))
 }
 
 /// With the environment variable `TAPER_DUMP_DIR`, the file, its inputs and the expected outputs are left there for

@@ -166,7 +166,12 @@ struct Hidden(&'static str);
 impl Layer for Hidden {
     fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
         let (function, op) = (candle_nn::func(|xs| xs.cos()), self.0);
-        custom("hidden", &[xs], |x| function.forward(x[0]), move |graph, x| graph.node(Node::new(op, "cos").input(&x[0])))
+        custom(
+            "hidden",
+            &[xs],
+            |x| function.forward(x[0]),
+            move |graph, x| graph.node(Node::new(op, "cos").input(&x[0])),
+        )
     }
 }
 

@@ -37,7 +37,8 @@ impl Layer for CausalSelfAttention {
         for part in xs.apply(&self.c_attn)?.chunk(3, D::Minus1)? {
             heads.push(part.reshape((b, t, HEADS, c / HEADS))?.transpose(1, 2)?);
         }
-        let att = (heads[0].contiguous()?.matmul(&heads[1].t()?.contiguous()?)? / ((c / HEADS) as f64).sqrt())?;
+        let att =
+            (heads[0].contiguous()?.matmul(&heads[1].t()?.contiguous()?)? / ((c / HEADS) as f64).sqrt())?;
         let mask = F::from(self.mask.clone()).narrow(0, 0, t)?.narrow(1, 0, t)?;
         let att = ops::softmax_last_dim(&masked_fill(&att, &mask, f32::NEG_INFINITY)?)?;
         let y = att.matmul(&heads[2].contiguous()?)?.transpose(1, 2)?.reshape((b, t, c))?;

@@ -1,7 +1,9 @@
 //! MobileNetV2, with a quarter of its channels.
 
 use candle_core::Result;
-use candle_nn::{BatchNorm, Conv2d, Conv2dConfig, Dropout, Linear, VarBuilder, batch_norm, conv2d_no_bias, linear};
+use candle_nn::{
+    BatchNorm, Conv2d, Conv2dConfig, Dropout, Linear, VarBuilder, batch_norm, conv2d_no_bias, linear,
+};
 use taper_export::flow::{Flow, Inference, LayerT};
 
 use super::agrees;
@@ -15,7 +17,14 @@ struct ConvBnRelu {
 }
 
 impl ConvBnRelu {
-    fn new(channels: (usize, usize), ksize: usize, stride: usize, groups: usize, is_linear: bool, vb: VarBuilder) -> Result<Self> {
+    fn new(
+        channels: (usize, usize),
+        ksize: usize,
+        stride: usize,
+        groups: usize,
+        is_linear: bool,
+        vb: VarBuilder,
+    ) -> Result<Self> {
         let config = Conv2dConfig { padding: ksize / 2, stride, groups, ..Default::default() };
         let conv = conv2d_no_bias(channels.0, channels.1, ksize, config, vb.pp(0))?;
         Ok(Self { conv, bn: batch_norm(channels.1, 1e-5, vb.pp(1))?, is_linear })
@@ -70,12 +79,26 @@ impl MobileNetV2 {
     fn new(vb: VarBuilder) -> Result<Self> {
         let features = vb.pp("features");
         // Expansion, channels, repeats and stride of every stage, as in the paper, with a quarter of the channels.
-        let stages = [(1, 4, 1, 1), (6, 6, 2, 2), (6, 8, 3, 2), (6, 16, 4, 2), (6, 24, 3, 1), (6, 40, 3, 2), (6, 80, 1, 1)];
+        let stages = [
+            (1, 4, 1, 1),
+            (6, 6, 2, 2),
+            (6, 8, 3, 2),
+            (6, 16, 4, 2),
+            (6, 24, 3, 1),
+            (6, 40, 3, 2),
+            (6, 80, 1, 1),
+        ];
         let (mut blocks, mut c_in) = (Vec::new(), 8);
         for (expand, c_out, repeats, stride) in stages {
             for repeat in 0..repeats {
                 let stride = if repeat == 0 { stride } else { 1 };
-                blocks.push(InvertedResidual::new(c_in, c_out, stride, expand, features.pp(blocks.len() + 1))?);
+                blocks.push(InvertedResidual::new(
+                    c_in,
+                    c_out,
+                    stride,
+                    expand,
+                    features.pp(blocks.len() + 1),
+                )?);
                 c_in = c_out;
             }
         }

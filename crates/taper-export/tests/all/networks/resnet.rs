@@ -7,7 +7,14 @@ use taper_export::flow::{Flow, Inference, LayerT};
 use super::agrees;
 use crate::flow::check::{Sample, numbers};
 
-fn conv(c_in: usize, c_out: usize, ksize: usize, padding: usize, stride: usize, vb: VarBuilder) -> Result<Conv2d> {
+fn conv(
+    c_in: usize,
+    c_out: usize,
+    ksize: usize,
+    padding: usize,
+    stride: usize,
+    vb: VarBuilder,
+) -> Result<Conv2d> {
     conv2d_no_bias(c_in, c_out, ksize, Conv2dConfig { stride, padding, ..Default::default() }, vb)
 }
 

@@ -28,7 +28,9 @@ impl Vgg {
         for stage in stages {
             for &c_out in stage {
                 let config = Conv2dConfig { padding: 1, ..Default::default() };
-                features = features.add(conv2d(c_in, c_out, 3, config, vb.pp("features").pp(place))?).add(Activation::Relu);
+                features = features
+                    .add(conv2d(c_in, c_out, 3, config, vb.pp("features").pp(place))?)
+                    .add(Activation::Relu);
                 (place, c_in) = (place + 2, c_out);
             }
             features = features.add(MaxPool);
