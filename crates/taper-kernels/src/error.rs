@@ -24,6 +24,20 @@ pub enum KernelError {
         /// The number of classes.
         classes: usize,
     },
+    /// A probability of dropout is not one.
+    #[error("the probability of dropout is {p}; use a number from 0 to 1")]
+    Probability {
+        /// What was asked for.
+        p: f32,
+    },
+    /// There is no room for what so large a batch needs.
+    #[error("`{what}` of {images} images would need too much memory; use a smaller batch")]
+    TooManyImages {
+        /// What it would be.
+        what: &'static str,
+        /// The images that were asked for.
+        images: usize,
+    },
     /// The environment asks for an instruction set that this processor does not have.
     #[error("TAPER_ISA is `{name}`, which this processor does not have; it has {known}")]
     Isa {
