@@ -1,6 +1,11 @@
 //! What can be wrong with a kernel's arguments.
 
 /// Why a kernel refuses its arguments.
+///
+/// ```
+/// let error = taper_kernels::softmax([1, 2, 1], &[0.0; 3], &mut [0.0; 3]).unwrap_err();
+/// assert_eq!(error.to_string(), "`x` has 3 elements, but its shape has 2");
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {

@@ -189,6 +189,24 @@ impl WinogradConv {
     ///
     /// # Errors
     /// [`KernelError::Length`].
+    ///
+    /// ```
+    /// use taper_graph::Conv2d;
+    /// use taper_kernels::{Isa, blocked::{Blocked, WinogradConv}};
+    /// // One output pixel: its gradient times the input is the weight's.
+    /// let image = Blocked::new([1, 3, 3], 0);
+    /// let conv = WinogradConv::new(&Conv2d::new(1, 3), image, Isa::current()).ok_or("not 3×3, stride 1")?;
+    /// let gradient = conv.output().with_halo(conv.gradient_halo());
+    /// let (mut x, mut dz) = (vec![0.0; image.image()], vec![0.0; gradient.image()]);
+    /// image.pack(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], &mut x)?;
+    /// gradient.pack(&[10.0], &mut dz)?;
+    /// let (mut scratch, mut sum) = (vec![0.0; conv.scratch_len(1)], vec![0.0; conv.weight_sum_len()]);
+    /// conv.backward_weight(1, &x, &dz, &mut scratch, &mut sum)?;
+    /// let mut dweight = [0.0; 9];
+    /// conv.unpack_weight_sum(&[&sum], &mut dweight)?;
+    /// assert!(dweight.iter().zip(1..).all(|(dw, x)| (dw - 10.0 * x as f32).abs() < 1e-3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn backward_weight(
         &self,
         images: usize,

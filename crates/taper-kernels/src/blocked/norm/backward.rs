@@ -108,6 +108,24 @@ impl BlockedNorm {
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo, or `affine` is not
     /// [`BlockedNorm::backward_affine_len`] long.
+    ///
+    /// ```
+    /// use taper_kernels::blocked::{Blocked, BlockedNorm};
+    /// use taper_kernels::{BatchStatistics, Isa};
+    /// let norm = BlockedNorm::new(Blocked::new([1, 1, 2], 0), Isa::current());
+    /// let (mut x, mut dy, mut dx) = ([0.0; 16], [0.0; 16], [9.0; 16]);
+    /// (x[0], x[8], dy[0], dy[8]) = (3.0, 5.0, 1.0, 4.0);
+    /// let statistics = BatchStatistics { mean: vec![4.0], variance: vec![1.0] };
+    /// let (mut sums, mut affine) = (vec![0.0; norm.sums_len()], vec![0.0; norm.backward_affine_len()]);
+    /// norm.backward_sums(1, x[..].into(), &statistics, None, dy[..].into(), &mut sums)?;
+    /// let (mut dweight, mut dbias) = ([0.0], [0.0]);
+    /// let gradients: [&mut [f32]; 2] = [&mut dweight, &mut dbias];
+    /// norm.backward_merge([&sums[..]], Some(1), &statistics, &[2.0], 0.0, gradients, &mut affine)?;
+    /// norm.backward_apply(1, x[..].into(), &affine, None, dy[..].into(), (&mut dx[..]).into())?;
+    /// // Of two values, one is −1 and the other 1 whatever they were: nothing moves the output.
+    /// assert_eq!((dweight, dbias, dx[0], dx[8]), ([3.0], [5.0], 0.0, 0.0));
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
     pub fn backward_apply(
         &self,
         images: usize,
