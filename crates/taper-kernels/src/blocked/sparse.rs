@@ -42,7 +42,7 @@ const ENTRIES: usize = 1 << 24;
 ///
 /// let (mut dy, mut codes, mut x) = ([0.0; 8], [255; 8], [0.0; 16]);
 /// (dy[0], codes[0], x[0], x[8]) = (2.0, 1, 5.0, 7.0);
-/// let (mut lists, mut dbias) = (SparseLists::new(&sparse, 1, true), [0.0; 8]);
+/// let (mut lists, mut dbias) = (SparseLists::new(&sparse, 1, true)?, [0.0; 8]);
 /// assert_eq!(sparse.fill(1, &codes, &dy, &mut lists, &mut dbias)?, 1);
 /// assert_eq!(dbias[0], 2.0);
 ///
