@@ -24,6 +24,7 @@ pub mod blocked;
 mod conv;
 mod dropout;
 mod error;
+mod exp;
 mod geometry;
 mod im2col;
 mod isa;

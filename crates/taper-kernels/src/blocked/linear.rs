@@ -69,15 +69,17 @@ impl BlockedLinear {
     /// A layer on plain rows of `in_features` values.
     #[must_use]
     pub fn new(in_features: usize, out_features: usize, isa: Isa) -> Self {
-        let in_stride = in_features.next_multiple_of(LANES);
-        let out_stride = out_features.next_multiple_of(LANES);
+        // An absurd number has no row that a slice could hold.
+        let stride =
+            |features: usize| features.checked_next_multiple_of(LANES).unwrap_or(usize::MAX & !(LANES - 1));
+        let (in_stride, out_stride) = (stride(in_features), stride(out_features));
         Self { in_features, out_features, in_stride, out_stride, image: None, isa }
     }
 
     /// A layer on images, flattened; an input row is an image in this layout, its halo included.
     #[must_use]
     pub fn of_image(image: Blocked, out_features: usize, isa: Isa) -> Self {
-        let in_features = image.channels * image.pixels();
+        let in_features = image.channels.saturating_mul(image.pixels());
         let plain = Self::new(in_features, out_features, isa);
         Self { in_stride: image.image(), image: Some(image), ..plain }
     }
@@ -235,7 +237,7 @@ fn whole_rows(what: &'static str, groups: &[&[f32]], stride: usize) -> Result<us
     let mut rows = 0;
     for group in groups {
         let own = group.len() / stride.max(1);
-        check_len(what, group.len(), own * stride)?;
+        check_len(what, group.len(), own.saturating_mul(stride))?;
         rows += own;
     }
     Ok(rows)

@@ -91,7 +91,7 @@ impl ConvStep {
         dx: Option<&mut [f32]>,
         sums: &mut Sums,
     ) -> Outcome {
-        let (room, mut lists) = self.borrow_lists(sparse, images, dx.is_some());
+        let (room, mut lists) = self.borrow_lists(sparse, images, dx.is_some())?;
         let bias = sums.part(BIAS, self.kernel.output().blocks() * 8);
         sparse.fill(images, forward.saved, dy, &mut lists, bias)?;
         let sum = sums.part(SPARSE, sparse.weight_sum_len());
@@ -106,11 +106,16 @@ impl ConvStep {
     }
 
     /// Lists for so many images, from an earlier call if there are any.
-    fn borrow_lists(&self, sparse: &SparseConv, images: usize, input_gradient: bool) -> (usize, SparseLists) {
+    fn borrow_lists(
+        &self,
+        sparse: &SparseConv,
+        images: usize,
+        input_gradient: bool,
+    ) -> Result<(usize, SparseLists), KernelError> {
         let mut idle = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         match idle.pop() {
-            Some((room, lists)) if room >= images => (room, lists),
-            _ => (images, SparseLists::new(sparse, images, input_gradient)),
+            Some((room, lists)) if room >= images => Ok((room, lists)),
+            _ => Ok((images, SparseLists::new(sparse, images, input_gradient)?)),
         }
     }
 
