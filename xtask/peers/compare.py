@@ -18,10 +18,11 @@ import threading
 import time
 from pathlib import Path
 
+import images
 import machine
 import networks
 import report
-from cases import SECTIONS, TAPER, Case, select
+from cases import ENGINES, SECTIONS, TAPER, TRACT, Case, select
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -32,6 +33,8 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="cargo xtask peers", description="Time Taper and its peers in turn.")
     parser.add_argument("--taper-bench", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tract-bench", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tract-missing", default="it was not built", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--data-dir", type=Path, required=True, help="folder with MNIST's IDX files")
     parser.add_argument("--only", choices=SECTIONS, help="measure this alone")
@@ -45,11 +48,15 @@ def command(case: Case, contender: str, options: argparse.Namespace) -> list[str
     """The program that makes one measurement."""
     if contender == TAPER:
         start = [str(options.taper_bench), case.kind]
+    elif contender in ENGINES:
+        start = [str(options.taper_bench), case.kind, "--engine", contender]
+    elif contender == TRACT:
+        start = [str(options.tract_bench), case.kind]
     else:
         start = [sys.executable, str(HERE / "measure.py"), case.kind, "--runtime", contender]
     settings = {
         "network": options.work / "networks" / f"{case.network}.toml",
-        "data": options.data_dir,
+        "data": options.work / "images",
         "batch": case.batch,
         "threads": case.threads,
         "steps": case.steps,
@@ -58,11 +65,17 @@ def command(case: Case, contender: str, options: argparse.Namespace) -> list[str
     return start + [word for name, value in settings.items() for word in (f"--{name}", str(value))]
 
 
-def measure(words: list[str]) -> dict:
+def environment(threads: int) -> dict[str, str]:
+    """The environment with the number of threads, for libraries that read it there before anything can tell them."""
+    names = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "RTEN_NUM_THREADS"]
+    return os.environ | {name: str(threads) for name in names}
+
+
+def measure(words: list[str], threads: int) -> dict:
     """Run the program: its JSON, and its time and memory as the system counts them; or `error`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment(threads))
         timer = threading.Timer(TIMEOUT, process.kill)
         timer.start()
         _, status, usage = os.wait4(process.pid, 0)
@@ -86,14 +99,17 @@ def measure(words: list[str]) -> dict:
 
 def in_turn(case: Case, options: argparse.Namespace) -> dict[str, list[dict]]:
     """All rounds of a case: A, B, C, then B, C, A, … so that nobody always comes first."""
-    contenders = [name for name in case.contenders if name != TAPER or options.taper_bench]
+    ours = [TAPER, *ENGINES]
+    contenders = [name for name in case.contenders if name not in ours or options.taper_bench]
     found: dict[str, list[dict]] = {name: [] for name in contenders}
+    if TRACT in found and not options.tract_bench:
+        found[TRACT].append({"error": options.tract_missing})
     for number in range(case.rounds):
         first = number % len(contenders)
         for name in contenders[first:] + contenders[:first]:
             if any("error" in result for result in found[name]):
                 continue
-            result = measure(command(case, name, options))
+            result = measure(command(case, name, options), case.threads)
             found[name].append(result)
             shown = result.get("error") or f"{result['images_per_second']:,.0f} images/s"
             print(f"{case.section}: {case.name}, round {number + 1}: {name}: {shown}", file=sys.stderr, flush=True)
@@ -112,8 +128,10 @@ def main() -> int:
     options = arguments()
     networks.write(options.work / "networks", ROOT / "crates" / "taper-graph" / "presets")
     chosen = select(options.only, options.threads, options.quick)
-    if any("onnxruntime" in case.contenders for case in chosen):
-        files = sorted({str(options.work / "networks" / f"{case.network}.toml") for case in chosen})
+    images.unpack(options.data_dir, options.work / "images")
+    with_file = [case for case in chosen if "onnxruntime" in case.contenders]
+    if with_file:
+        files = sorted({str(options.work / "networks" / f"{case.network}.toml") for case in with_file})
         subprocess.run([sys.executable, str(HERE / "onnx_model.py"), *files], check=True)
 
     measured = []

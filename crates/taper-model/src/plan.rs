@@ -20,6 +20,7 @@ use taper_graph::Graph;
 use taper_kernels::Isa;
 
 use crate::error::ModelError;
+use crate::isa::isa;
 use crate::model::classes;
 use chunk::{Buffer, Chunk};
 use draft::Purpose;
@@ -118,8 +119,7 @@ impl Plan {
     fn new(graph: &Graph, purpose: Purpose) -> Result<Self, ModelError> {
         graph.check_complete()?;
         classes(graph)?;
-        Isa::check()?;
-        build::build(graph, purpose, None, Isa::current())
+        build::build(graph, purpose, None, isa()?)
     }
 
     /// Elements of one image of the input, `[C, H, W]`.

@@ -7,7 +7,7 @@ use taper_kernels::{DropoutKey, KernelError, Optimizer};
 use crate::error::ModelError;
 use crate::inference::count_images;
 use crate::model::{Model, classes};
-use crate::ops::with_variables;
+use crate::ops::with_all;
 use crate::plan::{Batch, Explanation, Plan, Rule};
 
 /// What a [`Trainer`] is told once.
@@ -63,7 +63,7 @@ impl Trainer {
         model.set_seed(settings.seed);
         let mut plan = Plan::training(model.graph())?;
         let variables: Vec<&Tensor> = model.parameters().iter().map(|p| p.var.as_tensor()).collect();
-        with_variables(&variables, |parameters| plan.set_parameters(parameters))?;
+        with_all(&variables, |parameters| plan.set_parameters(parameters))?;
         Ok(Self { model, settings, plan, step: 0, stale: false })
     }
 
