@@ -222,8 +222,9 @@ fn the_size_of_a_batch_may_change_from_step_to_step() {
 fn the_plan_says_what_is_fused() {
     let plan = Plan::training(&Preset::Tutorial.graph().unwrap()).unwrap();
     let text = plan.explain().to_string();
+    assert!(text.contains("from fc1 on, each thread runs its share"), "{text}");
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 10, "a title, a head, seven steps and a sum:\n{text}");
+    assert_eq!(lines.len(), 11, "a title, a head, seven steps, the tail and a sum:\n{text}");
     assert!(lines[2].contains("layer1.0 layer1.1 layer1.2 layer1.3"), "{text}");
     assert!(
         lines[3].contains("winograd") && lines[3].contains("64×7×7") && lines[3].contains("3612672"),
