@@ -22,6 +22,8 @@ use stock::Stock;
 mod measure;
 #[path = "common/stock.rs"]
 mod stock;
+#[path = "common/weights.rs"]
+mod weights;
 
 const BATCHES: [usize; 3] = [1, 100, 1000];
 
@@ -49,7 +51,7 @@ fn inference(criterion: &mut Criterion<Counted>) {
     let weights = model.weights().unwrap();
     let taper = model.inference().unwrap();
     let file = onnx::lower(&graph, &weights, &onnx::Options::default()).unwrap().to_bytes();
-    let rten = rten::Model::load(file).unwrap();
+    let rten = rten::ModelOptions::with_all_ops().prepack_weights(true).load(file).unwrap();
     let stock = Stock::fixed(&weights).unwrap();
 
     let images = uniform(1, 7 * IMAGE);

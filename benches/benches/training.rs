@@ -20,6 +20,8 @@ mod layered;
 mod measure;
 #[path = "common/stock.rs"]
 mod stock;
+#[path = "common/weights.rs"]
+mod weights;
 
 const LEARNING_RATE: f64 = 1e-3;
 
@@ -30,18 +32,19 @@ fn training(criterion: &mut Criterion<Counted>) {
     group.sample_size(20).measurement_time(Duration::from_secs(8));
 
     let model = Model::new(Preset::Tutorial.graph().unwrap(), 1).unwrap();
+    let weights = model.weights().unwrap();
     let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 1 };
     let mut trainer = Trainer::new(model, settings).unwrap();
     group.bench_function("taper", |bencher| {
         bencher.iter(|| black_box(trainer.step(&images, &labels, LEARNING_RATE).unwrap()));
     });
 
-    let mut layered = Layered::new(LEARNING_RATE).unwrap();
+    let mut layered = Layered::new(&weights, LEARNING_RATE).unwrap();
     group.bench_function("candle autograd, taper's layers", |bencher| {
         bencher.iter(|| black_box(layered.step(&images, &labels).unwrap()));
     });
 
-    let mut stock = StockTrainer::new(LEARNING_RATE).unwrap();
+    let mut stock = StockTrainer::new(&weights, LEARNING_RATE).unwrap();
     group.sample_size(10);
     group.bench_function("stock candle", |bencher| {
         bencher.iter(|| black_box(stock.step(&images, &labels).unwrap()));

@@ -35,9 +35,9 @@ def training(threads: int, quick: bool) -> list[Case]:
         return Case("training", name, "train", "tutorial", 100, threads, contenders, steps, seconds, rounds)
 
     return [
-        case("reference CNN, one epoch", (TAPER, "taper-layers", *PYTORCH, "candle"), 600, 30.0, 2),
-        case("reference CNN, five epochs", (TAPER, "pytorch-channels-last"), 3000, 60.0, 1),
-        case("reference CNN, compiled", (TAPER, "pytorch-compile"), 300, 20.0, 1),
+        case("Reference CNN, at most an epoch", (TAPER, "taper-layers", *PYTORCH, "candle"), 600, 30.0, 2),
+        case("Reference CNN, at most five epochs", (TAPER, "pytorch-channels-last"), 3000, 60.0, 1),
+        case("Reference CNN, compiled", (TAPER, "pytorch-compile"), 300, 20.0, 1),
     ]
 
 

@@ -11,11 +11,10 @@ import datetime
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
 import images
@@ -73,28 +72,38 @@ def environment(threads: int) -> dict[str, str]:
 
 def measure(words: list[str], threads: int) -> dict:
     """Run the program: its JSON, and its time and memory as the system counts them; or `error`."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        start = time.perf_counter()
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment(threads))
-        timer = threading.Timer(TIMEOUT, process.kill)
-        timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        answer = out.read().decode(errors="replace").strip().splitlines()
-        said = [line for line in err.read().decode(errors="replace").splitlines() if line.strip()]
-    if process.returncode != 0 or not answer:
-        return {"error": said[-1] if said else f"exit code {process.returncode}, and nothing said"}
+    with tempfile.TemporaryDirectory() as folder:
+        took, out, err = (Path(folder) / name for name in ("took", "out", "err"))
+        launcher = [sys.executable, "-S", "-E", str(HERE / "launch.py"), str(took)]
+        with out.open("wb") as to, err.open("wb") as complaints:
+            process = subprocess.Popen(
+                launcher + words,
+                stdin=subprocess.DEVNULL,
+                stdout=to,
+                stderr=complaints,
+                env=environment(threads),
+                start_new_session=True,
+            )
+            try:
+                process.wait(TIMEOUT)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                return {"error": f"it had not ended after {TIMEOUT} seconds"}
+        answer = out.read_text(errors="replace").strip().splitlines()
+        said = [line for line in err.read_text(errors="replace").splitlines() if line.strip()]
+        if not took.exists():
+            return {"error": said[-1] if said else "it could not be started"}
+        seconds, memory, code = (float(word) for word in took.read_text().split())
+    if code != 0 or not answer:
+        return {"error": said[-1] if said else f"exit code {code:.0f}, and nothing said"}
     try:
         result = json.loads(answer[-1])
     except json.JSONDecodeError:
         return {"error": f"its answer is no JSON: {answer[-1][:200]}"}
     # Linux counts in KiB, macOS in bytes.
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return result | {"process_seconds": seconds, "peak_memory_mib": usage.ru_maxrss / unit}
+    return result | {"process_seconds": seconds, "peak_memory_mib": memory / unit}
 
 
 def in_turn(case: Case, options: argparse.Namespace) -> dict[str, list[dict]]:

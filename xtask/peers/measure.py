@@ -36,11 +36,11 @@ def arguments() -> argparse.Namespace:
 
 def timed(step: Callable[[int], object], steps: int, seconds: float) -> list[float]:
     """The seconds of each step, after a few that are not counted."""
-    for number in range(min(WARM_UP, steps)):
+    for number in range(WARM_UP if steps > 1 else 0):
         step(number)
     times = []
     start = time.perf_counter()
-    while len(times) < steps and (not times or time.perf_counter() - start < seconds):
+    while not times or (len(times) < steps and time.perf_counter() - start < seconds):
         begun = time.perf_counter()
         step(WARM_UP + len(times))
         times.append(time.perf_counter() - begun)

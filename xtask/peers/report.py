@@ -26,8 +26,8 @@ LIBRARIES = {"pytorch-channels-last": "PyTorch", "pytorch-compile": "PyTorch", "
 NOTE = """\
 `{command}` wrote this file. Each measurement is a process of its own; contenders take turns, in another order each
 round. A figure is the median over the rounds, with the best in brackets. The work is the same for all: the same
-network file, f32, the same images, batches made within the timed step. Weights are PyTorch's default, trained with
-Adam at 10⁻³; the loss is the mean over the last tenth of the steps. Memory is the most that the process held.
+network file, f32, the same images, batches made within the timed step. Weights are drawn as PyTorch draws them, and
+trained with Adam at 10⁻³. Memory is the most that the process held.
 """
 
 
@@ -82,16 +82,19 @@ def training(measured: Measured) -> str:
     """One row a contender."""
     text = ""
     for case, results in measured:
-        text += f"\n{case.name}, batch {case.batch}, threads {case.threads}, up to {case.steps} steps, "
-        text += f"rounds {case.rounds}:\n\n"
+        text += f"\n{case.name}: batch {case.batch}, threads {case.threads}, rounds {case.rounds}, up to {case.steps} "
+        text += f"steps, none of which begins after {case.seconds:.0f} s. The loss is the mean over the last tenth of the "
+        text += "steps that there were; who makes more of them has a lower one.\n\n"
         pytorch = best_of(results, "images_per_second", PYTORCH_KINDS)
         rows = []
         for name in order([(case, results)]):
             found = results[name]
             cells = [figure(found, "images_per_second"), figure(found, "step_ms_median", min)]
+            steps = median(found, "steps")
+            cells += [f"{steps:,.0f}" if steps else "–"]
             cells += [figure(found, "loss", min), figure(found, "peak_memory_mib", min)]
             rows.append([NAMES[name], *cells, ratio(median(found, "images_per_second"), pytorch)])
-        head = ["", "images/s", "ms a step", "loss", "peak memory, MiB", "speed, the best PyTorch = 1"]
+        head = ["", "images/s", "ms a step", "steps", "loss", "peak memory, MiB", "speed, the best PyTorch = 1"]
         text += table(head, rows)
     return text
 
@@ -157,7 +160,8 @@ def write(measured: Measured, machine: list[tuple[str, str]], date: datetime.dat
         text += "\nPeak memory of the process, MiB:\n"
         text += grid(of["inference"], "peak_memory_mib", min)
     if "start-up" in of:
-        text += "\n## Start-up\n\nSeconds from the start of the process to its end, with one image classified:\n"
+        text += "\n## Start-up\n\nSeconds from the start of the process to its end, with one image classified. "
+        text += "Taper, PyTorch and candle draw their weights, the others read a file.\n"
         text += grid(of["start-up"], "process_seconds", min)
         text += "\nPeak memory of that process, MiB:\n"
         text += grid(of["start-up"], "peak_memory_mib", min)

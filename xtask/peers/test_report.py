@@ -22,7 +22,7 @@ def case(**changes: object) -> Case:
 
 def result(rate: float, **more: object) -> dict:
     """A measurement."""
-    return {"images_per_second": rate, "step_ms_median": 1e5 / rate, "peak_memory_mib": 99.0, **more}
+    return {"images_per_second": rate, "step_ms_median": 1e5 / rate, "peak_memory_mib": 99.0, "steps": 9, **more}
 
 
 class Report(unittest.TestCase):
@@ -38,8 +38,8 @@ class Report(unittest.TestCase):
             )
         ]
         text = report.write(measured, [("Processor", "P")], datetime.date(2026, 1, 2), "cargo xtask peers")
-        self.assertIn("| Taper | 7,000 (8,000) | 14.3 (12.5) | 0.200 (0.200) | 99.0 (99.0) | 7.00× |\n", text)
-        self.assertIn("| PyTorch | 1,000 (1,500) | 100 (66.7) | – | 99.0 (99.0) | 1.00× |\n", text)
+        self.assertIn("| Taper | 7,000 (8,000) | 14.3 (12.5) | 9 | 0.200 (0.200) | 99.0 (99.0) | 7.00× |\n", text)
+        self.assertIn("| PyTorch | 1,000 (1,500) | 100 (66.7) | 9 | – | 99.0 (99.0) | 1.00× |\n", text)
         self.assertIn("| PyTorch, torch.compile | – | – | – | – | – |\n", text)
         self.assertIn("- PyTorch, torch.compile: no compiler (training, net)\n", text)
         for row in ["| Date | 2026-01-02 |", "| Processor | P |", "| PyTorch | 2.15 |"]:
@@ -95,6 +95,15 @@ class Comparison(unittest.TestCase):
         self.assertIn("no JSON", python("print('hello')")["error"])
         threads = python("import os; print('{\"steps\":', os.environ['RAYON_NUM_THREADS'], '}')")
         self.assertEqual(threads["steps"], 3)
+
+    def test_memory_is_the_programs_own(self):
+        held = bytearray(300 << 20)
+        held[::4096] = bytes([1]) * len(held[::4096])
+        peak = compare.measure([sys.executable, "-S", "-E", "-c", "print('{}')"], 1)["peak_memory_mib"]
+        self.assertLess(peak, 100)
+        with_memory = "held = bytearray(200 << 20); held[::4096] = b'1' * len(held[::4096]); print('{}')"
+        peak = compare.measure([sys.executable, "-S", "-E", "-c", with_memory], 1)["peak_memory_mib"]
+        self.assertGreater(peak, 190)
 
     def test_contenders_take_turns_and_one_that_failed_is_not_called_again(self):
         called: list[str] = []

@@ -27,8 +27,8 @@ Options:
   --python PROGRAM    a Python (3.11 or newer) that has the packages of xtask/peers/requirements.txt [default: a virtual
                       environment in the build folder, made on the first call; PyTorch is a large download]
 
-A full run takes about twenty minutes. The first one that includes inference builds tract before, which takes as
-long again. Let nothing else run meanwhile.
+A full run takes about twenty minutes. The first one that includes inference builds tract before, which takes ten
+more. Let nothing else run meanwhile.
 ";
 
 /// `words`: the options of [`HELP`]. All but `--python` are for the script.

@@ -2,9 +2,11 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{
-    AdamW, Conv2d, Conv2dConfig, Dropout, Linear, Module, Optimizer as _, ParamsAdamW, VarBuilder, VarMap,
+    AdamW, Conv2d, Conv2dConfig, Dropout, Linear, Module, Optimizer as _, ParamsAdamW, VarBuilder,
 };
 use taper_graph::{Array, Weights};
+
+use crate::weights::variables;
 
 /// The reference CNN.
 pub(crate) struct Stock {
@@ -61,8 +63,8 @@ pub(crate) struct StockTrainer {
 
 #[allow(dead_code, reason = "what compiles this file trains or infers, not both")]
 impl StockTrainer {
-    pub(crate) fn new(learning_rate: f64) -> Result<Self> {
-        let variables = VarMap::new();
+    pub(crate) fn new(weights: &Weights, learning_rate: f64) -> Result<Self> {
+        let variables = variables(weights)?;
         let network = Stock::new(&VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu))?;
         let settings = ParamsAdamW { lr: learning_rate, weight_decay: 0.0, ..ParamsAdamW::default() };
         let optimizer = AdamW::new(variables.all_vars(), settings)?;

@@ -103,7 +103,8 @@ impl Plan {
     /// Compiles `graph` for training: forward, backward and update.
     ///
     /// # Errors
-    /// [`ModelError::Graph`] if the graph is incomplete, [`ModelError::Output`] if it does not end in `[N, F]`.
+    /// [`ModelError::Graph`] if the graph is incomplete, [`ModelError::Output`] if it does not end in `[N, F]`,
+    /// [`ModelError::Kernel`] if `TAPER_ISA` is wrong.
     pub fn training(graph: &Graph) -> Result<Self, ModelError> {
         Self::new(graph, Purpose::Training)
     }

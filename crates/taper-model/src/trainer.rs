@@ -57,7 +57,7 @@ impl Trainer {
     ///
     /// # Errors
     /// [`ModelError::Output`] if the network does not end in `[N, classes]`, [`ModelError::Softmax`] if it ends in
-    /// probabilities.
+    /// probabilities, [`ModelError::Kernel`] if `TAPER_ISA` is wrong.
     pub fn new(mut model: Model, settings: TrainerSettings) -> Result<Self, ModelError> {
         Self::check(model.graph())?;
         model.set_seed(settings.seed);

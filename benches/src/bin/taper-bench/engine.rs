@@ -63,11 +63,11 @@ impl Engine {
             (Self::Taper, true) => taper_training(graph),
             (Self::Taper, false) => taper_inference(graph),
             (Self::TaperLayers, true) => {
-                let mut network = Layered::new(LEARNING_RATE)?;
+                let mut network = Layered::new(&Model::new(graph, SEED)?.weights()?, LEARNING_RATE)?;
                 Ok(Box::new(move |images, labels| Ok(network.step(images, labels)?)))
             }
             (Self::Candle, true) => {
-                let mut network = StockTrainer::new(LEARNING_RATE)?;
+                let mut network = StockTrainer::new(&Model::new(graph, SEED)?.weights()?, LEARNING_RATE)?;
                 Ok(Box::new(move |images, labels| Ok(f64::from(network.step(images, labels)?))))
             }
             (Self::Candle, false) => candle_inference(graph),
@@ -100,7 +100,8 @@ fn candle_inference(graph: Graph) -> Outcome<Step> {
 fn rten_inference(graph: &Graph, options: &Options) -> Outcome<Step> {
     let [channels, height, width] = graph.input_shape().image()?;
     let file = options.network.with_extension("onnx");
-    let model = rten::Model::load(read(&file)?)?;
+    // As rten advises who runs a model more than once.
+    let model = rten::ModelOptions::with_all_ops().prepack_weights(true).load(read(&file)?)?;
     let pool = Arc::new(rten::ThreadPool::with_num_threads(options.threads));
     Ok(Box::new(move |images, labels| {
         let images = TensorView::from_data(&[labels.len(), channels, height, width], images);

@@ -50,7 +50,7 @@ pub(crate) fn images(graph: &Graph, options: &Options) -> Outcome<Dataset> {
     let labels = idx::read_labels(&file(&options.data, "train-labels-idx1-ubyte")?)?;
     let [channels, height, width] = graph.input_shape().image()?;
     let len = channels * height * width;
-    let count = (HELD_BYTES / len).max(options.batch).min(from.count());
+    let count = (HELD_BYTES / len).max(options.batch).min(from.count()).min(labels.len());
     let mut pixels = Vec::with_capacity(count * len);
     for image in (0..count).map(|index| from.image(index)) {
         for _ in 0..channels {

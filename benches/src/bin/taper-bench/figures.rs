@@ -15,7 +15,7 @@ pub(crate) fn time(
     mut step: impl FnMut() -> Outcome<f64>,
 ) -> Outcome<String> {
     let mut losses = Vec::new();
-    for _ in 0..WARM_UP.min(options.steps) {
+    for _ in 0..if options.steps > 1 { WARM_UP } else { 0 } {
         losses.push(step()?);
     }
     let mut times: Vec<Duration> = Vec::new();

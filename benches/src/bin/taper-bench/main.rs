@@ -11,6 +11,8 @@ mod options;
 mod layered;
 #[path = "../../../benches/common/stock.rs"]
 mod stock;
+#[path = "../../../benches/common/weights.rs"]
+mod weights;
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -33,8 +33,9 @@ use crate::simd::{LANES, dispatch};
 /// [`BlockedLinear::pack`] and [`BlockedLinear::unpack`] know that PyTorch flattens it in another order.
 ///
 /// Where many inputs, or gradients of outputs, are exactly zero, as behind ReLU and dropout, the products with them are left
-/// out: an infinite or NaN weight that meets a zero may thus add nothing, where PyTorch says NaN. The order of a sum's
-/// terms is the same whatever is left out and however many images share a call. Buffers are read fastest if they begin
+/// out: an infinite or NaN weight or input that meets a zero may thus add nothing, where PyTorch says NaN; whether it does
+/// may depend on what else is in the call. Among finite numbers the order of a sum's terms is the same whatever is left out
+/// and however many images share a call. Buffers are read fastest if they begin
 /// on a cache line.
 ///
 /// ```

@@ -123,8 +123,11 @@ fn absurd_linear_layers_have_lengths_that_no_slice_has() {
         assert!(layer.list(&[&[0.0; 1]], &mut lists).is_err());
         assert!(layer.backward_weight_blocks(0..1, &[], &lists, &mut []).is_err());
     }
-    let layer = BlockedLinear::new(8, 8, isa);
+    let (layer, nothing) = (BlockedLinear::new(8, 8, isa), BlockedLinear::new(0, 0, isa));
     for n in ABSURD {
+        let mut scratch = vec![0.0; nothing.scratch_len(n)];
+        assert_eq!(nothing.forward(n, &[], &[], None, &mut scratch, &mut []), Ok(()));
+        assert_eq!(nothing.backward_input(n, &[], &[], &mut scratch, &mut []), Ok(()));
         assert_eq!(layer.scratch_len(n), layer.scratch_len(1 << 20), "a call takes few images at a time");
         assert!(layer.forward(n, &[], &[0.0; 64], None, &mut [0.0; 64], &mut []).is_err());
         let lists = LinearLists::default();

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::{Plan, Purpose};
 
-/// The steps of a [`Plan`], one a line: what is fused, on which kernel, the shape of the output, the bytes that one image and the weights take,
-/// and the multiply-adds for one image.
+/// The steps of a [`Plan`], one a line: what is fused, on which kernel, the shape of the output, the bytes that one image
+/// and the weights take, and the multiply-adds for one image.
 #[derive(Debug, Clone, Copy)]
 pub struct Explanation<'a>(pub(super) &'a Plan);
 

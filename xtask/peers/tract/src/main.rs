@@ -67,10 +67,11 @@ fn run(options: &Options) -> Outcome<String> {
     if options.threads > 1 {
         set_default_executor(Executor::multithread(options.threads));
     }
-    let model = options.network.with_extension("onnx");
-    let model =
-        load(&model).map_err(|cause| format!("{}: tract cannot load it: {cause:#}", model.display()))?;
     let mut feed = Feed::open(&options.data.join("train-images-idx3-ubyte"), options.batch)?;
+    let [height, width] = feed.sizes;
+    let model = options.network.with_extension("onnx");
+    let model = load(&model, [options.batch, 1, height, width])
+        .map_err(|cause| format!("{}: tract cannot load it: {cause:#}", model.display()))?;
     let mut step = || -> TractResult<()> {
         let images = feed.advance()?;
         let logits = model.run(tvec!(images.into_tvalue()))?;
@@ -80,13 +81,15 @@ fn run(options: &Options) -> Outcome<String> {
     time(options, &mut step).map_err(|cause| format!("tract cannot run the model: {cause:#}").into())
 }
 
-fn load(file: &Path) -> TractResult<Arc<TypedRunnableModel>> {
-    tract_onnx::onnx().model_for_path(file)?.into_optimized()?.into_runnable()
+/// The model for images of these sizes, which tract then plans for.
+fn load(file: &Path, images: [usize; 4]) -> TractResult<Arc<TypedRunnableModel>> {
+    let model = tract_onnx::onnx().model_for_path(file)?;
+    model.with_input_fact(0, f32::fact(images).into())?.into_optimized()?.into_runnable()
 }
 
 /// Calls `step` as often as the options say; gives the line of figures.
 fn time(options: &Options, step: &mut dyn FnMut() -> TractResult<()>) -> TractResult<String> {
-    for _ in 0..WARM_UP.min(options.steps) {
+    for _ in 0..if options.steps > 1 { WARM_UP } else { 0 } {
         step()?;
     }
     let mut times: Vec<Duration> = Vec::new();
