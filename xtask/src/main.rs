@@ -34,7 +34,7 @@ Words of `taper` (`cargo xtask WORD --help` explains each):
   inspect       show what an ONNX file holds
 
 Words of this project alone:
-  peers         time Taper, PyTorch and ONNX Runtime in turn (`cargo xtask peers --help`)
+  peers         time Taper, PyTorch and other peers in turn (`cargo xtask peers --help`)
   runtimes RUN  run RUN/model.onnx in tract and compare; further arguments go to `taper reference`
 
 Start with `cargo xtask pipeline`.
