@@ -6,14 +6,13 @@
 
 use std::hint::black_box;
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{Device, Tensor};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor as RtenTensor, TensorView};
 use taper_benches::{IMAGE, uniform};
 use taper_export::onnx;
-use taper_graph::{Preset, Weights};
+use taper_graph::Preset;
 use taper_model::Model;
 
 use measure::{Counted, IMAGES};
@@ -23,6 +22,8 @@ use stock::Stock;
 mod measure;
 #[path = "common/stock.rs"]
 mod stock;
+#[path = "common/weights.rs"]
+mod weights;
 
 const BATCHES: [usize; 3] = [1, 100, 1000];
 
@@ -31,16 +32,6 @@ fn rten_logits(model: &rten::Model, images: &[f32]) -> Vec<f32> {
     let images = TensorView::from_data(&[images.len() / IMAGE, 1, 28, 28], images);
     let logits: RtenTensor<f32> = model.run_one(images.as_dyn().into(), None).unwrap().try_into().unwrap();
     logits.to_vec()
-}
-
-/// Stock candle with fixed weights, of which it records no history.
-fn stock(weights: &Weights) -> candle_core::Result<Stock> {
-    let tensor = |(name, array): (&str, &taper_graph::Array)| {
-        let tensor = Tensor::from_slice(&array.data, &array.shape[..], &Device::Cpu)?;
-        Ok((name.to_owned(), tensor))
-    };
-    let tensors = weights.iter().map(tensor).collect::<candle_core::Result<_>>()?;
-    Stock::new(&VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
 }
 
 fn stock_logits(network: &Stock, images: &[f32]) -> candle_core::Result<Vec<f32>> {
@@ -60,8 +51,8 @@ fn inference(criterion: &mut Criterion<Counted>) {
     let weights = model.weights().unwrap();
     let taper = model.inference().unwrap();
     let file = onnx::lower(&graph, &weights, &onnx::Options::default()).unwrap().to_bytes();
-    let rten = rten::Model::load(file).unwrap();
-    let stock = stock(&weights).unwrap();
+    let rten = rten::ModelOptions::with_all_ops().prepack_weights(true).load(file).unwrap();
+    let stock = Stock::fixed(&weights).unwrap();
 
     let images = uniform(1, 7 * IMAGE);
     let expected = taper.logits(&images).unwrap();

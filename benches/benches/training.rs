@@ -5,8 +5,6 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{AdamW, Optimizer as _, ParamsAdamW, VarBuilder, VarMap};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use taper_benches::{BATCH, IMAGE, labels, uniform};
 use taper_graph::Preset;
@@ -14,7 +12,7 @@ use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
 
 use layered::Layered;
 use measure::{Counted, IMAGES};
-use stock::Stock;
+use stock::StockTrainer;
 
 #[path = "common/layered.rs"]
 mod layered;
@@ -22,32 +20,10 @@ mod layered;
 mod measure;
 #[path = "common/stock.rs"]
 mod stock;
+#[path = "common/weights.rs"]
+mod weights;
 
 const LEARNING_RATE: f64 = 1e-3;
-
-/// Stock candle's network and optimiser.
-struct StockTrainer {
-    network: Stock,
-    optimizer: AdamW,
-}
-
-impl StockTrainer {
-    fn new() -> Result<Self> {
-        let variables = VarMap::new();
-        let network = Stock::new(&VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu))?;
-        let settings = ParamsAdamW { lr: LEARNING_RATE, weight_decay: 0.0, ..ParamsAdamW::default() };
-        let optimizer = AdamW::new(variables.all_vars(), settings)?;
-        Ok(Self { network, optimizer })
-    }
-
-    fn step(&mut self, images: &[f32], labels: &[u8]) -> Result<f32> {
-        let images = Tensor::from_slice(images, (labels.len(), 1, 28, 28), &Device::Cpu)?;
-        let labels = Tensor::from_slice(labels, labels.len(), &Device::Cpu)?.to_dtype(DType::U32)?;
-        let loss = candle_nn::loss::cross_entropy(&self.network.forward(&images, true)?, &labels)?;
-        self.optimizer.backward_step(&loss)?;
-        loss.to_scalar()
-    }
-}
 
 fn training(criterion: &mut Criterion<Counted>) {
     let (images, labels) = (uniform(1, BATCH * IMAGE), labels(BATCH));
@@ -56,18 +32,19 @@ fn training(criterion: &mut Criterion<Counted>) {
     group.sample_size(20).measurement_time(Duration::from_secs(8));
 
     let model = Model::new(Preset::Tutorial.graph().unwrap(), 1).unwrap();
+    let weights = model.weights().unwrap();
     let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 1 };
     let mut trainer = Trainer::new(model, settings).unwrap();
     group.bench_function("taper", |bencher| {
         bencher.iter(|| black_box(trainer.step(&images, &labels, LEARNING_RATE).unwrap()));
     });
 
-    let mut layered = Layered::new(LEARNING_RATE).unwrap();
+    let mut layered = Layered::new(&weights, LEARNING_RATE).unwrap();
     group.bench_function("candle autograd, taper's layers", |bencher| {
         bencher.iter(|| black_box(layered.step(&images, &labels).unwrap()));
     });
 
-    let mut stock = StockTrainer::new().unwrap();
+    let mut stock = StockTrainer::new(&weights, LEARNING_RATE).unwrap();
     group.sample_size(10);
     group.bench_function("stock candle", |bencher| {
         bencher.iter(|| black_box(stock.step(&images, &labels).unwrap()));

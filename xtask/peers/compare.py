@@ -11,17 +11,17 @@ import datetime
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
 
+import images
 import machine
 import networks
 import report
-from cases import SECTIONS, TAPER, Case, select
+from cases import ENGINES, SECTIONS, TAPER, TRACT, Case, select
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -32,6 +32,8 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="cargo xtask peers", description="Time Taper and its peers in turn.")
     parser.add_argument("--taper-bench", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tract-bench", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tract-missing", default="it was not built", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--data-dir", type=Path, required=True, help="folder with MNIST's IDX files")
     parser.add_argument("--only", choices=SECTIONS, help="measure this alone")
@@ -45,11 +47,15 @@ def command(case: Case, contender: str, options: argparse.Namespace) -> list[str
     """The program that makes one measurement."""
     if contender == TAPER:
         start = [str(options.taper_bench), case.kind]
+    elif contender in ENGINES:
+        start = [str(options.taper_bench), case.kind, "--engine", contender]
+    elif contender == TRACT:
+        start = [str(options.tract_bench), case.kind]
     else:
         start = [sys.executable, str(HERE / "measure.py"), case.kind, "--runtime", contender]
     settings = {
         "network": options.work / "networks" / f"{case.network}.toml",
-        "data": options.data_dir,
+        "data": options.work / "images",
         "batch": case.batch,
         "threads": case.threads,
         "steps": case.steps,
@@ -58,42 +64,61 @@ def command(case: Case, contender: str, options: argparse.Namespace) -> list[str
     return start + [word for name, value in settings.items() for word in (f"--{name}", str(value))]
 
 
-def measure(words: list[str]) -> dict:
+def environment(threads: int) -> dict[str, str]:
+    """The environment with the number of threads, for libraries that read it there before anything can tell them."""
+    names = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "RTEN_NUM_THREADS"]
+    return os.environ | {name: str(threads) for name in names}
+
+
+def measure(words: list[str], threads: int) -> dict:
     """Run the program: its JSON, and its time and memory as the system counts them; or `error`."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        start = time.perf_counter()
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        timer = threading.Timer(TIMEOUT, process.kill)
-        timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        err.seek(0)
-        answer = out.read().decode(errors="replace").strip().splitlines()
-        said = [line for line in err.read().decode(errors="replace").splitlines() if line.strip()]
-    if process.returncode != 0 or not answer:
-        return {"error": said[-1] if said else f"exit code {process.returncode}, and nothing said"}
+    with tempfile.TemporaryDirectory() as folder:
+        took, out, err = (Path(folder) / name for name in ("took", "out", "err"))
+        launcher = [sys.executable, "-S", "-E", str(HERE / "launch.py"), str(took)]
+        with out.open("wb") as to, err.open("wb") as complaints:
+            process = subprocess.Popen(
+                launcher + words,
+                stdin=subprocess.DEVNULL,
+                stdout=to,
+                stderr=complaints,
+                env=environment(threads),
+                start_new_session=True,
+            )
+            try:
+                process.wait(TIMEOUT)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                return {"error": f"it had not ended after {TIMEOUT} seconds"}
+        answer = out.read_text(errors="replace").strip().splitlines()
+        said = [line for line in err.read_text(errors="replace").splitlines() if line.strip()]
+        if not took.exists():
+            return {"error": said[-1] if said else "it could not be started"}
+        seconds, memory, code = (float(word) for word in took.read_text().split())
+    if code != 0 or not answer:
+        return {"error": said[-1] if said else f"exit code {code:.0f}, and nothing said"}
     try:
         result = json.loads(answer[-1])
     except json.JSONDecodeError:
         return {"error": f"its answer is no JSON: {answer[-1][:200]}"}
     # Linux counts in KiB, macOS in bytes.
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return result | {"process_seconds": seconds, "peak_memory_mib": usage.ru_maxrss / unit}
+    return result | {"process_seconds": seconds, "peak_memory_mib": memory / unit}
 
 
 def in_turn(case: Case, options: argparse.Namespace) -> dict[str, list[dict]]:
     """All rounds of a case: A, B, C, then B, C, A, … so that nobody always comes first."""
-    contenders = [name for name in case.contenders if name != TAPER or options.taper_bench]
+    ours = [TAPER, *ENGINES]
+    contenders = [name for name in case.contenders if name not in ours or options.taper_bench]
     found: dict[str, list[dict]] = {name: [] for name in contenders}
+    if TRACT in found and not options.tract_bench:
+        found[TRACT].append({"error": options.tract_missing})
     for number in range(case.rounds):
         first = number % len(contenders)
         for name in contenders[first:] + contenders[:first]:
             if any("error" in result for result in found[name]):
                 continue
-            result = measure(command(case, name, options))
+            result = measure(command(case, name, options), case.threads)
             found[name].append(result)
             shown = result.get("error") or f"{result['images_per_second']:,.0f} images/s"
             print(f"{case.section}: {case.name}, round {number + 1}: {name}: {shown}", file=sys.stderr, flush=True)
@@ -112,8 +137,10 @@ def main() -> int:
     options = arguments()
     networks.write(options.work / "networks", ROOT / "crates" / "taper-graph" / "presets")
     chosen = select(options.only, options.threads, options.quick)
-    if any("onnxruntime" in case.contenders for case in chosen):
-        files = sorted({str(options.work / "networks" / f"{case.network}.toml") for case in chosen})
+    images.unpack(options.data_dir, options.work / "images")
+    with_file = [case for case in chosen if "onnxruntime" in case.contenders]
+    if with_file:
+        files = sorted({str(options.work / "networks" / f"{case.network}.toml") for case in with_file})
         subprocess.run([sys.executable, str(HERE / "onnx_model.py"), *files], check=True)
 
     measured = []

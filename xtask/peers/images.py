@@ -20,6 +20,15 @@ def read_idx(path: Path) -> np.ndarray:
     return values.reshape(shape.astype(np.int64))
 
 
+def unpack(folder: Path, into: Path) -> None:
+    """Write the files without gzip, so that every contender can read them, and as fast."""
+    into.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        packed = folder / f"{name}.gz"
+        data = gzip.decompress(packed.read_bytes()) if packed.is_file() else (folder / name).read_bytes()
+        (into / name).write_bytes(data)
+
+
 def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """The training images `[N, H, W]` and labels `[N]`."""
     images, labels = (read_idx(folder / name) for name in FILES)

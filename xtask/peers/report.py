@@ -6,21 +6,28 @@ from collections.abc import Iterable
 
 from cases import PYTORCH, TAPER, Case
 
+PYTORCH_KINDS = [*PYTORCH, "pytorch-compile"]
 Results = dict[str, list[dict]]
 Measured = list[tuple[Case, Results]]
 
 NAMES = {
     "taper": "Taper",
+    "taper-layers": "Taper's layers, candle's autograd",
     "pytorch": "PyTorch",
     "pytorch-channels-last": "PyTorch, channels_last",
     "pytorch-compile": "PyTorch, torch.compile",
     "onnxruntime": "ONNX Runtime",
+    "rten": "rten",
+    "tract": "tract",
+    "candle": "candle",
 }
+# Whose version a contender's is, where that is not its own name.
+LIBRARIES = {"pytorch-channels-last": "PyTorch", "pytorch-compile": "PyTorch", "taper-layers": "candle"}
 NOTE = """\
 `{command}` wrote this file. Each measurement is a process of its own; contenders take turns, in another order each
 round. A figure is the median over the rounds, with the best in brackets. The work is the same for all: the same
-network file, f32, the same images, batches made within the timed step. Weights are PyTorch's default, trained with
-Adam at 10⁻³; the loss is the mean over the last tenth of the steps. Memory is the most that the process held.
+network file, f32, the same images, batches made within the timed step. Weights are drawn as PyTorch draws them, and
+trained with Adam at 10⁻³. Memory is the most that the process held.
 """
 
 
@@ -75,44 +82,54 @@ def training(measured: Measured) -> str:
     """One row a contender."""
     text = ""
     for case, results in measured:
-        text += f"\n{case.name}, batch {case.batch}, threads {case.threads}, up to {case.steps} steps, "
-        text += f"rounds {case.rounds}:\n\n"
-        taper = median(results.get(TAPER, []), "images_per_second")
+        text += f"\n{case.name}: batch {case.batch}, threads {case.threads}, rounds {case.rounds}, up to {case.steps} "
+        text += f"steps, none of which begins after {case.seconds:.0f} s. The loss is the mean over the last tenth of the "
+        text += "steps that there were; who makes more of them has a lower one.\n\n"
+        pytorch = best_of(results, "images_per_second", PYTORCH_KINDS)
         rows = []
         for name in order([(case, results)]):
             found = results[name]
-            other = median(found, "images_per_second")
             cells = [figure(found, "images_per_second"), figure(found, "step_ms_median", min)]
+            steps = median(found, "steps")
+            cells += [f"{steps:,.0f}" if steps else "–"]
             cells += [figure(found, "loss", min), figure(found, "peak_memory_mib", min)]
-            rows.append([NAMES[name], *cells, ratio(taper, other)])
-        head = ["", "images/s", "ms a step", "loss", "peak memory, MiB", "Taper is faster by"]
+            rows.append([NAMES[name], *cells, ratio(median(found, "images_per_second"), pytorch)])
+        head = ["", "images/s", "ms a step", "steps", "loss", "peak memory, MiB", "speed, the best PyTorch = 1"]
         text += table(head, rows)
     return text
 
 
-def grid(measured: Measured, key: str, best, higher: bool, rivals: list[str] | None = None) -> str:
-    """One row a case, one column a contender; the last compares Taper with the best of its rivals."""
+def best_of(results: Results, key: str, names: list[str], best=max) -> float | None:
+    """The best median of some contenders, if one of them ran."""
+    medians = [median(results.get(name, []), key) for name in names]
+    return best([value for value in medians if value], default=None)
+
+
+def grid(measured: Measured, key: str, best) -> str:
+    """One row a case, one column a contender; the last compare Taper with the best of PyTorch, and of all others."""
     names = order(measured)
+    rivals = {"Taper against the best PyTorch": [name for name in names if name in PYTORCH_KINDS]}
+    others = [name for name in names if name != TAPER]
+    if others != rivals["Taper against the best PyTorch"]:
+        rivals["against the best of all"] = others
     rows = []
     for case, results in measured:
         taper = median(results.get(TAPER, []), key)
-        others = [median(results.get(name, []), key) for name in rivals or names if name != TAPER]
-        known = [value for value in others if value]
-        rival = (max(known) if higher else min(known)) if known else None
-        compared = ratio(taper, rival) if higher else ratio(rival, taper)
-        rows.append([case.name, *(figure(results.get(name, []), key, best) for name in names), compared])
-    return "\n" + table(["", *(NAMES[name] for name in names), "Taper against the best other"], rows)
+        known = [best_of(results, key, group, best) for group in rivals.values()]
+        compared = [ratio(taper, rival) if best is max else ratio(rival, taper) for rival in known]
+        rows.append([case.name, *(figure(results.get(name, []), key, best) for name in names), *compared])
+    return "\n" + table(["", *(NAMES[name] for name in names), *rivals], rows)
 
 
 def failures(measured: Measured) -> str:
-    """What did not run, in the words of the program that failed."""
-    lines = [
-        f"- {case.section}, {case.name}: {NAMES[name]}: {result['error']}\n"
-        for case, results in measured
-        for name, found in results.items()
-        for result in found
-        if "error" in result
-    ]
+    """What did not run, in the words of the program that failed; cases where it said the same on one line."""
+    cases: dict[tuple[str, str], list[str]] = {}
+    for case, results in measured:
+        for name, found in results.items():
+            for result in found:
+                if "error" in result:
+                    cases.setdefault((NAMES[name], result["error"]), []).append(f"{case.section}, {case.name}")
+    lines = [f"- {name}: {error} ({'; '.join(where)})\n" for (name, error), where in cases.items()]
     return "\n## What did not run\n\n" + "".join(lines) if lines else ""
 
 
@@ -123,7 +140,7 @@ def versions(measured: Measured) -> list[tuple[str, str]]:
         for name, outcomes in results.items():
             for result in outcomes:
                 if "version" in result:
-                    found[NAMES[name].split(",")[0]] = result["version"]
+                    found[LIBRARIES.get(name, NAMES[name])] = result["version"]
     return sorted(found.items())
 
 
@@ -135,17 +152,20 @@ def write(measured: Measured, machine: list[tuple[str, str]], date: datetime.dat
     if "training" in of:
         text += "\n## Training\n" + training(of["training"])
     if "inference" in of:
-        text += "\n## Inference\n\nThe reference CNN, images a second; the images of a batch one after another.\n"
-        text += grid(of["inference"], "images_per_second", max, higher=True)
+        text += "\n## Inference\n\nThe reference CNN, images a second; each batch is made, then run.\n"
+        text += grid(of["inference"], "images_per_second", max)
         latency = [entry for entry in of["inference"] if entry[0].batch == 1]
         text += "\nMilliseconds from one image to its answer:\n"
-        text += grid(latency, "step_ms_median", min, higher=False)
+        text += grid(latency, "step_ms_median", min)
+        text += "\nPeak memory of the process, MiB:\n"
+        text += grid(of["inference"], "peak_memory_mib", min)
     if "start-up" in of:
-        text += "\n## Start-up\n\nSeconds from the start of the process to its end, with one image classified:\n"
-        text += grid(of["start-up"], "process_seconds", min, higher=False)
+        text += "\n## Start-up\n\nSeconds from the start of the process to its end, with one image classified. "
+        text += "Taper, PyTorch and candle draw their weights, the others read a file.\n"
+        text += grid(of["start-up"], "process_seconds", min)
         text += "\nPeak memory of that process, MiB:\n"
-        text += grid(of["start-up"], "peak_memory_mib", min, higher=False)
+        text += grid(of["start-up"], "peak_memory_mib", min)
     if "scaling" in of:
         text += "\n## Scaling\n\nTraining, images a second. The reference CNN where no other network is named.\n"
-        text += grid(of["scaling"], "images_per_second", max, higher=True, rivals=PYTORCH)
+        text += grid(of["scaling"], "images_per_second", max)
     return text + failures(measured)

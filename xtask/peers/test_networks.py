@@ -103,9 +103,13 @@ class Images(unittest.TestCase):
             head = bytes([0, 0, 8, 3]) + np.array([2, 3, 3], ">u4").tobytes()
             (folder / f"{images.FILES[0]}.gz").write_bytes(gzip.compress(head + pixels.tobytes()))
             (folder / images.FILES[1]).write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]))
+            images.unpack(folder, folder / "unpacked")
             shown, labels = images.prepare(folder, (2, 6, 3), limit=1)
+            again, _ = images.prepare(folder / "unpacked", (2, 6, 3), limit=1)
+            self.assertEqual(sorted(path.name for path in (folder / "unpacked").iterdir()), sorted(images.FILES))
         self.assertEqual(labels.tolist(), [7])
         self.assertEqual(shown.shape, (1, 2, 6, 3))
+        np.testing.assert_array_equal(shown, again)
         for channel in shown[0]:
             np.testing.assert_array_equal(channel, np.repeat(pixels[0], 2, axis=0))
 

@@ -33,10 +33,28 @@ pub(crate) fn build_taper_bench() -> Result<PathBuf, Error> {
     Ok(bench)
 }
 
+<<<<<<< HEAD
 /// Calls `cargo build` with `arguments`, which select `programs`, each a kind of target and a name, among others.
 fn build<const N: usize>(programs: [(&str, &str); N], arguments: &[&str]) -> Result<[PathBuf; N], Error> {
+=======
+/// Builds `tract-bench`, a workspace of its own, in `folder`; returns the path of the program.
+pub(crate) fn build_tract_bench(folder: &Path) -> Result<PathBuf, Error> {
+    let mut command = cargo("build", &workspace().join("xtask/peers/tract/Cargo.toml"));
+    command.args(["--release", "--locked", "--target-dir"]).arg(folder);
+    program_of(command, "tract-bench")
+}
+
+/// Calls `cargo build` with `arguments`, which select `program` among others.
+fn build(program: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
+>>>>>>> wt-e1
     let mut command = cargo("build", &workspace().join("Cargo.toml"));
-    command.args(arguments).arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    command.args(arguments);
+    program_of(command, program)
+}
+
+/// Runs a build, and finds the path of `program` in what cargo says.
+fn program_of(mut command: Command, program: &str) -> Result<PathBuf, Error> {
+    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let output = command.output().map_err(|cause| Error::start(&command, &cause))?;
     if !output.status.success() {
         return Err(Error::ended(output.status));

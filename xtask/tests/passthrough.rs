@@ -19,6 +19,7 @@ echo "   Compiling taper" >&2
 echo "cargo: $* manifest_dir=$CARGO_MANIFEST_DIR package=$CARGO_PKG_NAME" >&2
 echo '{"reason":"compiler-artifact","target":{"kind":["test"],"name":"passthrough"},"executable":"/bin/false"}'
 name=${PROGRAM:-taper}
+case "$*" in *peers/tract*) [ -n "$NO_TRACT" ] && exit 101; name=tract-bench ;; esac
 printf '{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"%s"},"executable":"%s/%s"}\n' "$name" "$BIN" "$name"
 printf '{"reason":"compiler-artifact","target":{"kind":["example"],"name":"answers"},"executable":"%s/answers"}\n' "$BIN"
 "#;
@@ -215,7 +216,13 @@ fn finished_run(name: &str) -> PathBuf {
 fn peers_are_called_with_tapers_benchmark() {
     for (words, message) in [
         (&["peers"][..], "needs --data-dir DIR"),
+<<<<<<< HEAD
         (&["peers", "--data-dir", "mnist", "--python"], "--python needs a value behind it"),
+=======
+        (&["peers", "--data-dir", "mnist", "--python"], "--python needs a value"),
+        (&["peers", "--data-dir", "mnist", "--python="], "--python needs a value"),
+        (&["peers", "--data-dir-of", "mnist"], "needs --data-dir DIR"),
+>>>>>>> wt-e1
     ] {
         let output = xtask(words, "").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}");
@@ -224,15 +231,33 @@ fn peers_are_called_with_tapers_benchmark() {
 
     // The other script stands in for Python, and shows its arguments.
     let python = scripts().join("taper");
-    let words = ["peers", "--quick", "--python", python.to_str().unwrap(), "--data-dir", "mnist"];
-    let output = xtask(&words, "exit 4").env("PROGRAM", "taper-bench").output().unwrap();
-    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
-    assert!(stderr(&output).contains("--release --package taper-benches --bin taper-bench"));
+    let python = python.to_str().unwrap();
+    let joined = format!("--python={python}");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/compare.py");
     let bench = scripts().join("taper-bench");
     let work = scripts().parent().unwrap().join("peers");
     let paths = [&script, &bench, &work].map(|path| path.to_str().unwrap());
     let [script, bench, work] = paths;
-    let expected = [script, "--taper-bench", bench, "--work", work, "--quick", "--data-dir", "mnist"];
-    assert_eq!(lines(&output.stdout)[2..], expected.map(|argument| format!("[{argument}]")));
+    let start = [script, "--taper-bench", bench, "--work", work];
+    let tract = scripts().join("tract-bench");
+    let tract = ["--tract-bench", tract.to_str().unwrap()];
+    let missing = "tract-bench could not be built; see what cargo printed";
+    let missing = ["--tract-missing", missing];
+    for (words, no_tract, then) in [
+        (&["--python", python, "--quick", "--data-dir", "mnist"][..], "", &tract[..]),
+        (&["--data-dir=mnist", &joined], "", &tract),
+        (&["--data-dir=mnist", &joined], "1", &missing),
+        (&["--data-dir=mnist", &joined, "--only=inference"], "", &tract),
+        (&["--data-dir=mnist", "--only", "training", &joined], "", &[]),
+    ] {
+        let mut command = xtask(&[&["peers"], words].concat(), "exit 4");
+        let output = command.env("PROGRAM", "taper-bench").env("NO_TRACT", no_tract).output().unwrap();
+        assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+        assert!(stderr(&output).contains("--release --package taper-benches --bin taper-bench"));
+        let rest =
+            words.iter().copied().filter(|word| *word != "--python" && *word != python && *word != joined);
+        let expected = start.iter().chain(then).copied().chain(rest);
+        let expected: Vec<String> = expected.map(|argument| format!("[{argument}]")).collect();
+        assert_eq!(lines(&output.stdout)[2..], expected, "{words:?}");
+    }
 }

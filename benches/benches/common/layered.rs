@@ -1,10 +1,12 @@
 //! The reference CNN as a candle user would write it on Taper's layers: candle's autograd, Taper's kernels.
 
 use candle_core::{DType, Device, Module as _, ModuleT as _, Result, Tensor};
-use candle_nn::{Conv2dConfig, Optimizer as _, VarBuilder, VarMap};
-use taper_graph::{Activation, MaxPool2d};
+use candle_nn::{Conv2dConfig, Optimizer as _, VarBuilder};
+use taper_graph::{Activation, MaxPool2d, Weights};
 use taper_model::layers::{self, ConvReluPool, Dropout, Linear, UpdateRule, VarOptimizer};
 use taper_model::{Optimizer, ops};
+
+use crate::weights::variables;
 
 /// The network and its optimiser.
 pub(crate) struct Layered {
@@ -16,8 +18,8 @@ pub(crate) struct Layered {
 }
 
 impl Layered {
-    pub(crate) fn new(learning_rate: f64) -> Result<Self> {
-        let variables = VarMap::new();
+    pub(crate) fn new(weights: &Weights, learning_rate: f64) -> Result<Self> {
+        let variables = variables(weights)?;
         let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
         let padded = Conv2dConfig { padding: 1, ..Conv2dConfig::default() };
         let block = |number: u32, from, to, pool| -> Result<ConvReluPool> {

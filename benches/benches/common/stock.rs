@@ -1,7 +1,12 @@
 //! The reference CNN as a candle user would write it, from candle-nn's own layers.
 
-use candle_core::{Result, Tensor};
-use candle_nn::{Conv2d, Conv2dConfig, Dropout, Linear, Module, VarBuilder};
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::{
+    AdamW, Conv2d, Conv2dConfig, Dropout, Linear, Module, Optimizer as _, ParamsAdamW, VarBuilder,
+};
+use taper_graph::{Array, Weights};
+
+use crate::weights::variables;
 
 /// The reference CNN.
 pub(crate) struct Stock {
@@ -22,6 +27,17 @@ impl Stock {
         Ok(Self { convolutions, fc1, fc2, dropout: Dropout::new(0.3) })
     }
 
+    /// With weights that do not change, of which candle records no history.
+    #[allow(dead_code, reason = "what compiles this file trains or infers, not both")]
+    pub(crate) fn fixed(weights: &Weights) -> Result<Self> {
+        let tensor = |(name, array): (&str, &Array)| {
+            let tensor = Tensor::from_slice(&array.data, &array.shape[..], &Device::Cpu)?;
+            Ok((name.to_owned(), tensor))
+        };
+        let tensors = weights.iter().map(tensor).collect::<Result<_>>()?;
+        Self::new(&VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu))
+    }
+
     /// Logits of images `[N, 1, 28, 28]`.
     pub(crate) fn forward(&self, images: &Tensor, train: bool) -> Result<Tensor> {
         let mut x = images.clone();
@@ -35,5 +51,32 @@ impl Stock {
         }
         let x = self.fc1.forward(&x.flatten_from(1)?)?.relu()?;
         self.fc2.forward(&self.dropout.forward(&x, train)?)
+    }
+}
+
+/// The network and candle's own optimiser.
+#[allow(dead_code, reason = "what compiles this file trains or infers, not both")]
+pub(crate) struct StockTrainer {
+    network: Stock,
+    optimizer: AdamW,
+}
+
+#[allow(dead_code, reason = "what compiles this file trains or infers, not both")]
+impl StockTrainer {
+    pub(crate) fn new(weights: &Weights, learning_rate: f64) -> Result<Self> {
+        let variables = variables(weights)?;
+        let network = Stock::new(&VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu))?;
+        let settings = ParamsAdamW { lr: learning_rate, weight_decay: 0.0, ..ParamsAdamW::default() };
+        let optimizer = AdamW::new(variables.all_vars(), settings)?;
+        Ok(Self { network, optimizer })
+    }
+
+    /// One step on images `[N, 1, 28, 28]`; gives the loss.
+    pub(crate) fn step(&mut self, images: &[f32], labels: &[u8]) -> Result<f32> {
+        let images = Tensor::from_slice(images, (labels.len(), 1, 28, 28), &Device::Cpu)?;
+        let labels = Tensor::from_slice(labels, labels.len(), &Device::Cpu)?.to_dtype(DType::U32)?;
+        let loss = candle_nn::loss::cross_entropy(&self.network.forward(&images, true)?, &labels)?;
+        self.optimizer.backward_step(&loss)?;
+        loss.to_scalar()
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn batch_norm(criterion: &mut Bench) {
     group.bench_function("backward apply, relu", |bencher| {
         bencher.iter(|| {
             let (x, dy, dx) = (x[..].into(), dy[..].into(), (&mut dx[..]).into());
-            norm.backward_apply(IMAGES, x, &affine, y(), dy, dx, None).unwrap();
+            norm.backward_apply(IMAGES, x, &affine, y(), dy, dx).unwrap();
         });
     });
     group.finish();

@@ -49,7 +49,7 @@ fn gradients(criterion: &mut Bench, case: &Case, conv: &SparseConv, codes: &[u8]
     let dy = aligned(3, codes.len());
     // Nobody asks for the gradient of the network's own input.
     let first_layer = case.image[0] == 1;
-    let mut lists = SparseLists::new(conv, IMAGES, !first_layer);
+    let mut lists = SparseLists::new(conv, IMAGES, !first_layer).unwrap();
     let mut dbias = vec![0.0; case.conv.out_channels.next_multiple_of(8)];
     let mut sum = Aligned::zeros(conv.weight_sum_len());
     let mut packed = Aligned::zeros(conv.backward_packed_len());

@@ -6,11 +6,14 @@
 //!
 //! - `impl Module for Net` becomes `impl Layer for Net`, `fn forward(&self, xs: &Tensor) -> Result<Tensor>` becomes
 //!   `fn forward<F: Flow>(&self, xs: &F) -> Result<F>`; of layers that know training, [`LayerT`];
-//! - `candle_nn::ops` becomes [`flow::ops`](ops); `group_norm`, `lstm` and `gru`, whose types hide their weights, are
-//!   made by the functions of the same names here;
+//! - `candle_nn::ops` becomes [`flow::ops`](ops); `group_norm`, `lstm` and `gru`, whose types hide their weights, and
+//!   `seq`, whose type hides its layers, are made by the functions of the same names here;
 //! - `Tensor::cat` becomes `F::cat`, and so do `stack` and other functions without a value;
 //! - a tensor of the model's own (a position table, a mask) enters by `F::from(self.table.clone())`;
 //! - `&a + &b` becomes `a.add(&b)`: operators need the left value itself.
+//!
+//! [`Inference`] exports a model that knows training, [`Foreign`] one that cannot be edited, and [`custom`] brings
+//! nodes of your own for what the recorder does not know.
 //!
 //! Sizes are plain numbers, those of the sample. [`Export`] therefore records the forward at several sizes of each
 //! dynamic axis: what varies with them becomes a formula over the named sizes, or is refused with the line of the
@@ -18,16 +21,19 @@
 
 mod arithmetic;
 mod call;
+mod custom;
 mod emit;
 mod error;
 mod export;
 mod group_norm;
 mod index;
+mod inference;
 mod layer;
 mod merge;
 pub mod ops;
 mod reducing;
 mod rnn;
+mod sequential;
 mod shaping;
 mod spatial;
 mod trace;
@@ -40,13 +46,16 @@ use std::ops::{Add, Div, Mul, Sub};
 use candle_core::{Result, Tensor};
 
 pub use arithmetic::{Arithmetic, Operand};
+pub use custom::custom;
 pub use error::FlowError;
 pub use export::Export;
 pub use group_norm::{GroupNorm, group_norm};
 pub use index::{Index, Part};
+pub use inference::{Foreign, Inference};
 pub use layer::{Layer, LayerT};
 pub use reducing::Reducing;
 pub use rnn::{Gru, GruState, Lstm, LstmState, States, gru, lstm};
+pub use sequential::{Sequential, seq};
 pub use shaping::Shaping;
 pub use spatial::Spatial;
 pub use wire::Wire;

@@ -36,5 +36,6 @@ pub use model::{OnnxModel, OpsetVersion};
 pub use node::Node;
 pub use options::{Options, Profile};
 pub use read::{Imported, ReadError, read};
+pub use table::{Op as Operator, operators};
 pub use tensor::{DataType, Dim, Tensor};
 pub use validate::validate;

@@ -4,12 +4,16 @@
 
 #[path = "all/defects.rs"]
 mod defects;
+#[path = "all/export_docs.rs"]
+mod export_docs;
 #[path = "all/flow.rs"]
 mod flow;
 #[path = "all/inspect.rs"]
 mod inspect;
 #[path = "all/lowering.rs"]
 mod lowering;
+#[path = "all/networks.rs"]
+mod networks;
 #[path = "all/oracle.rs"]
 mod oracle;
 #[path = "all/pooling.rs"]

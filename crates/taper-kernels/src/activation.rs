@@ -9,6 +9,8 @@ use crate::error::{KernelError, check_len};
 use crate::isa::Isa;
 use crate::simd::{LANES, Simd, dispatch};
 
+pub(crate) use functions::{relu, relu_backward};
+
 /// Elements that one task handles.
 const GRAIN: usize = 1 << 14;
 
@@ -35,6 +37,14 @@ pub fn activate(function: Activation, x: &[f32], y: &mut [f32]) -> Result<(), Ke
 ///
 /// # Errors
 /// [`KernelError::Length`] if the slices differ in length.
+///
+/// ```
+/// use taper_graph::Activation;
+/// let mut dx = [9.0; 3];
+/// taper_kernels::activate_backward(Activation::Relu, &[-1.0, 0.0, 2.0], &[5.0; 3], &mut dx)?;
+/// assert_eq!(dx, [0.0, 0.0, 5.0]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn activate_backward(
     function: Activation,
     x: &[f32],
@@ -71,6 +81,15 @@ pub fn activate_part(isa: Isa, function: Activation, x: &[f32], y: &mut [f32]) -
 ///
 /// # Errors
 /// [`KernelError::Length`] if the slices differ in length.
+///
+/// ```
+/// use taper_graph::Activation;
+/// use taper_kernels::{Isa, activate_backward_part};
+/// let mut dx = [9.0];
+/// activate_backward_part(Isa::current(), Activation::Sigmoid, &[0.0], &[8.0], &mut dx)?;
+/// assert_eq!(dx, [2.0]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn activate_backward_part(
     isa: Isa,
     function: Activation,

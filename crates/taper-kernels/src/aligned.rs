@@ -28,7 +28,8 @@ pub struct Aligned {
 }
 
 impl Aligned {
-    /// `len` zeros.
+    /// `len` zeros. Like a `Vec`, it ends the program if there is no memory for them: who takes `len` from outside checks
+    /// it first.
     #[must_use]
     pub fn zeros(len: usize) -> Self {
         let mut row = Self::default();

@@ -14,12 +14,16 @@ mod pool;
 mod sparse;
 mod winograd;
 
+/// Who gets the planes that a convolution has finished: `emit(image, block, plane)` with the eight channels `block`,
+/// `[H', W', 8]`. It may change the plane at will.
+pub type Emit<'a> = dyn FnMut(usize, usize, &mut [f32]) + 'a;
+
 pub use direct::DirectConv;
 pub use elementwise::{ChannelSlice, Elementwise};
 pub use epilogue::{Epilogue, dropout};
 pub use layout::{Blocked, Values, ValuesMut};
 pub use linear::{BlockedLinear, LinearLists};
-pub use norm::{BlockedNorm, fold_norm, fold_norm_into_conv};
+pub use norm::BlockedNorm;
 pub use pool::{BlockedAvgPool, BlockedMaxPool};
 pub use sparse::{SparseConv, SparseLists};
 pub use winograd::WinogradConv;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::{KernelError, check_len};
-use crate::geometry::ConvGeometry;
+use crate::geometry::{ConvGeometry, product};
 use crate::im2col::{col2im, gather_planes, group_of, group_of_mut, im2col, scatter_planes};
 use crate::matmul::{Into, Matrix, matmul};
 
@@ -34,6 +34,16 @@ pub struct ConvGradients<'a> {
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_graph::Conv2d;
+/// use taper_kernels::{ConvGeometry, conv2d};
+/// let geometry = ConvGeometry::new(&Conv2d::new(1, 2), 1, [1, 2, 2])?;
+/// let mut y = [0.0];
+/// conv2d(&geometry, &[1.0, 2.0, 3.0, 4.0], &[1.0, 10.0, 100.0, 1000.0], Some(&[0.5]), &mut y)?;
+/// assert_eq!(y, [4321.5]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn conv2d(
     g: &ConvGeometry,
     x: &[f32],
@@ -73,6 +83,18 @@ pub fn conv2d(
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_graph::Conv2d;
+/// use taper_kernels::{ConvGeometry, ConvGradients, conv2d_backward};
+/// // y = w·x for two pixels: dw = Σ x·dy and dx = w·dy.
+/// let geometry = ConvGeometry::new(&Conv2d::new(1, 1), 1, [1, 1, 2])?;
+/// let (mut dx, mut dweight) = ([0.0; 2], [0.0]);
+/// let gradients = ConvGradients { x: Some(&mut dx), weight: &mut dweight, bias: None };
+/// conv2d_backward(&geometry, &[2.0, 3.0], &[5.0], &[10.0, 100.0], gradients)?;
+/// assert_eq!((dx, dweight), ([50.0, 500.0], [320.0]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn conv2d_backward(
     g: &ConvGeometry,
     x: &[f32],
@@ -118,7 +140,8 @@ fn sum(values: &[f32]) -> f64 {
 fn weight_gradient(g: &ConvGeometry, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
     let chunk = chunk(g.batch);
     let images = block_images(g).min(chunk);
-    let chunks = x.par_chunks(chunk * g.image_len()).zip(dy.par_chunks(chunk * g.out_image_len()));
+    let [of_x, of_dy] = [g.image_len(), g.out_image_len()].map(|len| product([chunk, len]));
+    let chunks = x.par_chunks(of_x).zip(dy.par_chunks(of_dy));
     let partial = |(x, dy): (&[f32], &[f32])| {
         let mut sum = vec![0.0; g.weight_len()];
         let mut matrices = Matrices::new(g, images);

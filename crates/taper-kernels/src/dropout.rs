@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::{KernelError, check_len};
+use crate::geometry::product;
 use crate::isa::Isa;
 use crate::philox::philox4x32_lanes;
 use crate::simd::{LANES, Simd, dispatch};
@@ -14,7 +15,8 @@ const GRAIN: usize = 1 << 14;
 ///
 /// Channels are drawn in blocks of eight. The fate of channel c of pixel p of image n, of `[N, C, P]`, is the 16-bit word
 /// number c mod 8, lowest first, of the 128 random bits that Philox4x32-10 gives for the counter (n·⌈C/8⌉ + ⌊c/8⌋)·P + p:
-/// the element is dropped if its word is below p·2¹⁶, rounded. It depends on nothing else, whatever the layout.
+/// the element is dropped if its word is below p·2¹⁶, rounded to a whole number t, and else multiplied by
+/// 2¹⁶ / (2¹⁶ − t), so that its expectation is what it was. It depends on nothing else, whatever the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropoutKey {
     /// The run's seed.
@@ -25,14 +27,15 @@ pub struct DropoutKey {
     pub layer: u32,
 }
 
-/// Zeroes each element of `x` with probability `p` and scales the others by `1 / (1 − p)`.
+/// Zeroes each element of `x` with probability `p` and scales the others by `1 / (1 − p)`, with `p` rounded to a
+/// multiple of 2⁻¹⁶: one that rounds to 1 leaves zeros alone.
 ///
 /// `x` and `y` are `[N, C, P]`, of images, channels and pixels; features are channels of one pixel. Dropout is linear in
 /// `x`, so the same call with the same key turns `dy` into `dx`. [`DropoutKey`] says how the mask is drawn;
 /// [`crate::blocked::dropout`] draws the same one.
 ///
 /// # Errors
-/// [`KernelError::Length`] if `x` or `y` is not of these sizes.
+/// [`KernelError::Length`] if `x` or `y` is not of these sizes, [`KernelError::Probability`] if `p` is not from 0 to 1.
 ///
 /// ```
 /// use taper_kernels::{DropoutKey, dropout};
@@ -50,12 +53,13 @@ pub fn dropout(
     y: &mut [f32],
 ) -> Result<(), KernelError> {
     let [images, channels, pixels] = sizes;
-    check_len("x", x.len(), images * channels * pixels)?;
+    let rate = Rate::new(p)?;
+    check_len("x", x.len(), product([images, channels, pixels]))?;
     check_len("y", y.len(), x.len())?;
     if y.is_empty() {
         return Ok(());
     }
-    let (isa, image_len, rate) = (Isa::current(), channels * pixels, Rate::new(p));
+    let (isa, image_len) = (Isa::current(), channels * pixels);
     let first = |image: usize| (image * channels.div_ceil(LANES) * pixels) as u64;
     let each = y.par_chunks_mut(image_len).zip(x.par_chunks(image_len)).enumerate();
     each.with_min_len(GRAIN.div_ceil(image_len)).for_each(|(image, (y, x))| {
@@ -90,18 +94,32 @@ fn drop_image<S: Simd>(s: S, draw: Draw, first: u64, pixels: usize, x: &[f32], y
     }
 }
 
+/// Values of a 16-bit word.
+const WORDS: u32 = 1 << 16;
+
 /// How much is dropped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rate {
     /// A 16-bit word below it drops its element.
     threshold: u32,
-    /// What the others are multiplied by.
+    /// What the others are multiplied by; 0 if there are none.
     pub(crate) scale: f32,
 }
 
 impl Rate {
-    pub(crate) fn new(p: f32) -> Self {
-        Self { threshold: (f64::from(p) * 65536.0).round() as u32, scale: 1.0 / (1.0 - p) }
+    /// That of the probability `p`.
+    ///
+    /// # Errors
+    /// [`KernelError::Probability`] if it is not from 0 to 1.
+    pub(crate) fn new(p: f32) -> Result<Self, KernelError> {
+        if !(0.0..=1.0).contains(&p) {
+            return Err(KernelError::Probability { p });
+        }
+        let threshold = (f64::from(p) * f64::from(WORDS)).round() as u32;
+        // Of the share that is really kept, which is not quite 1 − p. Where nothing is, no scale matters.
+        let kept = WORDS - threshold;
+        let scale = if kept == 0 { 0.0 } else { f64::from(WORDS) / f64::from(kept) };
+        Ok(Self { threshold, scale: scale as f32 })
     }
 }
 
@@ -182,6 +200,37 @@ mod tests {
             // Four standard deviations of a binomial share.
             let tolerance = 4.0 * (f64::from(p) * (1.0 - f64::from(p)) / y.len() as f64).sqrt();
             assert!((dropped - f64::from(p)).abs() <= tolerance, "p {p}: dropped {dropped}");
+        }
+    }
+
+    /// What is kept makes up for what is dropped, also where 2¹⁶ words are too few to tell `p` from its neighbours.
+    #[test]
+    fn the_scale_belongs_to_the_share_that_is_dropped() {
+        for p in [0.0, 1e-9, 7e-6, 8e-6, 0.3, 0.9999, 0.99998, 0.999_985] {
+            let Rate { threshold, scale } = Rate::new(p).unwrap();
+            let expectation = f64::from(65536 - threshold) / 65536.0 * f64::from(scale);
+            assert!((expectation - 1.0).abs() < 1e-7, "p {p}: {expectation}");
+        }
+    }
+
+    #[test]
+    fn a_probability_next_to_one_drops_all() {
+        for p in [0.999_999_9, 1.0] {
+            let mut y = [9.0; 3];
+            dropout(KEY, p, [1, 3, 1], &[f32::INFINITY, f32::NAN, 1.0], &mut y).unwrap();
+            assert_eq!(y, [0.0; 3], "p {p}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_probability_is_refused() {
+        for p in [f32::NAN, -0.1, 1.000_000_1, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut y = [9.0];
+            let error = dropout(KEY, p, [1, 1, 1], &[1.0], &mut y).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("the probability of dropout is {p}; use a number from 0 to 1")
+            );
         }
     }
 

@@ -1,6 +1,11 @@
 //! What can be wrong with a kernel's arguments.
 
 /// Why a kernel refuses its arguments.
+///
+/// ```
+/// let error = taper_kernels::softmax([1, 2, 1], &[0.0; 3], &mut [0.0; 3]).unwrap_err();
+/// assert_eq!(error.to_string(), "`x` has 3 elements, but its shape has 2");
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {
@@ -23,6 +28,20 @@ pub enum KernelError {
         label: usize,
         /// The number of classes.
         classes: usize,
+    },
+    /// A probability of dropout is not one.
+    #[error("the probability of dropout is {p}; use a number from 0 to 1")]
+    Probability {
+        /// What was asked for.
+        p: f32,
+    },
+    /// There is no room for what so large a batch needs.
+    #[error("`{what}` of {images} images would need too much memory; use a smaller batch")]
+    TooManyImages {
+        /// What it would be.
+        what: &'static str,
+        /// The images that were asked for.
+        images: usize,
     },
     /// The environment asks for an instruction set that this processor does not have.
     #[error("TAPER_ISA is `{name}`, which this processor does not have; it has {known}")]

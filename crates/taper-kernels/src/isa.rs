@@ -10,6 +10,14 @@ use crate::simd::portable::Portable;
 const VARIABLE: &str = "TAPER_ISA";
 
 /// An instruction set that this processor has.
+///
+/// ```
+/// use taper_kernels::Isa;
+/// Isa::check()?;
+/// assert_eq!(Isa::portable().name(), "portable");
+/// assert!(Isa::available().iter().any(|isa| isa.name() == Isa::current().name()));
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Isa(Set);
 

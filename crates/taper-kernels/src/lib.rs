@@ -1,7 +1,7 @@
 //! CPU kernels for training convolutional networks: safe functions over slices and geometry.
 //!
 //! Images are `[N, C, H, W]`, row-major f32. Work is split by image, or by a fixed number of rows, and partial
-//! results are added up in a fixed order, so that the same input gives the same bits on any number of threads.
+//! results are added up in a fixed order, so that the same finite input gives the same bits on any number of threads.
 //! Threads are those of the rayon pool in which a function is called.
 //!
 //! ```
@@ -24,6 +24,7 @@ pub mod blocked;
 mod conv;
 mod dropout;
 mod error;
+mod exp;
 mod geometry;
 mod im2col;
 mod isa;

@@ -1,6 +1,7 @@
 //! The fully connected layer.
 
 use crate::error::{KernelError, check_len};
+use crate::geometry::product;
 use crate::matmul::{Matrix, matmul_parallel};
 
 /// The sizes of one linear layer: `[N, in_features]` → `[N, out_features]`.
@@ -17,17 +18,17 @@ pub struct LinearGeometry {
 impl LinearGeometry {
     /// Elements of the input.
     pub fn input_len(&self) -> usize {
-        self.batch * self.in_features
+        product([self.batch, self.in_features])
     }
 
     /// Elements of the weight `[out_features, in_features]`.
     pub fn weight_len(&self) -> usize {
-        self.out_features * self.in_features
+        product([self.out_features, self.in_features])
     }
 
     /// Elements of the output.
     pub fn output_len(&self) -> usize {
-        self.batch * self.out_features
+        product([self.batch, self.out_features])
     }
 
     fn x<'a>(&self, x: &'a [f32]) -> Matrix<'a> {
@@ -49,6 +50,15 @@ impl LinearGeometry {
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_kernels::{LinearGeometry, linear};
+/// let geometry = LinearGeometry { batch: 1, in_features: 2, out_features: 1 };
+/// let mut y = [0.0];
+/// linear(geometry, &[1.0, 10.0], &[3.0, 4.0], Some(&[0.5]), &mut y)?;
+/// assert_eq!(y, [43.5]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn linear(
     g: LinearGeometry,
     x: &[f32],
@@ -73,6 +83,15 @@ pub fn linear(
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_kernels::{LinearGeometry, linear_backward_input};
+/// let geometry = LinearGeometry { batch: 1, in_features: 2, out_features: 1 };
+/// let mut dx = [0.0; 2];
+/// linear_backward_input(geometry, &[3.0, 4.0], &[10.0], &mut dx)?;
+/// assert_eq!(dx, [30.0, 40.0]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn linear_backward_input(
     g: LinearGeometry,
     weight: &[f32],
@@ -90,6 +109,15 @@ pub fn linear_backward_input(
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_kernels::{LinearGeometry, linear_backward_params};
+/// let geometry = LinearGeometry { batch: 2, in_features: 1, out_features: 1 };
+/// let (mut dweight, mut dbias) = ([0.0], [0.0]);
+/// linear_backward_params(geometry, &[3.0, 4.0], &[1.0, 10.0], &mut dweight, Some(&mut dbias))?;
+/// assert_eq!((dweight, dbias), ([43.0], [11.0]));
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn linear_backward_params(
     g: LinearGeometry,
     x: &[f32],

@@ -1,6 +1,7 @@
 //! Softmax cross-entropy.
 
 use crate::error::{KernelError, check_len};
+use crate::geometry::product;
 
 /// What [`cross_entropy`] finds for a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,7 +67,7 @@ pub fn cross_entropy_rows(
     gradient: &mut [f32],
 ) -> Result<(f64, usize), KernelError> {
     check_len("stride", stride.max(classes), stride)?;
-    check_len("logits", logits.len(), stride * labels.len())?;
+    check_len("logits", logits.len(), product([stride, labels.len()]))?;
     check_len("gradient", gradient.len(), logits.len())?;
     if let Some(item) = labels.iter().position(|&label| usize::from(label) >= classes) {
         return Err(KernelError::Label { item, label: usize::from(labels[item]), classes });

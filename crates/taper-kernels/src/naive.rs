@@ -1,5 +1,14 @@
 //! The oracle: every kernel once more, in f64 and as its definition reads. Slow and obviously right; the tests of this
-//! crate and of those above it compare against it.
+//! crate and of those above it compare against it. Lengths that do not fit together are no concern of it.
+//!
+//! ```
+//! use taper_graph::MaxPool2d;
+//! use taper_kernels::{PoolGeometry, naive};
+//! let geometry = PoolGeometry::max(&MaxPool2d::new(2), 1, [1, 2, 2])?;
+//! assert_eq!(naive::max_pool2d(&geometry, &[1.0, 4.0, 4.0, 2.0]), [4.0]);
+//! assert_eq!(naive::max_pool2d_backward(&geometry, &[1.0, 4.0, 4.0, 2.0], &[5.0]), [0.0, 5.0, 0.0, 0.0]);
+//! # Ok::<(), taper_graph::ShapeError>(())
+//! ```
 
 use crate::geometry::{ConvGeometry, PoolGeometry};
 

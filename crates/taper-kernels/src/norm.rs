@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::{KernelError, check_len};
+use crate::geometry::product;
 
 /// The sizes of one batch norm: `[N, C, H, W]` in and out, with `pixels` = H·W.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +27,12 @@ pub struct BatchStatistics {
 
 impl BatchNormGeometry {
     fn len(&self) -> usize {
-        self.batch * self.channels * self.pixels
+        product([self.batch, self.channels, self.pixels])
     }
 
     /// Elements of one channel over the batch.
     pub fn count(&self) -> usize {
-        self.batch * self.pixels
+        product([self.batch, self.pixels])
     }
 
     /// Every plane of one channel.
@@ -62,6 +63,16 @@ impl BatchNormGeometry {
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_kernels::{BatchNormGeometry, batch_norm_train};
+/// let geometry = BatchNormGeometry { batch: 2, channels: 1, pixels: 1 };
+/// let mut y = [0.0; 2];
+/// let statistics = batch_norm_train(geometry, &[3.0, 5.0], [&[2.0], &[0.5]], 0.0, &mut y)?;
+/// assert_eq!((statistics.mean[0], statistics.variance[0]), (4.0, 1.0));
+/// assert_eq!(y, [-1.5, 2.5]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn batch_norm_train(
     g: BatchNormGeometry,
     x: &[f32],
@@ -86,6 +97,15 @@ pub fn batch_norm_train(
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_kernels::{BatchNormGeometry, batch_norm_eval};
+/// let geometry = BatchNormGeometry { batch: 1, channels: 1, pixels: 1 };
+/// let mut y = [0.0];
+/// batch_norm_eval(geometry, &[3.0], [&[2.0], &[0.5], &[1.0], &[4.0]], 0.0, &mut y)?;
+/// assert_eq!(y, [2.5]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn batch_norm_eval(
     g: BatchNormGeometry,
     x: &[f32],
@@ -120,6 +140,18 @@ fn scale_and_shift(
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_kernels::{BatchNormGeometry, BatchStatistics, batch_norm_backward};
+/// let geometry = BatchNormGeometry { batch: 2, channels: 1, pixels: 1 };
+/// let statistics = BatchStatistics { mean: vec![4.0], variance: vec![1.0] };
+/// let mut dx = [9.0; 2];
+/// let [dweight, dbias] =
+///     batch_norm_backward(geometry, &[3.0, 5.0], &[2.0], &statistics, 0.0, &[1.0, 4.0], &mut dx)?;
+/// // Of two values, one is −1 and the other 1 whatever they were: nothing moves the output.
+/// assert_eq!((dweight[0], dbias[0], dx), (3.0, 5.0, [0.0; 2]));
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn batch_norm_backward(
     g: BatchNormGeometry,
     x: &[f32],
@@ -136,6 +168,16 @@ pub fn batch_norm_backward(
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_kernels::{BatchNormGeometry, batch_norm_eval_backward};
+/// let geometry = BatchNormGeometry { batch: 1, channels: 1, pixels: 1 };
+/// let mut dx = [9.0];
+/// let [dweight, dbias] =
+///     batch_norm_eval_backward(geometry, &[3.0], &[2.0], [&[1.0], &[4.0]], 0.0, &[5.0], &mut dx)?;
+/// assert_eq!((dweight[0], dbias[0], dx), (5.0, 5.0, [5.0]));
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn batch_norm_eval_backward(
     g: BatchNormGeometry,
     x: &[f32],

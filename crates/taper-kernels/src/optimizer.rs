@@ -11,6 +11,14 @@ use crate::error::{KernelError, check_len};
 const GRAIN: usize = 1 << 14;
 
 /// An update rule with its settings; the learning rate is given with every step.
+///
+/// ```
+/// use taper_kernels::Optimizer;
+/// // Momentum has a velocity, Adam two means; plain gradient descent remembers nothing.
+/// assert_eq!(Optimizer::sgd(0.0).keeps(), [false, false]);
+/// assert_eq!(Optimizer::sgd(0.9).keeps(), [true, false]);
+/// assert_eq!(Optimizer::adamw().keeps(), [true, true]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Optimizer {
     /// Stochastic gradient descent, [`torch.optim.SGD`](https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html).
@@ -98,7 +106,7 @@ impl Optimizer {
             moments.allocate(self, parameter.len());
         }
         moments.check(self, parameter.len())?;
-        moments.step += 1;
+        moments.step = moments.step.saturating_add(1);
         let rule = Rule::new(self, moments.step, learning_rate);
         let [first, second] = self.keeps();
         let pieces = parameter.par_chunks_mut(GRAIN).zip(gradient.par_chunks(GRAIN));

@@ -125,6 +125,16 @@ fn maximum(plane: &[f32], width: usize, rows: &Taps, columns: &Taps) -> (f32, u3
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_graph::MaxPool2d;
+/// use taper_kernels::{PoolGeometry, max_pool2d_backward};
+/// let geometry = PoolGeometry::max(&MaxPool2d::new(2), 1, [1, 2, 2])?;
+/// let mut dx = [9.0; 4];
+/// max_pool2d_backward(&geometry, &[1], &[5.0], &mut dx)?;
+/// assert_eq!(dx, [0.0, 5.0, 0.0, 0.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn max_pool2d_backward(
     g: &PoolGeometry,
     indices: &[u32],
@@ -158,6 +168,16 @@ pub fn max_pool2d_backward(
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_graph::AvgPool2d;
+/// use taper_kernels::{PoolGeometry, avg_pool2d};
+/// let geometry = PoolGeometry::avg(&AvgPool2d::new(2), 1, [1, 2, 2])?;
+/// let mut y = [0.0];
+/// avg_pool2d(&geometry, &[1.0, 2.0, 3.0, 6.0], &mut y)?;
+/// assert_eq!(y, [3.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn avg_pool2d(g: &PoolGeometry, x: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
     check_len("x", x.len(), g.input_len())?;
     check_len("y", y.len(), g.output_len())?;
@@ -179,6 +199,16 @@ pub fn avg_pool2d(g: &PoolGeometry, x: &[f32], y: &mut [f32]) -> Result<(), Kern
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have the length the geometry gives it.
+///
+/// ```
+/// use taper_graph::AvgPool2d;
+/// use taper_kernels::{PoolGeometry, avg_pool2d_backward};
+/// let geometry = PoolGeometry::avg(&AvgPool2d::new(2), 1, [1, 2, 2])?;
+/// let mut dx = [9.0; 4];
+/// avg_pool2d_backward(&geometry, &[8.0], &mut dx)?;
+/// assert_eq!(dx, [2.0; 4]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn avg_pool2d_backward(g: &PoolGeometry, dy: &[f32], dx: &mut [f32]) -> Result<(), KernelError> {
     check_len("dy", dy.len(), g.output_len())?;
     check_len("gradient of x", dx.len(), g.input_len())?;

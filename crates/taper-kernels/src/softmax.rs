@@ -1,6 +1,7 @@
 //! Softmax over dimension 1.
 
 use crate::error::{KernelError, check_len};
+use crate::geometry::product;
 
 /// `y = exp(x) / Σ exp(x)` over the middle dimension of `[outer, classes, inner]`: `inner` is 1 for `[N, F]` and H·W
 /// for `[N, C, H, W]`.
@@ -16,7 +17,7 @@ use crate::error::{KernelError, check_len};
 /// ```
 pub fn softmax(sizes: [usize; 3], x: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
     let [_, classes, inner] = sizes;
-    check_len("x", x.len(), sizes.iter().product())?;
+    check_len("x", x.len(), product(sizes))?;
     check_len("y", y.len(), x.len())?;
     for_each_lane(sizes, |start| {
         let lane = || (0..classes).map(move |class| start + class * inner);
@@ -35,9 +36,16 @@ pub fn softmax(sizes: [usize; 3], x: &[f32], y: &mut [f32]) -> Result<(), Kernel
 ///
 /// # Errors
 /// [`KernelError::Length`] if a slice does not have `outer · classes · inner` elements.
+///
+/// ```
+/// let mut dx = [0.0; 2];
+/// taper_kernels::softmax_backward([1, 2, 1], &[0.5, 0.5], &[1.0, 0.0], &mut dx)?;
+/// assert_eq!(dx, [0.25, -0.25]);
+/// # Ok::<(), taper_kernels::KernelError>(())
+/// ```
 pub fn softmax_backward(sizes: [usize; 3], y: &[f32], dy: &[f32], dx: &mut [f32]) -> Result<(), KernelError> {
     let [_, classes, inner] = sizes;
-    check_len("y", y.len(), sizes.iter().product())?;
+    check_len("y", y.len(), product(sizes))?;
     check_len("dy", dy.len(), y.len())?;
     check_len("gradient of x", dx.len(), y.len())?;
     for_each_lane(sizes, |start| {
@@ -50,6 +58,8 @@ pub fn softmax_backward(sizes: [usize; 3], y: &[f32], dy: &[f32], dx: &mut [f32]
 
 /// Calls `visit` with the first element of every lane along the middle dimension.
 fn for_each_lane([outer, classes, inner]: [usize; 3], mut visit: impl FnMut(usize)) {
+    // However many lanes there are, there is nothing in them.
+    let outer = if classes == 0 || inner == 0 { 0 } else { outer };
     for block in 0..outer {
         for offset in 0..inner {
             visit(block * classes * inner + offset);

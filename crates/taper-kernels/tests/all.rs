@@ -1,6 +1,8 @@
 //! Every kernel against its definition in f64 over random shapes, and the optimisers against PyTorch.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "all/absurd.rs"]
+mod absurd;
 #[path = "all/activation.rs"]
 mod activation;
 #[path = "all/blocked/direct.rs"]

@@ -16,7 +16,8 @@ pub enum ModelError {
     /// A layer does not fit what it reads.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// The labels do not fit the logits.
+    /// A kernel refuses: a label that the logits do not have, sizes beyond all reason, or a `TAPER_ISA` that names an
+    /// instruction set this processor lacks.
     #[error(transparent)]
     Kernel(#[from] KernelError),
     /// The images do not fit the network's input.

@@ -2,6 +2,8 @@
 //!
 //! A model changes only its `use` line. [`ConvReluPool`] is the fastest form of a convolutional block, and
 //! [`VarOptimizer`] moves candle's variables in place. Layers keep the buffers of their last calls; clones share them.
+//! A step is fastest where all else is of [`ops`](crate::ops) too, [`activation`](crate::ops::activation) instead of
+//! candle's `relu` say: then [`ops::backward`](crate::ops::backward), which [`VarOptimizer`] calls, needs nothing of candle's.
 //!
 //! ```
 //! use candle_core::{DType, Device, Module, ModuleT, Tensor};

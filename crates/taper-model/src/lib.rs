@@ -24,6 +24,7 @@
 mod error;
 mod inference;
 mod init;
+mod isa;
 pub mod layers;
 mod model;
 pub mod ops;

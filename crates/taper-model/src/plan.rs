@@ -20,6 +20,7 @@ use taper_graph::Graph;
 use taper_kernels::Isa;
 
 use crate::error::ModelError;
+use crate::isa::isa;
 use crate::model::classes;
 use chunk::{Buffer, Chunk};
 use draft::Purpose;
@@ -102,7 +103,8 @@ impl Plan {
     /// Compiles `graph` for training: forward, backward and update.
     ///
     /// # Errors
-    /// [`ModelError::Graph`] if the graph is incomplete, [`ModelError::Output`] if it does not end in `[N, F]`.
+    /// [`ModelError::Graph`] if the graph is incomplete, [`ModelError::Output`] if it does not end in `[N, F]`,
+    /// [`ModelError::Kernel`] if `TAPER_ISA` is wrong.
     pub fn training(graph: &Graph) -> Result<Self, ModelError> {
         Self::new(graph, Purpose::Training)
     }
@@ -118,8 +120,7 @@ impl Plan {
     fn new(graph: &Graph, purpose: Purpose) -> Result<Self, ModelError> {
         graph.check_complete()?;
         classes(graph)?;
-        Isa::check()?;
-        build::build(graph, purpose, None, Isa::current())
+        build::build(graph, purpose, None, isa()?)
     }
 
     /// Elements of one image of the input, `[C, H, W]`.

@@ -7,7 +7,7 @@ use taper_kernels::{DropoutKey, KernelError, Optimizer};
 use crate::error::ModelError;
 use crate::inference::count_images;
 use crate::model::{Model, classes};
-use crate::ops::with_variables;
+use crate::ops::with_all;
 use crate::plan::{Batch, Explanation, Plan, Rule};
 
 /// What a [`Trainer`] is told once.
@@ -57,13 +57,13 @@ impl Trainer {
     ///
     /// # Errors
     /// [`ModelError::Output`] if the network does not end in `[N, classes]`, [`ModelError::Softmax`] if it ends in
-    /// probabilities.
+    /// probabilities, [`ModelError::Kernel`] if `TAPER_ISA` is wrong.
     pub fn new(mut model: Model, settings: TrainerSettings) -> Result<Self, ModelError> {
         Self::check(model.graph())?;
         model.set_seed(settings.seed);
         let mut plan = Plan::training(model.graph())?;
         let variables: Vec<&Tensor> = model.parameters().iter().map(|p| p.var.as_tensor()).collect();
-        with_variables(&variables, |parameters| plan.set_parameters(parameters))?;
+        with_all(&variables, |parameters| plan.set_parameters(parameters))?;
         Ok(Self { model, settings, plan, step: 0, stale: false })
     }
 

@@ -1,10 +1,14 @@
 //! Models and ops against PyTorch's answers in `fixtures/`, finite differences and themselves.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "all/autograd.rs"]
+mod autograd;
 #[path = "all/behaviour.rs"]
 mod behaviour;
 #[path = "all/fixture.rs"]
 mod fixture;
+#[path = "all/isa.rs"]
+mod isa;
 #[path = "all/layers.rs"]
 mod layers;
 #[path = "all/network.rs"]

@@ -75,7 +75,11 @@ impl<'a> Emitter<'a> {
 
     pub(super) fn input(&mut self, input: &Input) -> Result<(), FlowError> {
         let data_type = data_type(input.sample.dtype()).ok_or_else(|| FlowError::Setup {
-            reason: format!("input `{}` is of type {:?}; use f16, f32 or f64", input.name, input.sample.dtype()),
+            reason: format!(
+                "input `{}` is of type {:?}; use f16, f32 or f64",
+                input.name,
+                input.sample.dtype()
+            ),
         })?;
         let mut dims: Vec<Dim> = input.sample.dims().iter().map(|&size| Dim::Fixed(size)).collect();
         for (axis, name) in &input.axes {
@@ -105,7 +109,8 @@ impl<'a> Emitter<'a> {
                 self.values.extend(std::iter::repeat_n(None, count));
                 continue;
             }
-            let made = self.step(step, &used[first..first + count]).map_err(|trouble| explain(step, trouble))?;
+            let made =
+                self.step(step, &used[first..first + count]).map_err(|trouble| explain(step, trouble))?;
             for (place, value) in made.iter().enumerate() {
                 if let Some(value) = value {
                     check_shape(step, place, value, points)?;
@@ -196,6 +201,11 @@ impl<'a> Emitter<'a> {
             Kind::Pool { is_max, kernel, stride } => self.pool(step, title, *is_max, *kernel, *stride),
             Kind::UpsampleNearest => self.upsample(step, title, None),
             Kind::UpsampleBilinear { align_corners } => self.upsample(step, title, Some(*align_corners)),
+            Kind::Custom(nodes) => {
+                let inputs = (0..step.inputs.len()).map(|place| self.operand(step, title, place));
+                let inputs = inputs.collect::<Emitted<Vec<Value>>>()?;
+                Ok(nodes.write(&mut self.graph, &inputs)?)
+            }
             Kind::Lstm { .. } | Kind::Gru { .. } => {
                 Err(Trouble::Refuse("it makes several values".to_owned(), "report it as a fault of Taper"))
             }
@@ -231,7 +241,10 @@ impl<'a> Emitter<'a> {
             Source::Constant(tensor, _) => self.constant(tensor, title),
             Source::Made(place) => match self.values.get(*place) {
                 Some(Some(value)) => Ok(value.clone()),
-                _ => Err(Trouble::Refuse(format!("value {place} is not there"), "report it as a fault of Taper")),
+                _ => Err(Trouble::Refuse(
+                    format!("value {place} is not there"),
+                    "report it as a fault of Taper",
+                )),
             },
         }
     }
@@ -325,10 +338,17 @@ fn check_shape(
 ) -> Result<(), FlowError> {
     for (point, shapes) in points.iter().zip(&step.shapes) {
         let sizes = &value.fact().sizes;
-        let fits = |(size, &recorded): (&Size, &usize)| size.value(point).is_none_or(|size| size == recorded as i64);
+        let fits =
+            |(size, &recorded): (&Size, &usize)| size.value(point).is_none_or(|size| size == recorded as i64);
         if sizes.len() != shapes[place].len() || !sizes.iter().zip(&shapes[place]).all(fits) {
-            let reason = format!("its shape in the graph is {:?} where candle's is {:?}", value.dims(), shapes[place]);
-            return Err(FlowError::refused(step.call.method, step.at, reason, "report it as a fault of Taper"));
+            let reason =
+                format!("its shape in the graph is {:?} where candle's is {:?}", value.dims(), shapes[place]);
+            return Err(FlowError::refused(
+                step.call.method,
+                step.at,
+                reason,
+                "report it as a fault of Taper",
+            ));
         }
     }
     Ok(())

@@ -173,11 +173,7 @@ impl Export {
     }
 
     /// Records once, with the dynamic sizes of `point`.
-    fn run<M: Model>(
-        &self,
-        model: &M,
-        point: &BTreeMap<String, i64>,
-    ) -> Result<Recording, FlowError> {
+    fn run<M: Model>(&self, model: &M, point: &BTreeMap<String, i64>) -> Result<Recording, FlowError> {
         let samples: Result<Vec<Tensor>, _> = self.inputs.iter().map(|input| input.at(point)).collect();
         let samples = samples.map_err(|cause| FlowError::Forward { sizes: String::new(), cause })?;
         let (tape, wires) = Wire::inputs(&samples);
@@ -186,7 +182,8 @@ impl Export {
         match (made, tape.refusal.take()) {
             (_, Some(refusal)) => Err(refusal.into()),
             (Err(cause), None) => {
-                let sizes: Vec<String> = samples.iter().map(|sample| format!("{:?}", sample.dims())).collect();
+                let sizes: Vec<String> =
+                    samples.iter().map(|sample| format!("{:?}", sample.dims())).collect();
                 Err(FlowError::Forward { sizes: sizes.join(", "), cause })
             }
             (Ok(made), None) => {

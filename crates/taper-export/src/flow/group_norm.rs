@@ -22,7 +22,13 @@ impl GroupNorm {
     ///
     /// # Errors
     /// Those of candle: the groups do not divide the channels.
-    pub fn new(weight: Tensor, bias: Tensor, num_channels: usize, num_groups: usize, eps: f64) -> Result<Self> {
+    pub fn new(
+        weight: Tensor,
+        bias: Tensor,
+        num_channels: usize,
+        num_groups: usize,
+        eps: f64,
+    ) -> Result<Self> {
         let inner = candle_nn::GroupNorm::new(weight.clone(), bias.clone(), num_channels, num_groups, eps)?;
         Ok(Self { inner, weight, bias, groups: num_groups, eps })
     }

@@ -13,11 +13,11 @@ use super::ops;
 /// A layer or a whole model: candle's `Module`, generic over what flows through it. With a [`Tensor`] it computes,
 /// with a [`Wire`](super::Wire) it is recorded.
 ///
-/// The layers of candle-nn implement it. Those that hide what they do (`Func`, `Sequential`) cannot. Of a model that
-/// cannot be edited, a newtype around it implements this trait from the model's public parts.
+/// The layers of candle-nn implement it. Those that hide what they do (`Func`, `Sequential`) cannot. For a model that
+/// cannot be edited there is [`Foreign`](super::Foreign).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot flow",
-    note = "`Func` and `Sequential` hide what they do: call the layers one by one",
+    note = "`Func` hides what it does: write it as a `Layer`; `Sequential` is made with this crate's `seq`",
     note = "`candle_nn`'s `GroupNorm`, `LSTM` and `GRU` hide their weights: make them with this crate's `group_norm`, `lstm` and `gru`",
     note = "of your own layer, change `impl Module` to `impl Layer`, and its forward's signature to `fn forward<F: Flow>(&self, xs: &F) -> Result<F>`"
 )]
@@ -30,7 +30,10 @@ pub trait Layer {
 }
 
 /// A layer that does something else in training: candle's `ModuleT`.
-#[diagnostic::on_unimplemented(message = "`{Self}` cannot flow", note = "implement `Layer` or `LayerT` for it")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot flow",
+    note = "implement `Layer` or `LayerT` for it"
+)]
 pub trait LayerT {
     /// What the layer makes of `xs`; training cannot be recorded.
     ///
@@ -43,6 +46,13 @@ impl<L: Layer> LayerT for L {
     #[track_caller]
     fn forward_t<F: Flow>(&self, xs: &F, _: bool) -> Result<F> {
         self.forward(xs)
+    }
+}
+
+impl<L: Layer> Layer for &L {
+    #[track_caller]
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        (**self).forward(xs)
     }
 }
 
@@ -183,7 +193,8 @@ impl LayerT for BatchNorm {
             xs.refuse("batch_norm", "it is in training mode", "call the model with `train` false")?;
         }
         let mut tensors = vec![Some(self.running_mean()), Some(self.running_var())];
-        tensors.extend(self.weight_and_bias().into_iter().flat_map(|(weight, bias)| [Some(weight), Some(bias)]));
+        tensors
+            .extend(self.weight_and_bias().into_iter().flat_map(|(weight, bias)| [Some(weight), Some(bias)]));
         let module = |xs: &Tensor| ModuleT::forward_t(self, xs, train);
         record(&module, Call::new("batch_norm", Kind::BatchNorm { eps: self.eps() }), xs, &tensors)
     }

@@ -45,7 +45,14 @@ pub(super) fn merge(
     axes: &[Axis],
     points: &[BTreeMap<String, i64>],
 ) -> Result<Merged, FlowError> {
-    let mut merger = Merger { axes, points, steps: Vec::new(), places: (0..inputs).collect(), made: inputs, derived: BTreeMap::new() };
+    let mut merger = Merger {
+        axes,
+        points,
+        steps: Vec::new(),
+        places: (0..inputs).collect(),
+        made: inputs,
+        derived: BTreeMap::new(),
+    };
     let lengths = || recordings.iter().map(|recording| recording.events.len());
     let shortest = lengths().min().unwrap_or(0);
     for place in 0..shortest {
@@ -65,7 +72,9 @@ pub(super) fn merge(
         let sources: Vec<&Source> = recordings.iter().map(|recording| &recording.outputs[place]).collect();
         merger.source(&sources).map_err(|trouble| match trouble {
             Trouble::Flow(error) => error,
-            Trouble::Varies(reason) => FlowError::Setup { reason: format!("output {place}: {reason}; keep the size fixed") },
+            Trouble::Varies(reason) => {
+                FlowError::Setup { reason: format!("output {place}: {reason}; keep the size fixed") }
+            }
         })
     };
     let outputs = (0..count).map(output).collect::<Result<_, _>>()?;
@@ -100,15 +109,19 @@ impl Merger<'_> {
     /// Adds the step that these events are; the number of the first value that it makes.
     fn event(&mut self, events: &[&Event]) -> Result<usize, FlowError> {
         let first = events[0];
-        let refuse = |reason: String, remedy: &str| FlowError::refused(first.call.method, first.at, reason, remedy);
+        let refuse =
+            |reason: String, remedy: &str| FlowError::refused(first.call.method, first.at, reason, remedy);
         let is_other = |event: &&Event| {
-            event.at != first.at || event.call.method != first.call.method || event.inputs.len() != first.inputs.len()
+            event.at != first.at
+                || event.call.method != first.call.method
+                || event.inputs.len() != first.inputs.len()
         };
         if events.iter().any(is_other) {
             return Err(other_path(first));
         }
         if let Some(other) = events.iter().find(|event| event.call.kind != first.call.kind) {
-            let reason = format!("it is {:?} for one size and {:?} for another", first.call.kind, other.call.kind);
+            let reason =
+                format!("it is {:?} for one size and {:?} for another", first.call.kind, other.call.kind);
             return Err(refuse(reason, "use numbers that do not depend on a dynamic size"));
         }
         let mut inputs = Vec::with_capacity(first.inputs.len());
@@ -125,12 +138,17 @@ impl Merger<'_> {
         let sizes = (0..first.call.sizes.len()).map(|place| {
             let values: Vec<i64> = events.iter().map(|event| event.call.sizes[place] as i64).collect();
             fit(&values, self.axes, self.points).ok_or_else(|| {
-                let reason = format!("one of its sizes is {values:?} for inputs of sizes {}", listed(self.points));
-                refuse(reason, "use sums and products of sizes, say what the size is a multiple of, or keep it fixed")
+                let reason =
+                    format!("one of its sizes is {values:?} for inputs of sizes {}", listed(self.points));
+                refuse(
+                    reason,
+                    "use sums and products of sizes, say what the size is a multiple of, or keep it fixed",
+                )
             })
         });
         let sizes = sizes.collect::<Result<_, _>>()?;
-        let shapes = events.iter().map(|event| event.outputs.iter().map(|x| x.dims().to_vec()).collect()).collect();
+        let shapes =
+            events.iter().map(|event| event.outputs.iter().map(|x| x.dims().to_vec()).collect()).collect();
         let count = first.outputs.len();
         self.steps.push(Step { call: first.call.clone(), sizes, inputs, count, shapes, at: first.at });
         self.made += count;
@@ -141,7 +159,8 @@ impl Merger<'_> {
     fn source(&mut self, sources: &[&Source]) -> Result<Source, Trouble> {
         let other = || Trouble::Varies("it reads another value for another size".to_owned());
         if let Source::Made(place) = sources[0] {
-            let is_same = sources.iter().all(|source| matches!(source, Source::Made(other) if other == place));
+            let is_same =
+                sources.iter().all(|source| matches!(source, Source::Made(other) if other == place));
             return is_same.then(|| Source::Made(self.places[*place])).ok_or_else(other);
         }
         let constants: Option<Vec<_>> = sources
@@ -157,8 +176,10 @@ impl Merger<'_> {
             return Ok(sources[0].clone());
         }
         // What varies is computed after all, if it was made of constants that do not.
-        let origins: Option<Vec<(&Rc<Event>, usize)>> =
-            constants.iter().map(|(_, origin)| origin.as_ref().map(|(event, place)| (event, *place))).collect();
+        let origins: Option<Vec<(&Rc<Event>, usize)>> = constants
+            .iter()
+            .map(|(_, origin)| origin.as_ref().map(|(event, place)| (event, *place)))
+            .collect();
         match origins {
             Some(origins) if origins.iter().all(|origin| origin.1 == origins[0].1) => {
                 let events: Vec<&Event> = origins.iter().map(|(event, _)| &***event).collect();
@@ -167,7 +188,9 @@ impl Merger<'_> {
                 self.derived.insert(Rc::as_ptr(origins[0].0), made);
                 Ok(Source::Made(made + origins[0].1))
             }
-            _ => Err(Trouble::Varies(varies(&constants.iter().map(|(tensor, _)| *tensor).collect::<Vec<_>>()))),
+            _ => {
+                Err(Trouble::Varies(varies(&constants.iter().map(|(tensor, _)| *tensor).collect::<Vec<_>>())))
+            }
         }
     }
 }
@@ -175,7 +198,11 @@ impl Merger<'_> {
 fn varies(tensors: &[&Tensor]) -> String {
     match tensors.iter().find(|tensor| tensor.dims() != tensors[0].dims()) {
         Some(other) => {
-            format!("it reads a constant of shape {:?} for one size and {:?} for another", tensors[0].dims(), other.dims())
+            format!(
+                "it reads a constant of shape {:?} for one size and {:?} for another",
+                tensors[0].dims(),
+                other.dims()
+            )
         }
         None => "it reads a constant that varies with the size".to_owned(),
     }

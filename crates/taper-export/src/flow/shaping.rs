@@ -176,17 +176,17 @@ pub trait Shaping: Sealed {
         Self::call(call, &[self], |x| x[0].permute(order))
     }
 
-    /// The same: how elements lie in memory is nothing a graph knows.
+    /// The same elements in row-major order; how they lie in memory is nothing a graph knows.
     ///
     /// # Errors
-    /// None.
+    /// Those of candle.
     fn contiguous(&self) -> Result<Self> {
-        Ok(self.clone())
+        Ok(self.same(self.value().contiguous()?))
     }
 
-    /// The same: a graph has no gradients.
+    /// The same without gradients, of which a graph has none.
     fn detach(&self) -> Self {
-        self.clone()
+        self.same(self.value().detach())
     }
 
     /// `len` elements from `start` on of a dimension.

@@ -22,7 +22,8 @@ pub(super) fn points(axes: &[Axis]) -> Vec<BTreeMap<String, i64>> {
         axes.iter().enumerate().map(size).collect()
     };
     let corners = 1usize << axes.len();
-    let mut points: Vec<_> = (0..corners).map(|corner| at(&|place| i64::from((corner >> place) & 1 == 1))).collect();
+    let mut points: Vec<_> =
+        (0..corners).map(|corner| at(&|place| i64::from((corner >> place) & 1 == 1))).collect();
     if !axes.is_empty() {
         points.push(at(&|_| 2));
     }
@@ -31,7 +32,8 @@ pub(super) fn points(axes: &[Axis]) -> Vec<BTreeMap<String, i64>> {
 
 /// The formula that takes these values at [`points`]: a sum of products of sizes, if there is one.
 pub(super) fn fit(values: &[i64], axes: &[Axis], points: &[BTreeMap<String, i64>]) -> Option<Size> {
-    let (&check, corners) = values.split_last().filter(|_| !axes.is_empty()).unwrap_or((values.first()?, values));
+    let (&check, corners) =
+        values.split_last().filter(|_| !axes.is_empty()).unwrap_or((values.first()?, values));
     let formula = through(corners, axes)?;
     (formula.value(points.last()?) == Some(check)).then_some(formula)
 }

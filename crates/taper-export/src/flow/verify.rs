@@ -64,7 +64,9 @@ impl Export {
 }
 
 fn failed(step: &str, error: &dyn std::error::Error) -> FlowError {
-    FlowError::Verify { reason: format!("{RUNTIME} cannot {step} it: {error}; choose another opset or profile") }
+    FlowError::Verify {
+        reason: format!("{RUNTIME} cannot {step} it: {error}; choose another opset or profile"),
+    }
 }
 
 /// Sizes and elements of what the runtime returns.
@@ -79,8 +81,7 @@ fn run(runtime: &rten::Model, samples: &[Tensor]) -> Result<Vec<Found>, FlowErro
     for (&id, sample) in runtime.input_ids().iter().zip(samples) {
         inputs.push((id, value(sample).map_err(candle)?));
     }
-    let outputs =
-        runtime.run(inputs, runtime.output_ids(), None).map_err(|error| failed("run", &error))?;
+    let outputs = runtime.run(inputs, runtime.output_ids(), None).map_err(|error| failed("run", &error))?;
     outputs.into_iter().map(found).collect()
 }
 
@@ -121,7 +122,8 @@ fn difference(found: &Found, expected: &Tensor) -> candle_core::Result<(f64, f64
     }
     let expected: Vec<f64> = expected.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
     let greatest = expected.iter().filter(|x| x.is_finite()).fold(0.0f64, |most, x| most.max(x.abs()));
-    let apart = |(found, expected): (&f64, &f64)| if found == expected { 0.0 } else { (found - expected).abs() };
+    let apart =
+        |(found, expected): (&f64, &f64)| if found == expected { 0.0 } else { (found - expected).abs() };
     let worst = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) };
     Ok((found.data.iter().zip(&expected).map(apart).fold(0.0, worst), greatest))
 }

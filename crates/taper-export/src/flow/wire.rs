@@ -9,6 +9,7 @@ use candle_core::{Error, Result, Tensor};
 
 use super::arithmetic::Arithmetic;
 use super::call::{Call, Sealed};
+use super::sequential::{Erased, is_list};
 
 /// One operation that was applied.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub(super) struct Tape {
     pub(super) events: Vec<Event>,
     pub(super) refusal: Option<Refusal>,
     values: usize,
+    /// Where the layer that is being recorded was put into a list.
+    listed_at: Option<&'static Location<'static>>,
 }
 
 /// A value that records what becomes of it: stands for a [`Tensor`] in a model's forward when the model is exported.
@@ -67,8 +70,9 @@ impl Wire {
     /// The inputs of a model, on one new tape.
     pub(super) fn inputs(samples: &[Tensor]) -> (Rc<RefCell<Tape>>, Vec<Self>) {
         let tape = Rc::new(RefCell::new(Tape { values: samples.len(), ..Tape::default() }));
-        let input = |(place, value): (usize, &Tensor)| {
-            Self { value: value.clone(), source: Origin::Made(tape.clone(), place) }
+        let input = |(place, value): (usize, &Tensor)| Self {
+            value: value.clone(),
+            source: Origin::Made(tape.clone(), place),
         };
         let inputs = samples.iter().enumerate().map(input).collect();
         (tape, inputs)
@@ -79,6 +83,14 @@ impl Wire {
             Origin::Constant(made) => Source::Constant(self.value.clone(), made.clone()),
             Origin::Made(_, place) => Source::Made(*place),
         }
+    }
+
+    /// The line of the model that calls: of a layer of candle in a list, where it was put there.
+    #[track_caller]
+    fn caller(tape: Option<&Rc<RefCell<Tape>>>) -> &'static Location<'static> {
+        let at = Location::caller();
+        let listed = tape.filter(|_| is_list(at)).and_then(|tape| tape.borrow().listed_at);
+        listed.unwrap_or(at)
     }
 
     fn tape(&self) -> Option<&Rc<RefCell<Tape>>> {
@@ -103,8 +115,20 @@ impl AsRef<Wire> for Wire {
 }
 
 impl Sealed for Wire {
+    const RECORDS: bool = true;
+
     fn value(&self) -> &Tensor {
         &self.value
+    }
+
+    fn same(&self, value: Tensor) -> Self {
+        // A weight stays the weight by whose name it is known.
+        let value = if matches!(self.source, Origin::Constant(_)) && self.value.is_contiguous() {
+            self.value.clone()
+        } else {
+            value
+        };
+        Self { value, source: self.source.clone() }
     }
 
     #[track_caller]
@@ -113,17 +137,18 @@ impl Sealed for Wire {
         inputs: &[&Self],
         compute: impl FnOnce(&[&Tensor]) -> Result<Vec<Tensor>>,
     ) -> Result<Vec<Self>> {
-        let at = Location::caller();
+        let tape = inputs.iter().find_map(|wire| wire.tape());
+        let at = Self::caller(tape);
         let values: Vec<&Tensor> = inputs.iter().map(|wire| &wire.value).collect();
         let method = call.method;
         let outputs = compute(&values).map_err(|error| Error::Msg(format!("{method} at {at}: {error}")))?;
-        let tape = inputs.iter().find_map(|wire| wire.tape());
         let inputs = inputs.iter().map(|wire| wire.source()).collect();
         let event = Event { call, inputs, outputs: outputs.clone(), at };
         let Some(tape) = tape else {
             // What depends on constants alone is a constant, and needs no node.
             let event = Rc::new(event);
-            let wire = |(place, value)| Self { value, source: Origin::Constant(Some((event.clone(), place))) };
+            let wire =
+                |(place, value)| Self { value, source: Origin::Constant(Some((event.clone(), place))) };
             return Ok(outputs.into_iter().enumerate().map(wire).collect());
         };
         let mut record = tape.borrow_mut();
@@ -134,11 +159,24 @@ impl Sealed for Wire {
         Ok(outputs.into_iter().enumerate().map(wire).collect())
     }
 
+    fn through(&self, layer: &dyn Erased, at: &'static Location<'static>) -> Result<Self> {
+        let set = |at| self.tape().and_then(|tape| std::mem::replace(&mut tape.borrow_mut().listed_at, at));
+        let outer = set(Some(at));
+        let made = layer.record(self);
+        set(outer);
+        made
+    }
+
     #[track_caller]
     fn refuse(&self, method: &'static str, reason: &str, remedy: &'static str) -> Result<()> {
-        let at = Location::caller();
+        let at = Self::caller(self.tape());
         if let Some(tape) = self.tape() {
-            tape.borrow_mut().refusal.get_or_insert(Refusal { method, at, reason: reason.to_owned(), remedy });
+            tape.borrow_mut().refusal.get_or_insert(Refusal {
+                method,
+                at,
+                reason: reason.to_owned(),
+                remedy,
+            });
         }
         Err(Error::Msg(format!("{method} at {at} cannot be exported: {reason}; {remedy}")))
     }

@@ -44,7 +44,8 @@ fn half_bits(number: f64) -> u16 {
         return sign | 0x7c00;
     }
     let (exponent, steps) = if steps >= 2048.0 { (exponent + 1, 1024.0) } else { (exponent, steps) };
-    let bits = if steps < 1024.0 { steps as u16 } else { ((exponent + 15) as u16) << 10 | (steps as u16 - 1024) };
+    let bits =
+        if steps < 1024.0 { steps as u16 } else { ((exponent + 15) as u16) << 10 | (steps as u16 - 1024) };
     sign | bits
 }
 

@@ -51,7 +51,9 @@ pub enum BuildError {
         value: String,
     },
     /// An operator that Taper does not know.
-    #[error("node `{node}` of the ONNX graph `{graph}` is a `{op}`, which Taper does not know; write it with others")]
+    #[error(
+        "node `{node}` of the ONNX graph `{graph}` is a `{op}`, which Taper does not know; write it with others"
+    )]
     UnknownOp {
         /// The graph's name.
         graph: String,
@@ -95,7 +97,9 @@ pub enum BuildError {
         reason: String,
     },
     /// An input or output is declared as something that it is not.
-    #[error("`{name}` of the ONNX graph `{graph}` is declared as {declared}, but is {found}; declare what it is")]
+    #[error(
+        "`{name}` of the ONNX graph `{graph}` is declared as {declared}, but is {found}; declare what it is"
+    )]
     Declared {
         /// The graph's name.
         graph: String,
@@ -122,7 +126,9 @@ pub enum BuildError {
         opset: i64,
     },
     /// The version of the file format does not go with the operator set.
-    #[error("format version {ir} does not go with operator set {opset}, which needs {least} or newer, up to 13")]
+    #[error(
+        "format version {ir} does not go with operator set {opset}, which needs {least} or newer, up to 13"
+    )]
     IrVersion {
         /// The version of the format.
         ir: i64,

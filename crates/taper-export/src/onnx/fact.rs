@@ -68,11 +68,12 @@ impl Fact {
     pub(super) fn of_declaration(value: &ValueInfoProto) -> Option<Self> {
         let tensor = value.r#type.as_ref()?.tensor_type.as_ref()?;
         let data_type = DataType::from_code(tensor.elem_type)?;
-        let size = |(place, dim): (usize, &super::proto::DimensionProto)| match (dim.dim_value, &dim.dim_param) {
-            (Some(size), _) => Size::from(size),
-            (None, Some(name)) => Size::named(name),
-            (None, None) => Size::named(format!("{}.{place}", value.name)),
-        };
+        let size =
+            |(place, dim): (usize, &super::proto::DimensionProto)| match (dim.dim_value, &dim.dim_param) {
+                (Some(size), _) => Size::from(size),
+                (None, Some(name)) => Size::named(name),
+                (None, None) => Size::named(format!("{}.{place}", value.name)),
+            };
         let sizes = tensor.shape.as_ref()?.dim.iter().enumerate().map(size).collect();
         Some(Self::new(data_type, sizes))
     }

@@ -30,7 +30,10 @@ impl<'a> Call<'a> {
             && !(self.op.takes)(first.data_type, self.opset)
         {
             let opset = self.opset;
-            return Err(format!("it does not take {} in operator set {opset}; cast it first", first.data_type));
+            return Err(format!(
+                "it does not take {} in operator set {opset}; cast it first",
+                first.data_type
+            ));
         }
         let facts = (self.op.infer)(self)?;
         if facts.len() < self.node.output.len() {
@@ -44,7 +47,9 @@ impl<'a> Call<'a> {
         match self.op.versions.first() {
             Some(&first) if first > self.opset => {
                 let opset = self.opset;
-                Err(format!("it came with operator set {first}, and this graph has {opset}; use {first} or newer"))
+                Err(format!(
+                    "it came with operator set {first}, and this graph has {opset}; use {first} or newer"
+                ))
             }
             _ => Ok(()),
         }
@@ -71,7 +76,8 @@ impl<'a> Call<'a> {
             return Err(format!("its attribute `{name}` is set twice; set it once"));
         }
         let opset = self.opset;
-        let known = self.op.attributes.iter().find(|known| known.name == *name && self.in_force(known.opsets));
+        let known =
+            self.op.attributes.iter().find(|known| known.name == *name && self.in_force(known.opsets));
         let Some(known) = known else {
             return Err(format!("it has no attribute `{name}` in operator set {opset}; remove it"));
         };

@@ -45,8 +45,7 @@ impl Scope {
     /// Adds a constant.
     pub(super) fn add_constant(&mut self, tensor: &TensorProto) -> Result<(), BuildError> {
         let (graph, name) = (self.graph.clone(), tensor.name.clone());
-        let data_type =
-            check_data(tensor).map_err(|reason| BuildError::Constant { graph, name, reason })?;
+        let data_type = check_data(tensor).map_err(|reason| BuildError::Constant { graph, name, reason })?;
         self.add(&tensor.name, Fact::of_constant(tensor, data_type))
     }
 

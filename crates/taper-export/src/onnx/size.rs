@@ -111,7 +111,8 @@ impl Size {
             Atom::Quotient(size, divisor) => Some(size.value(values)?.div_euclid(*divisor)),
         };
         self.terms.iter().try_fold(0i64, |sum, (factors, &coefficient)| {
-            let term = factors.iter().try_fold(coefficient, |product, factor| product.checked_mul(atom(factor)?));
+            let term =
+                factors.iter().try_fold(coefficient, |product, factor| product.checked_mul(atom(factor)?));
             sum.checked_add(term?)
         })
     }
@@ -202,7 +203,8 @@ impl fmt::Display for Size {
             return f.write_str("0");
         }
         // The constant, which sorts first, reads better at the end.
-        let (numbers, products): (Vec<_>, Vec<_>) = self.terms.iter().partition(|(factors, _)| factors.is_empty());
+        let (numbers, products): (Vec<_>, Vec<_>) =
+            self.terms.iter().partition(|(factors, _)| factors.is_empty());
         for (place, (factors, coefficient)) in products.into_iter().chain(numbers).enumerate() {
             let sign = match (place, *coefficient < 0) {
                 (0, true) => "-",

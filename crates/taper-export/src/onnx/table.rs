@@ -10,12 +10,12 @@ mod linear;
 mod normalise;
 mod recurrent;
 mod reduce;
-mod resize;
 mod reshape;
+mod resize;
 mod window;
 
-use super::infer::Call;
 use super::fact::Fact;
+use super::infer::Call;
 use super::proto::AttributeType;
 use super::tensor::DataType;
 
@@ -25,32 +25,55 @@ pub(super) const OLDEST: i64 = 12;
 pub(super) const NEWEST: i64 = 22;
 
 /// Works out the types of the outputs; the text says what is wrong.
-pub(super) type Infer = fn(&Call<'_>) -> Result<Vec<Fact>, String>;
+type Infer = fn(&Call<'_>) -> Result<Vec<Fact>, String>;
 
-/// An operator.
+/// An operator of the standard operator sets 12 to 22 that Taper knows.
 #[derive(Debug)]
-pub(crate) struct Op {
-    pub(crate) name: &'static str,
+pub struct Op {
+    pub(super) name: &'static str,
     /// The operator sets, up to the newest, in which its definition changed; the first may be before the oldest.
-    pub(crate) versions: &'static [i64],
+    pub(super) versions: &'static [i64],
     /// The least and the greatest number of inputs.
-    pub(crate) inputs: (usize, usize),
+    pub(super) inputs: (usize, usize),
     /// The greatest number of outputs.
-    pub(crate) outputs: usize,
+    pub(super) outputs: usize,
     /// Whether the first input may be of a type in an operator set.
     pub(super) takes: fn(DataType, i64) -> bool,
-    pub(crate) attributes: &'static [Attribute],
+    pub(super) attributes: &'static [Attribute],
     pub(super) infer: Infer,
 }
 
 /// A setting of an operator.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Attribute {
-    pub(crate) name: &'static str,
-    pub(crate) kind: AttributeType,
-    pub(crate) required: bool,
+pub(super) struct Attribute {
+    pub(super) name: &'static str,
+    pub(super) kind: AttributeType,
+    pub(super) required: bool,
     /// The operator sets that have it, first and last.
-    pub(crate) opsets: (i64, i64),
+    pub(super) opsets: (i64, i64),
+}
+
+impl Op {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The operator sets, in order, in which it came or its definition changed; the first may be before 12, and is
+    /// then the last change before that.
+    pub fn versions(&self) -> &'static [i64] {
+        self.versions
+    }
+
+    /// The names of its settings, in any operator set from 12 to 22.
+    pub fn attributes(&self) -> impl Iterator<Item = &'static str> {
+        self.attributes.iter().map(|attribute| attribute.name)
+    }
+
+    /// Whether its first input may be of type `data_type` in operator set `opset`.
+    pub fn takes(&self, data_type: DataType, opset: i64) -> bool {
+        (self.takes)(data_type, opset)
+    }
 }
 
 impl Attribute {
@@ -82,7 +105,7 @@ impl Op {
         Self { outputs: most, ..self }
     }
 
-    const fn takes(self, takes: fn(DataType, i64) -> bool) -> Self {
+    const fn taking(self, takes: fn(DataType, i64) -> bool) -> Self {
         Self { takes, ..self }
     }
 
@@ -94,8 +117,14 @@ impl Op {
 /// No bound on the number of inputs or outputs.
 const MANY: usize = usize::MAX;
 
-/// Every operator, in families.
-pub(crate) fn all() -> impl Iterator<Item = &'static Op> {
+/// Every operator that Taper knows, in families: what a graph may consist of.
+///
+/// ```
+/// use taper_export::onnx::operators;
+/// let gelu = operators().find(|op| op.name() == "Gelu").unwrap();
+/// assert_eq!(gelu.versions(), [20]);
+/// ```
+pub fn operators() -> impl Iterator<Item = &'static Op> {
     let families = [
         elementwise::OPS,
         window::OPS,
@@ -113,7 +142,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Op> {
 
 /// The operator called `name`.
 pub(super) fn find(name: &str) -> Option<&'static Op> {
-    all().find(|op| op.name == name)
+    operators().find(|op| op.name == name)
 }
 
 fn any(_: DataType, _: i64) -> bool {

@@ -190,7 +190,8 @@ impl Tensor {
     /// Whether there are as many elements as the sizes say.
     pub(super) fn is_consistent(&self) -> bool {
         let product = self.dims.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
-        product == Some(self.elements) && self.data_type.bytes().map(|bytes| bytes * self.elements) == Some(self.raw.len())
+        product == Some(self.elements)
+            && self.data_type.bytes().map(|bytes| bytes * self.elements) == Some(self.raw.len())
     }
 
     pub(super) fn into_proto(self, name: &str) -> TensorProto {
@@ -216,8 +217,12 @@ pub(super) fn check_data(tensor: &TensorProto) -> Result<DataType, String> {
     }
     let Some(bytes) = data_type.bytes() else { return Ok(data_type) };
     let (found, wanted, what) = if tensor.raw_data.is_empty() {
-        let lists =
-            [tensor.float_data.len(), tensor.int64_data.len(), tensor.int32_data.len(), tensor.double_data.len()];
+        let lists = [
+            tensor.float_data.len(),
+            tensor.int64_data.len(),
+            tensor.int32_data.len(),
+            tensor.double_data.len(),
+        ];
         (lists.iter().sum(), elements, "elements")
     } else {
         (tensor.raw_data.len(), elements.saturating_mul(bytes), "bytes")

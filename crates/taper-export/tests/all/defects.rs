@@ -56,11 +56,23 @@ const DEFECTS: &[Defect] = &[
     ("wrong input type", |model| set_type(model, true, 7), "it does not take int64"),
     ("wrong channel count", |model| constant(model, 0).dims = vec![8, 1, 3, 3], "2 channels"),
     ("wrong kernel", |model| attribute(model, "Conv", "kernel_shape").ints = vec![5, 5], "`kernel_shape`"),
-    ("window larger than its input", |model| attribute(model, "MaxPool", "kernel_shape").ints = vec![9, 9], "does not fit"),
+    (
+        "window larger than its input",
+        |model| attribute(model, "MaxPool", "kernel_shape").ints = vec![9, 9],
+        "does not fit",
+    ),
     ("wrong weight of the last layer", |model| constant(model, 2).dims = vec![16, 3], "is not"),
     ("unknown operator", |model| node(model, "Relu").op_type = "Reluu".to_owned(), "`Reluu`"),
-    ("operator of another domain", |model| node(model, "Relu").domain = "com.example".to_owned(), "does not know"),
-    ("operator newer than the set", |model| node(model, "Relu").op_type = "Gelu".to_owned(), "operator set 20"),
+    (
+        "operator of another domain",
+        |model| node(model, "Relu").domain = "com.example".to_owned(),
+        "does not know",
+    ),
+    (
+        "operator newer than the set",
+        |model| node(model, "Relu").op_type = "Gelu".to_owned(),
+        "operator set 20",
+    ),
     ("missing initialiser", |model| drop(graph(model).initializer.remove(0)), "which is not there"),
     ("short raw data", |model| constant(model, 0).raw_data.truncate(17), "17 bytes"),
     ("no data", |model| constant(model, 0).raw_data.clear(), "0 elements"),
@@ -70,14 +82,39 @@ const DEFECTS: &[Defect] = &[
     ("a node that reads itself", |model| node(model, "Relu").input = vec!["1".to_owned()], "sort the nodes"),
     ("duplicate value", |model| node(model, "Relu").output = vec!["0".to_owned()], "two values"),
     ("duplicate node", |model| node(model, "Relu").name = "0".to_owned(), "two nodes"),
-    ("duplicate initialiser", |model| { let twice = constant(model, 0).clone(); graph(model).initializer.push(twice) }, "two values"),
-    ("duplicate output", |model| { let twice = graph(model).output[0].clone(); graph(model).output.push(twice) }, "two values"),
+    (
+        "duplicate initialiser",
+        |model| {
+            let twice = constant(model, 0).clone();
+            graph(model).initializer.push(twice)
+        },
+        "two values",
+    ),
+    (
+        "duplicate output",
+        |model| {
+            let twice = graph(model).output[0].clone();
+            graph(model).output.push(twice)
+        },
+        "two values",
+    ),
     ("output that nothing makes", |model| graph(model).output[0].name = "scores".to_owned(), "`scores`"),
     ("no output", |model| graph(model).output.clear(), "no output"),
     ("empty name", |model| graph(model).input[0].name.clear(), "no name"),
     ("unknown attribute", |model| attribute(model, "Conv", "group").name = "groups".to_owned(), "`groups`"),
-    ("attribute of the wrong type", |model| attribute(model, "Conv", "group").r#type = AttributeType::Ints as i32, "Ints"),
-    ("attribute twice", |model| { let twice = node(model, "Conv").attribute[0].clone(); node(model, "Conv").attribute.push(twice) }, "twice"),
+    (
+        "attribute of the wrong type",
+        |model| attribute(model, "Conv", "group").r#type = AttributeType::Ints as i32,
+        "Ints",
+    ),
+    (
+        "attribute twice",
+        |model| {
+            let twice = node(model, "Conv").attribute[0].clone();
+            node(model, "Conv").attribute.push(twice)
+        },
+        "twice",
+    ),
     ("missing attribute", |model| node(model, "MaxPool").attribute.clear(), "`kernel_shape` is missing"),
     ("missing input", |model| node(model, "Gemm").input.truncate(1), "reads 1 values"),
     ("too many inputs", |model| node(model, "Relu").input.push("image".to_owned()), "reads 2 values"),
@@ -88,7 +125,15 @@ const DEFECTS: &[Defect] = &[
     ("operator set too old", |model| model.opset_import[0].version = 9, "operator set 9"),
     ("no graph", |model| model.graph = None, "no graph"),
     ("graph without a name", |model| graph(model).name.clear(), "no name"),
-    ("wrong value in between", |model| { let mut info = graph(model).output[0].clone(); info.name = "1".to_owned(); graph(model).value_info.push(info) }, "declared"),
+    (
+        "wrong value in between",
+        |model| {
+            let mut info = graph(model).output[0].clone();
+            info.name = "1".to_owned();
+            graph(model).value_info.push(info)
+        },
+        "declared",
+    ),
 ];
 
 #[test]

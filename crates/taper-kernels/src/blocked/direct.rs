@@ -16,9 +16,9 @@ use taper_graph::Conv2d;
 use self::direction::{Channels, Direction};
 use self::phase::Phase;
 use self::tiles::Offsets;
-use super::Blocked;
+use super::{Blocked, Emit};
 use crate::error::{KernelError, check_len};
-use crate::geometry::ConvGeometry;
+use crate::geometry::{ConvGeometry, product};
 use crate::isa::Isa;
 use crate::simd::{LANES, dispatch};
 
@@ -90,6 +90,15 @@ impl DirectConv {
     pub fn new(conv: &Conv2d, input: Blocked, isa: Isa) -> Option<Self> {
         let geometry = ConvGeometry::new(conv, 1, [input.channels, input.height, input.width]).ok()?;
         let [vertical, horizontal] = &geometry.windows;
+        let ahead = Channels::forward(&geometry)?;
+        // Places in images and weights are kept as 32-bit numbers. Said before any table is made.
+        let places = |channels: Channels| {
+            product([channels.read, vertical.kernel, horizontal.kernel, channels.width()])
+        };
+        let greatest = input.image().max(places(ahead)).max(places(ahead.reversed()));
+        if input.halo < Self::halo(conv) || u32::try_from(greatest).is_err() {
+            return None;
+        }
         let forward =
             [Phase::forward(vertical, geometry.output[0]), Phase::forward(horizontal, geometry.output[1])];
         let backward = [Phase::backward(vertical, input.height), Phase::backward(horizontal, input.width)];
@@ -99,22 +108,18 @@ impl DirectConv {
         let [height, width] = geometry.output;
         let output = Blocked::new([geometry.out_channels, height, width], 0);
         let dz = output.with_halo(halo);
-        if input.halo < Self::halo(conv) || input.image().max(dz.image()) > u32::MAX as usize {
+        if u32::try_from(dz.image()).is_err() {
             return None;
         }
-        let ahead = channels(&geometry)?;
-        let back = ahead.reversed();
         let taps = horizontal.kernel;
         let phases = [&forward[..1], &forward[1..]];
         let forward = Direction::new(ahead, input, geometry.output, taps, phases);
-        let backward = Direction::new(back, dz, geometry.input, taps, [&backward[0], &backward[1]]);
-        if forward.unit_len.max(backward.unit_len) > u32::MAX as usize {
-            return None;
-        }
-        let places = (0..height).flat_map(|row| (0..width).map(move |column| [row, column]));
+        let backward =
+            Direction::new(ahead.reversed(), dz, geometry.input, taps, [&backward[0], &backward[1]]);
+        let pixels = (0..height).flat_map(|row| (0..width).map(move |column| [row, column]));
         let start =
             |window: &taper_graph::Window, at: usize| at * window.stride + input.halo - window.padding;
-        let gradient = places.map(|[row, column]| {
+        let gradient = pixels.map(|[row, column]| {
             let from = start(vertical, row) * input.row() + start(horizontal, column) * LANES;
             [from, dz.at(0, row, column)]
         });
@@ -183,8 +188,7 @@ impl DirectConv {
 
     /// Convolves `images` images `x` in the input's layout with a weight from [`DirectConv::pack`].
     ///
-    /// Calls `emit(image, block, plane)` for each block of eight output channels of each image as soon as it is done;
-    /// `plane` is `[H', W', 8]`, without bias, and may be changed at will. `scratch` may hold anything.
+    /// [`Emit`] gets each plane, without bias, as soon as it is done. `scratch` may hold anything.
     ///
     /// # Errors
     /// [`KernelError::Length`] if a slice does not have its length.
@@ -194,7 +198,7 @@ impl DirectConv {
         x: &[f32],
         packed: &[f32],
         scratch: &mut [f32],
-        emit: &mut dyn FnMut(usize, usize, &mut [f32]),
+        emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
         check_len("x", x.len(), self.forward.read.elements(images))?;
         check_len("packed", packed.len(), self.packed_len())?;
@@ -205,9 +209,8 @@ impl DirectConv {
     /// The gradient of the input, from the gradient `dz` of the output of `images` images and a weight from
     /// [`DirectConv::pack_backward`].
     ///
-    /// `dz` has the layout of the output with a halo of [`DirectConv::gradient_halo`]. Calls
-    /// `emit(image, block, plane)` for each block of eight input channels of each image; `plane` is `[H, W, 8]` and may
-    /// be changed at will. `scratch` may hold anything.
+    /// `dz` has the layout of the output with a halo of [`DirectConv::gradient_halo`]. [`Emit`] gets each plane of the
+    /// input's gradient. `scratch` may hold anything.
     ///
     /// # Errors
     /// [`KernelError::Length`] if a slice does not have its length.
@@ -217,7 +220,7 @@ impl DirectConv {
         dz: &[f32],
         packed: &[f32],
         scratch: &mut [f32],
-        emit: &mut dyn FnMut(usize, usize, &mut [f32]),
+        emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
         check_len("dz", dz.len(), self.backward.read.elements(images))?;
         check_len("packed", packed.len(), self.backward_packed_len())?;
@@ -283,21 +286,4 @@ impl DirectConv {
         dispatch!(self.isa, |s| self.forward.unpack_sum(s, sums, dweight));
         Ok(())
     }
-}
-
-/// The channels of the forward direction; `None` if the grouping is unsupported.
-fn channels(geometry: &ConvGeometry) -> Option<Channels> {
-    let (read, written) = (geometry.group_in(), geometry.group_out());
-    let depthwise = geometry.groups > 1 && read == 1 && written == 1;
-    let whole_blocks = read.is_multiple_of(LANES) && written.is_multiple_of(LANES);
-    let taps = geometry.windows[0].kernel * geometry.windows[1].kernel;
-    (geometry.groups == 1 || depthwise || whole_blocks).then(|| Channels {
-        groups: geometry.groups,
-        read,
-        written,
-        read_step: taps,
-        written_step: read * taps,
-        group_weights: written * read * taps,
-        depthwise,
-    })
 }

@@ -3,6 +3,7 @@
 mod channels;
 mod softmax;
 
+use crate::activation;
 use crate::error::KernelError;
 use crate::isa::Isa;
 use crate::simd::{LANES, Simd, dispatch};
@@ -55,7 +56,7 @@ impl Elementwise {
                 [("a", a), ("b", b)],
                 ("y", y),
                 #[inline(always)]
-                |a, b| positive(s, s.add(a, b))
+                |a, b| activation::relu(s, s.add(a, b))
             ),
             false => self.zip(
                 s,
@@ -68,33 +69,28 @@ impl Elementwise {
         })
     }
 
-    /// `y += x`: where a value is used twice, its gradients add up.
-    ///
-    /// # Errors
-    /// [`KernelError::Length`] if an argument does not hold `images` images with its halo.
-    pub fn accumulate(&self, images: usize, x: Values<'_>, y: ValuesMut<'_>) -> Result<(), KernelError> {
-        dispatch!(self.isa, |s| self.update(
-            s,
-            images,
-            ("x", x),
-            ("y", y),
-            #[inline(always)]
-            |x, y| s.add(y, x)
-        ))
-    }
-
     /// `y = max(x, 0)`; NaN stays NaN.
     ///
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo.
+    ///
+    /// ```
+    /// use taper_kernels::Isa;
+    /// use taper_kernels::blocked::{Blocked, Elementwise};
+    /// let map = Elementwise::new(Blocked::new([8, 1, 1], 0), Isa::current());
+    /// let (x, mut y) = ([-1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [9.0; 8]);
+    /// map.relu(1, x[..].into(), (&mut y[..]).into())?;
+    /// assert_eq!(y[..3], [0.0, 2.0, 0.0]);
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
     pub fn relu(&self, images: usize, x: Values<'_>, y: ValuesMut<'_>) -> Result<(), KernelError> {
-        dispatch!(self.isa, |s| self.update(
+        dispatch!(self.isa, |s| self.zip(
             s,
             images,
-            ("x", x),
+            [("x", x), ("x", x)],
             ("y", y),
             #[inline(always)]
-            |x, _| positive(s, x)
+            |x, _| activation::relu(s, x)
         ))
     }
 
@@ -102,6 +98,16 @@ impl Elementwise {
     ///
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo.
+    ///
+    /// ```
+    /// use taper_kernels::Isa;
+    /// use taper_kernels::blocked::{Blocked, Elementwise};
+    /// let map = Elementwise::new(Blocked::new([8, 1, 1], 0), Isa::current());
+    /// let (y, mut dx) = ([0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [9.0; 8]);
+    /// map.relu_backward(1, y[..].into(), [5.0; 8][..].into(), (&mut dx[..]).into())?;
+    /// assert_eq!(dx[..3], [0.0, 5.0, 0.0]);
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
     pub fn relu_backward(
         &self,
         images: usize,
@@ -115,27 +121,7 @@ impl Elementwise {
             [("y", y), ("dy", dy)],
             ("gradient of x", dx),
             #[inline(always)]
-            |y, dy| masked(s, y, dy)
-        ))
-    }
-
-    /// As [`Elementwise::relu_backward`], in place: sets `dy` to 0 where not `y > 0`.
-    ///
-    /// # Errors
-    /// [`KernelError::Length`] if an argument does not hold `images` images with its halo.
-    pub fn relu_backward_in_place(
-        &self,
-        images: usize,
-        y: Values<'_>,
-        dy: ValuesMut<'_>,
-    ) -> Result<(), KernelError> {
-        dispatch!(self.isa, |s| self.update(
-            s,
-            images,
-            ("y", y),
-            ("dy", dy),
-            #[inline(always)]
-            |y, dy| masked(s, y, dy)
+            |y, dy| activation::relu_backward(s, y, dy)
         ))
     }
 
@@ -175,6 +161,18 @@ impl Elementwise {
     ///
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo.
+    ///
+    /// ```
+    /// use taper_kernels::Isa;
+    /// use taper_kernels::blocked::{Blocked, Elementwise};
+    /// let (a, b, mut y) = ([2.0; 8], [3.0; 8], [9.0; 8]);
+    /// let map = Elementwise::new(Blocked::new([1, 1, 1], 0), Isa::current());
+    /// map.map2(1, a[..].into(), b[..].into(), (&mut y[..]).into(), |a, b, y| {
+    ///     a.iter().zip(b).zip(y).for_each(|((a, b), y)| *y = a * b);
+    /// })?;
+    /// assert_eq!(y[..2], [6.0, 0.0]);
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
     pub fn map2(
         &self,
         images: usize,
@@ -198,7 +196,7 @@ impl Elementwise {
         let Some(block) = self.sizes.blocks().checked_sub(1) else { return Ok(()) };
         let lanes = self.sizes.lanes(block);
         let runs = Runs::new(self.sizes, [y.halo]);
-        for image in 0..if lanes < LANES { images } else { 0 } {
+        for image in runs.images(if lanes < LANES { images } else { 0 }) {
             runs.for_each_in(image, block, |[at], len| {
                 y.data[at..at + len].chunks_exact_mut(LANES).for_each(|pixel| pixel[lanes..].fill(0.0));
             });
@@ -234,48 +232,6 @@ impl Elementwise {
         );
         Ok(())
     }
-
-    /// `y = f(x, y)`.
-    #[inline(always)]
-    fn update<S: Simd>(
-        &self,
-        s: S,
-        images: usize,
-        (what_x, x): (&'static str, Values<'_>),
-        (what, y): (&'static str, ValuesMut<'_>),
-        f: impl Fn(S::F, S::F) -> S::F,
-    ) -> Result<(), KernelError> {
-        x.check(what_x, self.sizes, images)?;
-        y.check(what, self.sizes, images)?;
-        Runs::new(self.sizes, [x.halo, y.halo]).for_each(
-            images,
-            #[inline(always)]
-            |_, [x_at, y_at], len| {
-                for at in (0..len).step_by(LANES) {
-                    // SAFETY: both lengths were checked, and runs lie within their images.
-                    unsafe {
-                        let value = f(s.load(x.data, x_at + at), s.load(y.data, y_at + at));
-                        s.store(value, y.data, y_at + at);
-                    }
-                }
-            },
-        );
-        Ok(())
-    }
-}
-
-/// ReLU; NaN stays NaN.
-#[inline(always)]
-pub(super) fn positive<S: Simd>(s: S, x: S::F) -> S::F {
-    let zero = s.splat(0.0);
-    s.select(s.lt(x, zero), zero, x)
-}
-
-/// `dy` where `y > 0`, else 0.
-#[inline(always)]
-pub(super) fn masked<S: Simd>(s: S, y: S::F, dy: S::F) -> S::F {
-    let zero = s.splat(0.0);
-    s.select(s.gt(y, zero), dy, zero)
 }
 
 /// The first `lanes` lanes of `x`, and zero in the others.

@@ -58,10 +58,10 @@ pub struct Epilogue {
 
 impl Epilogue {
     /// For a convolution with the output `conv`, whose halo does not matter; the result has the halo `out_halo`.
-    /// `dropout` is the probability, in `[0, 1)`.
+    /// `dropout` is the probability, from 0 to 1.
     ///
     /// # Errors
-    /// [`ShapeError`] if the pooling does not fit the image, or has more than 254 taps.
+    /// [`ShapeError`] if the pooling does not fit the image, or has more than 254 taps, or `dropout` is no probability.
     pub fn new(
         conv: Blocked,
         relu: bool,
@@ -74,9 +74,10 @@ impl Epilogue {
         let whole = MaxPool2d { stride: [1, 1], ..MaxPool2d::new(1) };
         let g = PoolGeometry::max(pool.unwrap_or(&whole), 1, image)?;
         let [vertical, horizontal] = g.windows;
-        if vertical.kernel * horizontal.kernel >= usize::from(NO_GRADIENT) {
+        if vertical.kernel.saturating_mul(horizontal.kernel) >= usize::from(NO_GRADIENT) {
             return Err(too_many_taps(vertical, image)?);
         }
+        let rate = dropout.map(|p| Rate::new(p).map_err(|_| no_probability(p))).transpose()?;
         let taps = |axis: usize| -> Vec<Taps> {
             (0..g.output[axis]).map(|position| Taps::of(&g.windows[axis], g.input[axis], position)).collect()
         };
@@ -89,19 +90,29 @@ impl Epilogue {
             rows: taps(0),
             columns: taps(1),
             apart: g.windows.iter().all(apart),
-            rate: dropout.map(Rate::new),
+            rate,
             isa,
         })
     }
 
     /// The layout of the result.
+    ///
+    /// ```
+    /// use taper_graph::MaxPool2d;
+    /// use taper_kernels::{Isa, blocked::{Blocked, Epilogue}};
+    /// let conv = Blocked::new([9, 6, 8], 0);
+    /// let epilogue = Epilogue::new(conv, true, Some(&MaxPool2d::new(2)), Some(0.3), 1, Isa::current())?;
+    /// assert_eq!(epilogue.output(), Blocked::new([9, 3, 4], 1));
+    /// assert_eq!(epilogue.codes_len(5), 5 * 16 * 3 * 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn output(&self) -> Blocked {
         self.output
     }
 
     /// Codes of `images` images, in the order of the result without a halo: `[images, blocks, pixels, 8]`.
     pub fn codes_len(&self, images: usize) -> usize {
-        images * self.output.with_halo(0).image()
+        self.output.with_halo(0).elements(images)
     }
 
     /// The taps of a window, and so the number of codes.
@@ -147,7 +158,8 @@ impl Epilogue {
         let mut codes = codes.as_mut().map(|codes| &mut codes[block * pixels * LANES..][..pixels * LANES]);
         let y = &mut y[block * self.output.plane()..][..self.output.plane()];
         let draw = self.rate.zip(draw).map(|(rate, (key, image))| {
-            (Draw { key, rate }, ((image * self.output.blocks() + block) * pixels) as u64)
+            let plane = (image as u64).wrapping_mul(self.output.blocks() as u64).wrapping_add(block as u64);
+            (Draw { key, rate }, plane.wrapping_mul(pixels as u64))
         });
         dispatch!(self.isa, |s| self.pass(s, plane, bias, y, codes.as_deref_mut(), draw));
         let channels = self.output.channels - block * LANES;
@@ -192,6 +204,10 @@ impl Taps {
     pub(crate) fn each(self) -> impl Iterator<Item = (usize, usize)> + Clone {
         (0..self.count).map(move |at| (self.tap + at, self.first + at * self.step))
     }
+}
+
+fn no_probability(p: f32) -> ShapeError {
+    ShapeError::Setting { setting: "dropout", value: p.to_string(), allowed: "a probability from 0 to 1" }
 }
 
 fn too_many_taps(window: Window, image: [usize; 3]) -> Result<ShapeError, ShapeError> {

@@ -3,8 +3,6 @@
 mod pack;
 mod values;
 
-use std::ops::Range;
-
 use crate::error::{KernelError, check_len};
 use crate::isa::Isa;
 use crate::simd::LANES;
@@ -34,7 +32,15 @@ pub struct Blocked {
 }
 
 impl Blocked {
-    /// An image of sizes `[C, H, W]` with `halo` zeros around it.
+    /// An image of sizes `[C, H, W]` with `halo` zeros around it. Whatever does not fit a `usize` is [`usize::MAX`] in all
+    /// that follows, which is the length of no slice.
+    ///
+    /// ```
+    /// use taper_kernels::blocked::Blocked;
+    /// let layout = Blocked::new([9, 2, 3], 1);
+    /// assert_eq!((layout.blocks(), layout.pixels()), (2, 6));
+    /// assert_eq!((layout.row(), layout.plane(), layout.image()), (5 * 8, 4 * 5 * 8, 2 * 4 * 5 * 8));
+    /// ```
     pub fn new([channels, height, width]: [usize; 3], halo: usize) -> Self {
         Self { channels, height, width, halo }
     }
@@ -81,33 +87,22 @@ impl Blocked {
     }
 
     /// Where in its image the eight channels `block` of the pixel at `row` and `column` start.
+    ///
+    /// ```
+    /// use taper_kernels::blocked::Blocked;
+    /// // Behind one plane of 4×4 pixels, a row of the halo, a row of the image, and the halo beside the pixel.
+    /// assert_eq!(Blocked::new([16, 2, 2], 1).at(1, 1, 0), (16 + 4 + 4 + 1) * 8);
+    /// ```
+    #[inline]
     pub fn at(&self, block: usize, row: usize, column: usize) -> usize {
-        block * self.plane() + (row + self.halo) * self.row() + (column + self.halo) * LANES
+        let [row, column] = [row.saturating_add(self.halo), column.saturating_add(self.halo)];
+        let start = block.saturating_mul(self.plane()).saturating_add(row.saturating_mul(self.row()));
+        start.saturating_add(column.saturating_mul(LANES))
     }
 
     /// Channels of `block` that are real: eight, or what is left for the last block.
     pub(crate) fn lanes(&self, block: usize) -> usize {
         (self.channels - block * LANES).min(LANES)
-    }
-
-    /// Calls `visit` with the range of elements of every row, without the halo: of every image, block of channels and
-    /// row, in this order.
-    ///
-    /// ```
-    /// use taper_kernels::blocked::Blocked;
-    /// let mut rows = Vec::new();
-    /// Blocked::new([1, 2, 1], 1).for_each_row(1, |row| rows.push(row));
-    /// assert_eq!(rows, [32..40, 56..64]);
-    /// ```
-    pub fn for_each_row(&self, images: usize, mut visit: impl FnMut(Range<usize>)) {
-        for image in 0..images {
-            for block in 0..self.blocks() {
-                for row in 0..self.height {
-                    let start = image * self.image() + self.at(block, row, 0);
-                    visit(start..start + self.width * LANES);
-                }
-            }
-        }
     }
 
     /// Images `[N, C, H, W]` in this layout; the halo and the channels beyond the last become zero.
@@ -133,6 +128,16 @@ impl Blocked {
     ///
     /// # Errors
     /// [`KernelError::Length`] if `x` and `y` are not the same number of images.
+    ///
+    /// ```
+    /// use taper_kernels::blocked::Blocked;
+    /// let layout = Blocked::new([1, 1, 2], 0);
+    /// let (mut x, mut y) = ([0.0; 16], [9.0; 2]);
+    /// (x[0], x[8]) = (1.0, 2.0);
+    /// layout.unpack(&x, &mut y)?;
+    /// assert_eq!(y, [1.0, 2.0]);
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
     pub fn unpack(&self, x: &[f32], y: &mut [f32]) -> Result<(), KernelError> {
         let images = self.check_images(y.len(), x.len())?;
         pack::unpack(self, images, x, y, Isa::current());

@@ -33,8 +33,9 @@ use crate::simd::{LANES, dispatch};
 /// [`BlockedLinear::pack`] and [`BlockedLinear::unpack`] know that PyTorch flattens it in another order.
 ///
 /// Where many inputs, or gradients of outputs, are exactly zero, as behind ReLU and dropout, the products with them are left
-/// out: an infinite or NaN weight that meets a zero may thus add nothing, where PyTorch says NaN. The order of a sum's
-/// terms is the same whatever is left out and however many images share a call. Buffers are read fastest if they begin
+/// out: an infinite or NaN weight or input that meets a zero may thus add nothing, where PyTorch says NaN; whether it does
+/// may depend on what else is in the call. Among finite numbers the order of a sum's terms is the same whatever is left out
+/// and however many images share a call. Buffers are read fastest if they begin
 /// on a cache line.
 ///
 /// ```
@@ -69,15 +70,17 @@ impl BlockedLinear {
     /// A layer on plain rows of `in_features` values.
     #[must_use]
     pub fn new(in_features: usize, out_features: usize, isa: Isa) -> Self {
-        let in_stride = in_features.next_multiple_of(LANES);
-        let out_stride = out_features.next_multiple_of(LANES);
+        // An absurd number has no row that a slice could hold.
+        let stride =
+            |features: usize| features.checked_next_multiple_of(LANES).unwrap_or(usize::MAX & !(LANES - 1));
+        let (in_stride, out_stride) = (stride(in_features), stride(out_features));
         Self { in_features, out_features, in_stride, out_stride, image: None, isa }
     }
 
     /// A layer on images, flattened; an input row is an image in this layout, its halo included.
     #[must_use]
     pub fn of_image(image: Blocked, out_features: usize, isa: Isa) -> Self {
-        let in_features = image.channels * image.pixels();
+        let in_features = image.channels.saturating_mul(image.pixels());
         let plain = Self::new(in_features, out_features, isa);
         Self { in_stride: image.image(), image: Some(image), ..plain }
     }
@@ -235,7 +238,7 @@ fn whole_rows(what: &'static str, groups: &[&[f32]], stride: usize) -> Result<us
     let mut rows = 0;
     for group in groups {
         let own = group.len() / stride.max(1);
-        check_len(what, group.len(), own * stride)?;
+        check_len(what, group.len(), own.saturating_mul(stride))?;
         rows += own;
     }
     Ok(rows)

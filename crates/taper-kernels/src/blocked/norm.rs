@@ -1,17 +1,14 @@
 //! Batch normalisation of blocked images, over a batch that is spread over groups.
 
 mod backward;
-mod fold;
 
+use crate::activation::relu;
 use crate::error::{KernelError, check_len};
 use crate::isa::Isa;
 use crate::norm::BatchStatistics;
 use crate::simd::{LANES, Simd, dispatch};
 
-use super::elementwise::positive;
 use super::layout::{Blocked, Runs, Values, ValuesMut};
-
-pub use fold::{fold_norm, fold_norm_into_conv};
 
 /// Batch norm of blocked images of one size.
 ///
@@ -51,17 +48,17 @@ impl BlockedNorm {
 
     /// Channels, rounded up to whole blocks.
     fn padded(&self) -> usize {
-        self.sizes.blocks() * LANES
+        self.sizes.blocks().saturating_mul(LANES)
     }
 
     /// Elements of what [`BlockedNorm::sums`] and [`BlockedNorm::backward_sums`] fill.
     pub fn sums_len(&self) -> usize {
-        2 * self.padded()
+        self.padded().saturating_mul(2)
     }
 
     /// Elements of what [`BlockedNorm::affine`] fills: three vectors of channels.
     pub fn affine_len(&self) -> usize {
-        3 * self.padded()
+        self.padded().saturating_mul(3)
     }
 
     /// The sum of each channel over a group of `images` images and, behind all of them, the sum of the squares of the
@@ -74,7 +71,7 @@ impl BlockedNorm {
         let layout = x.check("x", self.sizes, images)?;
         check_len("sums", sums.len(), self.sums_len())?;
         let runs = Runs::new(self.sizes, [x.halo]);
-        let count = (images * self.sizes.pixels()) as f64;
+        let count = images as f64 * self.sizes.pixels() as f64;
         if count == 0.0 {
             sums.fill(0.0);
             return Ok(());
@@ -101,7 +98,7 @@ impl BlockedNorm {
     /// Resizes the vectors of `statistics` to the number of channels.
     ///
     /// # Errors
-    /// [`KernelError::Length`] if a group's sums are not [`BlockedNorm::sums_len`] long.
+    /// [`KernelError::Length`] if a group's sums are not [`BlockedNorm::sums_len`] long, or there is no group.
     pub fn merge<'a>(
         &self,
         groups: impl IntoIterator<Item = (usize, &'a [f64]), IntoIter: Clone>,
@@ -109,6 +106,9 @@ impl BlockedNorm {
     ) -> Result<(), KernelError> {
         let groups = groups.into_iter();
         let (channels, padded, pixels) = (self.sizes.channels, self.padded(), self.sizes.pixels() as f64);
+        // First, so that the vectors do not become longer than what there is.
+        check_len("groups", groups.clone().count().min(1), 1)?;
+        groups.clone().try_for_each(|(_, sums)| check_len("sums", sums.len(), self.sums_len()))?;
         let BatchStatistics { mean, variance } = statistics;
         for values in [&mut *mean, &mut *variance] {
             values.clear();
@@ -116,7 +116,6 @@ impl BlockedNorm {
         }
         let mut count = 0.0;
         for (images, sums) in groups.clone() {
-            check_len("sums", sums.len(), self.sums_len())?;
             count += images as f64 * pixels;
             mean.iter_mut().zip(sums).for_each(|(mean, sum)| *mean += sum);
         }
@@ -217,7 +216,7 @@ impl BlockedNorm {
                             value = s.add(value, s.load(residual.data, residual_at + at));
                         }
                         if RELU {
-                            value = positive(s, value);
+                            value = relu(s, value);
                         }
                         s.store(value, y.data, y_at + at);
                     }
@@ -249,7 +248,7 @@ fn shifted<S: Simd>(
 ) -> [[f64; LANES]; 2] {
     let shift = *shift;
     let (mut sum, mut square) = ([0.0; LANES], [0.0; LANES]);
-    for image in 0..images {
+    for image in runs.images(images) {
         runs.for_each_in(
             image,
             block,

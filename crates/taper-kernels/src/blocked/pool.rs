@@ -97,7 +97,7 @@ impl Windows {
     /// Elements from one tap to the next along height and width, in images laid out as `layout`.
     #[inline(always)]
     fn steps(&self, layout: Blocked) -> [usize; 2] {
-        [self.dilation[0] * layout.row(), self.dilation[1] * LANES]
+        [self.dilation[0].saturating_mul(layout.row()), self.dilation[1] * LANES]
     }
 
     /// Zeros all of `dx` but its halo, unless each of its elements is stored anyway.

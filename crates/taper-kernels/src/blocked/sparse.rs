@@ -3,6 +3,7 @@
 //! After max pooling, ReLU and dropout a sixth of the outputs, say, pass a gradient on, and the codes of the
 //! [`Epilogue`] tell which. Working on those alone is exact, and beats any dense form while they are few.
 
+mod fill;
 mod input;
 mod lists;
 mod weight;
@@ -10,11 +11,18 @@ mod weight;
 use taper_graph::Conv2d;
 
 use super::{Blocked, Epilogue};
-use crate::geometry::ConvGeometry;
+use crate::geometry::{ConvGeometry, product};
 use crate::isa::Isa;
 use crate::simd::LANES;
 
 pub use lists::SparseLists;
+
+/// The greatest place that the lists can name; the number behind it says "nowhere".
+const PLACES: usize = i32::MAX as usize - 1;
+
+/// The most entries of the tables, of which each takes some ten times as much memory as an element of the image: a
+/// pooling that needs more has so large windows that it gains nothing here.
+const ENTRIES: usize = 1 << 24;
 
 /// The gradients of a convolution of one group, by its [`Epilogue`]'s codes.
 ///
@@ -34,7 +42,7 @@ pub use lists::SparseLists;
 ///
 /// let (mut dy, mut codes, mut x) = ([0.0; 8], [255; 8], [0.0; 16]);
 /// (dy[0], codes[0], x[0], x[8]) = (2.0, 1, 5.0, 7.0);
-/// let (mut lists, mut dbias) = (SparseLists::new(&sparse, 1, true), [0.0; 8]);
+/// let (mut lists, mut dbias) = (SparseLists::new(&sparse, 1, true)?, [0.0; 8]);
 /// assert_eq!(sparse.fill(1, &codes, &dy, &mut lists, &mut dbias)?, 1);
 /// assert_eq!(dbias[0], 2.0);
 ///
@@ -75,12 +83,29 @@ pub struct SparseConv {
 
 impl SparseConv {
     /// For the convolution `conv` of the images `input`, whose halo must hold all that its windows reach, followed by
-    /// `epilogue`. `None` if the convolution has several groups, or these do not fit together.
+    /// `epilogue`. `None` if the convolution has several groups, these do not fit together, or they are too large:
+    /// 2³¹ elements of an image or output channels, or 2²⁴ taps of pooling windows.
+    ///
+    /// ```
+    /// use taper_graph::{Conv2d, MaxPool2d};
+    /// use taper_kernels::{Isa, blocked::{Blocked, Epilogue, SparseConv}};
+    /// let (conv, output) = (Conv2d::new(8, 3).padding(1), Blocked::new([8, 6, 6], 0));
+    /// let epilogue = Epilogue::new(output, true, Some(&MaxPool2d::new(2)), None, 0, Isa::current())?;
+    /// let new = |halo| SparseConv::new(&conv, Blocked::new([3, 6, 6], halo), &epilogue, Isa::current());
+    /// assert!(new(1).is_some() && new(0).is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
     pub fn new(conv: &Conv2d, input: Blocked, epilogue: &Epilogue, isa: Isa) -> Option<Self> {
         let image = [input.channels, input.height, input.width];
         let geometry = ConvGeometry::new(conv, 1, image).ok().filter(|geometry| geometry.groups == 1)?;
         let [height, width] = geometry.output;
         if epilogue.conv != Blocked::new([geometry.out_channels, height, width], 0) {
+            return None;
+        }
+        // Places in a chunk of images, and channels, are 32-bit numbers which are compared as signed ones. Said before
+        // anything is reckoned with them: a halo may be any number.
+        if input.image().max(geometry.out_channels) > PLACES {
             return None;
         }
         let reaches = |axis: usize, size: usize| {
@@ -94,10 +119,8 @@ impl SparseConv {
         }
         let chunk = weight::chunk_of(&geometry, input);
         let pooled = epilogue.output().pixels();
-        // Places in the lists and in a chunk are 32-bit numbers.
-        let of_pools = chunk.saturating_mul(pooled).saturating_mul(epilogue.taps());
-        let places = input.elements(chunk).max(of_pools);
-        if places.max(geometry.out_channels) >= i32::MAX as usize {
+        let entries = product([chunk, pooled, epilogue.taps()]);
+        if input.elements(chunk) > PLACES || entries > ENTRIES {
             return None;
         }
         let (winner_ends, winners) = winners(epilogue);
@@ -132,6 +155,17 @@ impl SparseConv {
     ///
     /// The limits are where measured times of both meet. For 3×3 convolutions the dense form is Winograd's, with a
     /// quarter of the products; else it is direct.
+    ///
+    /// ```
+    /// use taper_graph::{Conv2d, MaxPool2d};
+    /// use taper_kernels::{Isa, blocked::{Blocked, Epilogue, SparseConv}};
+    /// let (conv, output) = (Conv2d::new(8, 3).padding(1), Blocked::new([8, 6, 6], 0));
+    /// let epilogue = Epilogue::new(output, true, Some(&MaxPool2d::new(2)), None, 0, Isa::current())?;
+    /// let input = Blocked::new([8, 6, 6], 1);
+    /// let sparse = SparseConv::new(&conv, input, &epilogue, Isa::current()).ok_or("not such a convolution")?;
+    /// assert!(sparse.pays(10, 1) && !sparse.pays(8 * 36, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn pays(&self, entries: usize, images: usize) -> bool {
         let [vertical, horizontal] = self.geometry.windows;
@@ -141,8 +175,8 @@ impl SparseConv {
             weight::Form::Blocks(_) if winograd => 0.25,
             weight::Form::Blocks(_) => 0.65,
         };
-        let outputs = images * self.geometry.out_channels * self.geometry.out_pixels();
-        entries as f64 <= limit * outputs as f64
+        let outputs = images as f64 * self.geometry.out_image_len() as f64;
+        entries as f64 <= limit * outputs
     }
 }
 

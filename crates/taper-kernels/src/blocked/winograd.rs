@@ -18,7 +18,7 @@ use self::pass::{Pass, split};
 use self::stages::{LINE, Points, multiply_transposed, to_points};
 use self::tiles::PAIRS;
 use self::transform::{Gradient, Input};
-use super::layout::Blocked;
+use super::{Blocked, Emit};
 use crate::error::{KernelError, check_len};
 use crate::geometry::ConvGeometry;
 use crate::isa::Isa;
@@ -125,8 +125,8 @@ impl WinogradConv {
         passes.max(self.weight_scratch_len(images))
     }
 
-    /// Convolves `images` images `x`, in the input's layout. As soon as a plane is done, `emit(image, block,
-    /// plane)` gets the eight channels `block` of the output without bias, `[H'·W'·8]`; it may write to the plane.
+    /// Convolves `images` images `x`, in the input's layout. [`Emit`] gets each plane of the output, without bias, as soon
+    /// as it is done.
     ///
     /// # Errors
     /// [`KernelError::Length`].
@@ -136,7 +136,7 @@ impl WinogradConv {
         x: &[f32],
         packed: &[f32],
         scratch: &mut [f32],
-        emit: &mut dyn FnMut(usize, usize, &mut [f32]),
+        emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
         self.forward.run(images, x, packed, scratch, emit)
     }
@@ -162,8 +162,7 @@ impl WinogradConv {
     }
 
     /// The gradient of the input from that of the output: `dz` has the layout of [`WinogradConv::output`] with a
-    /// halo of [`WinogradConv::gradient_halo`]; `emit(image, block, plane)` gets the eight channels `block` of the
-    /// input's gradient, `[H·W·8]`.
+    /// halo of [`WinogradConv::gradient_halo`]; [`Emit`] gets each plane of the input's gradient.
     ///
     /// # Errors
     /// [`KernelError::Length`].
@@ -173,7 +172,7 @@ impl WinogradConv {
         dz: &[f32],
         packed: &[f32],
         scratch: &mut [f32],
-        emit: &mut dyn FnMut(usize, usize, &mut [f32]),
+        emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
         self.backward.run(images, dz, packed, scratch, emit)
     }
@@ -190,6 +189,24 @@ impl WinogradConv {
     ///
     /// # Errors
     /// [`KernelError::Length`].
+    ///
+    /// ```
+    /// use taper_graph::Conv2d;
+    /// use taper_kernels::{Isa, blocked::{Blocked, WinogradConv}};
+    /// // One output pixel: its gradient times the input is the weight's.
+    /// let image = Blocked::new([1, 3, 3], 0);
+    /// let conv = WinogradConv::new(&Conv2d::new(1, 3), image, Isa::current()).ok_or("not 3×3, stride 1")?;
+    /// let gradient = conv.output().with_halo(conv.gradient_halo());
+    /// let (mut x, mut dz) = (vec![0.0; image.image()], vec![0.0; gradient.image()]);
+    /// image.pack(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], &mut x)?;
+    /// gradient.pack(&[10.0], &mut dz)?;
+    /// let (mut scratch, mut sum) = (vec![0.0; conv.scratch_len(1)], vec![0.0; conv.weight_sum_len()]);
+    /// conv.backward_weight(1, &x, &dz, &mut scratch, &mut sum)?;
+    /// let mut dweight = [0.0; 9];
+    /// conv.unpack_weight_sum(&[&sum], &mut dweight)?;
+    /// assert!(dweight.iter().zip(1..).all(|(dw, x)| (dw - 10.0 * x as f32).abs() < 1e-3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn backward_weight(
         &self,
         images: usize,

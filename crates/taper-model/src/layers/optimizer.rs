@@ -1,11 +1,12 @@
 //! Optimiser steps on candle's variables, in place.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Tensor, Var};
 use taper_kernels::{Moments, Optimizer};
 
+use crate::isa::isa;
 use crate::ops;
 
 /// How a [`VarOptimizer`] moves variables.
@@ -19,7 +20,8 @@ pub struct UpdateRule {
 
 /// An optimiser for candle's variables that works in their storage, in parallel: no tensors are made in a step.
 ///
-/// It is used as [`candle_nn::AdamW`] is. A variable without a gradient does not move, and its moments stay.
+/// It is used as [`candle_nn::AdamW`] is. A variable without a gradient does not move, and its moments stay. While a
+/// step runs, candle locks the variables: no other thread may use them then.
 ///
 /// ```
 /// use candle_core::{Device, Var};
@@ -49,6 +51,7 @@ impl candle_nn::Optimizer for VarOptimizer {
 
     /// Variables that are not of floats are left out, as by candle's own optimisers.
     fn new(vars: Vec<Var>, config: UpdateRule) -> Result<Self> {
+        isa().map_err(ops::refuse)?;
         let mut variables = Vec::with_capacity(vars.len());
         for var in vars.into_iter().filter(|var| var.dtype().is_float()) {
             if var.dtype() != DType::F32 || !var.device().is_cpu() {
@@ -90,7 +93,14 @@ impl candle_nn::Optimizer for VarOptimizer {
 /// One step of one variable.
 struct StepOp<'a> {
     rule: UpdateRule,
+    /// Behind a lock only because candle calls an op by a shared reference.
     moments: &'a Mutex<Moments>,
+}
+
+impl StepOp<'_> {
+    fn lock(&self) -> MutexGuard<'_, Moments> {
+        self.moments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl InplaceOp2 for StepOp<'_> {
@@ -110,8 +120,11 @@ impl InplaceOp2 for StepOp<'_> {
             candle_core::bail!("a variable that is not contiguous")
         };
         let gradient = ops::slice(gradient, gradient_layout)?;
-        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken out, so that no lock is held while the kernel's threads are waited for.
+        let mut moments = std::mem::take(&mut *self.lock());
         let UpdateRule { optimizer, learning_rate } = self.rule;
-        optimizer.step(&mut variable[start..end], gradient, &mut moments, learning_rate).map_err(ops::refuse)
+        let outcome = optimizer.step(&mut variable[start..end], gradient, &mut moments, learning_rate);
+        *self.lock() = moments;
+        outcome.map_err(ops::refuse)
     }
 }

@@ -1,13 +1,15 @@
-//! A few nodes of a graph, compiled and fused, as one op of candle's.
+//! A few nodes of a graph, compiled and fused, as one op.
+//!
+//! No lock is held while kernels run: a thread that waits for them may take up another task, which may ask for the same lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, Result, Shape, Tensor};
 use taper_graph::{Graph, Op};
 use taper_kernels::DropoutKey;
 
-use super::backward::hand_over;
-use super::storage::{gradient, output, refuse, slice, with_slices};
+use super::record::{self, Argument, InputGradients, Operation};
+use super::storage::{gradient, output, refuse, slice, with_all, with_slices};
 use crate::plan::{Around, Plan};
 
 /// The most compiled operations that wait for another call: one for each forward pass whose backward pass is still to
@@ -20,7 +22,7 @@ pub(crate) struct Compiled {
     idle: Mutex<Vec<Held>>,
 }
 
-/// A compiled operation, and what it was compiled for.
+/// A compiled operation with its buffers, and what it was compiled for.
 #[derive(Debug)]
 struct Held {
     ops: Vec<Op>,
@@ -41,48 +43,51 @@ impl Compiled {
         bias: Option<&Tensor>,
         key: Option<DropoutKey>,
     ) -> Result<Tensor> {
-        let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-        let bias = bias.map(Tensor::contiguous).transpose()?;
-        let tracked = |tensor: &Tensor| tensor.track_op();
+        let inputs: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
         let around = Around {
-            training: key.is_some() || tracked(&x) || tracked(&weight) || bias.as_ref().is_some_and(tracked),
-            input_gradient: tracked(&x),
+            training: key.is_some() || inputs.iter().any(|tensor| tensor.track_op()),
+            input_gradient: x.track_op(),
             dropout_layer: key.map_or(0, |key| key.layer),
         };
         // What is drawn when there is no dropout does not matter.
         let key = key.unwrap_or(DropoutKey { seed: 0, step: 0, layer: 0 });
-        let held = self.take(ops, x.dims(), around)?;
-        held.check(&weight, bias.as_ref())?;
-        let op = CompiledOp { home: Arc::clone(self), key, held: Mutex::new(Some(held)) };
-        match bias {
-            Some(bias) => x.apply_op3(&weight, &bias, op),
-            None => x.apply_op2(&weight, op),
-        }
+        let op = CompiledOp { home: Arc::clone(self), ops, around, key, held: Mutex::default() };
+        record::apply(op, &inputs)
     }
 
     /// An operation for inputs of these sizes, from an earlier call if there is one.
-    fn take(&self, ops: Vec<Op>, dims: &[usize], around: Around) -> Result<Held> {
+    fn take(&self, ops: &[Op], dims: &[usize], around: Around) -> Result<Held> {
         let [_, item @ ..] = dims else { candle_core::bail!("a layer takes [N, …], not a scalar") };
-        let mut idle = lock(&self.idle);
         let fits = |held: &Held| held.around == around && held.item == item && held.ops == ops;
+        let mut idle = lock(&self.idle);
         if let Some(place) = idle.iter().position(fits) {
             return Ok(idle.remove(place));
         }
+        drop(idle);
         let name = ops.first().map_or("op", Op::name);
         let graph = Graph::sequential(name, item, ops.iter().cloned()).map_err(refuse)?;
         let plan = Plan::operation(&graph, around).map_err(refuse)?;
-        Ok(Held { ops, item: item.to_vec(), around, plan, graph })
+        Ok(Held { ops: ops.to_vec(), item: item.to_vec(), around, plan, graph })
+    }
+
+    /// Keeps an operation for later calls.
+    fn give(&self, held: Held) {
+        let mut idle = lock(&self.idle);
+        idle.push(held);
+        let oldest = (idle.len() > IDLE).then(|| idle.remove(0));
+        drop(idle);
+        drop(oldest);
     }
 }
 
 impl Held {
     /// Whether the parameters are those that the ops have.
-    fn check(&self, weight: &Tensor, bias: Option<&Tensor>) -> Result<()> {
+    fn check(&self, parameters: &[Shape]) -> Result<()> {
         let layer = self.graph.name();
-        for (named, tensor) in self.graph.params().zip([Some(weight), bias].into_iter().flatten()) {
+        for (named, shape) in self.graph.params().zip(parameters) {
             let (name, expected) = (named.param.name, &named.param.shape);
-            if tensor.dims() != expected {
-                let found = tensor.dims();
+            if shape.dims() != expected {
+                let found = shape.dims();
                 candle_core::bail!("the {name} of this {layer} is {found:?} and should be {expected:?}");
             }
         }
@@ -105,115 +110,78 @@ impl Held {
     }
 }
 
-/// One call. Its buffers go back to the layer when candle forgets the result.
+/// One call.
 struct CompiledOp {
     home: Arc<Compiled>,
+    ops: Vec<Op>,
+    around: Around,
     key: DropoutKey,
-    /// A custom op's backward gets tensors only, so what it needs besides waits here.
+    /// What the forward pass left for the backward pass; not here while a backward pass works on it. It goes back to
+    /// the layer when candle forgets the result.
     held: Mutex<Option<Held>>,
 }
 
 impl Drop for CompiledOp {
     fn drop(&mut self) {
         let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let mut idle = lock(&self.home.idle);
-        idle.extend(held);
-        if idle.len() > IDLE {
-            idle.remove(0);
-        }
+        held.into_iter().for_each(|held| self.home.give(held));
     }
 }
 
 impl CompiledOp {
-    fn forward(
-        &self,
-        (x, x_layout): (&CpuStorage, &Layout),
-        parameters: &[(&CpuStorage, &Layout)],
-    ) -> Result<(CpuStorage, Shape)> {
-        let parameters = parameters.iter().map(|(storage, layout)| slice(storage, layout));
-        let parameters = parameters.collect::<Result<Vec<&[f32]>>>()?;
-        let (images, x) = (x_layout.shape().dims()[0], slice(x, x_layout)?);
-        let mut held = lock(&self.held);
-        let Some(held) = &mut *held else { candle_core::bail!("this op has been dropped") };
-        let (y, shape) = held.forward(images, x, &parameters, self.key)?;
+    /// Keeps what a pass left, unless another pass has left as much.
+    fn keep(&self, held: Held) {
+        let mut own = lock(&self.held);
+        if own.is_none() {
+            *own = Some(held);
+            return;
+        }
+        drop(own);
+        self.home.give(held);
+    }
+
+    /// The forward pass once more, in other buffers: another thread works on those of the first.
+    fn again(&self, inputs: &[&Tensor]) -> Result<Held> {
+        let x = inputs[0];
+        let mut held = self.home.take(&self.ops, x.dims(), self.around)?;
+        with_all(inputs, |slices| held.forward(x.dims()[0], slices[0], &slices[1..], self.key))?;
+        Ok(held)
+    }
+}
+
+impl Operation for CompiledOp {
+    fn name(&self) -> &'static str {
+        "compiled"
+    }
+
+    fn forward(&self, inputs: &[Argument<'_>]) -> Result<(CpuStorage, Shape)> {
+        let slices = inputs.iter().map(|(storage, layout)| slice(storage, layout));
+        let slices = slices.collect::<Result<Vec<&[f32]>>>()?;
+        let shapes: Vec<Shape> = inputs.iter().map(|(_, layout)| layout.shape().clone()).collect();
+        let mut held = self.home.take(&self.ops, shapes[0].dims(), self.around)?;
+        held.check(&shapes[1..])?;
+        let (y, shape) = held.forward(shapes[0].dims()[0], slices[0], &slices[1..], self.key)?;
+        self.keep(held);
         Ok(output(y, shape))
     }
 
-    /// The gradients of the input, if it has one, and of all parameters.
-    fn backward(
-        &self,
-        x: &Tensor,
-        parameters: &[&Tensor],
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Vec<Option<Tensor>>)> {
-        let mut held = lock(&self.held);
-        let Some(held) = &mut *held else { candle_core::bail!("this op has been dropped") };
-        let mut dx = held.around.input_gradient.then(|| vec![0.0; x.elem_count()]);
+    fn backward(&self, inputs: &[&Tensor], _y: &Tensor, dy: &Tensor) -> Result<InputGradients> {
+        let x = inputs[0];
+        let left = lock(&self.held).take();
+        let mut held = match left {
+            Some(held) => held,
+            None => self.again(inputs)?,
+        };
+        let mut dx = self.around.input_gradient.then(|| vec![0.0; x.elem_count()]);
         let found = with_slices([dy], |[dy]| {
             held.plan.differentiate(self.key, dy, dx.as_deref_mut()).map_err(refuse)
         })?;
-        let dx = dx.map(|dx| gradient(dx, x.shape())).transpose()?;
-        let found = found.into_iter().zip(parameters);
-        let found = found.map(|(found, of)| hand_over(of, found));
-        Ok((dx, found.collect::<Result<Vec<Option<Tensor>>>>()?))
-    }
-}
-
-impl CustomOp2 for CompiledOp {
-    fn name(&self) -> &'static str {
-        "compiled"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        self.forward((x, x_layout), &[(weight, weight_layout)])
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, found) = self.backward(x, &[weight], dy)?;
-        Ok((dx, found.into_iter().next().flatten()))
-    }
-}
-
-impl CustomOp3 for CompiledOp {
-    fn name(&self) -> &'static str {
-        "compiled"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        self.forward((x, x_layout), &[(weight, weight_layout), (bias, bias_layout)])
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, found) = self.backward(x, &[weight, bias], dy)?;
-        let mut found = found.into_iter();
-        Ok((dx, found.next().flatten(), found.next().flatten()))
+        self.keep(held);
+        let mut gradients = vec![dx.map(|dx| gradient(dx, x.shape())).transpose()?];
+        for (found, parameter) in found.into_iter().zip(&inputs[1..]) {
+            gradients.push(Some(gradient(found, parameter.shape())?));
+        }
+        Ok(gradients)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Seeded dropout.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, Result, Shape, Tensor};
 use taper_kernels::DropoutKey;
 
+use super::record::{Argument, InputGradients, Operation, apply};
 use super::storage::{gradient, output, refuse, slice, with_slices};
 
 /// Zeroes each element of `[N, …]`, `[N, C, …]` with probability `p` and scales the others by `1 / (1 − p)`; the mask is a
@@ -14,7 +15,7 @@ pub fn dropout(x: &Tensor, p: f32, key: DropoutKey) -> Result<Tensor> {
     if !(0.0..1.0).contains(&p) {
         candle_core::bail!("dropout with probability {p}; use one from 0 up to, but not including, 1");
     }
-    x.contiguous()?.apply_op1(DropoutOp { p, key })
+    apply(DropoutOp { p, key }, &[x])
 }
 
 struct DropoutOp {
@@ -22,25 +23,27 @@ struct DropoutOp {
     key: DropoutKey,
 }
 
-impl CustomOp1 for DropoutOp {
+impl Operation for DropoutOp {
     fn name(&self) -> &'static str {
         "dropout"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn forward(&self, inputs: &[Argument<'_>]) -> Result<(CpuStorage, Shape)> {
+        let (x, layout) = inputs[0];
         let x = slice(x, layout)?;
         let mut y = vec![0.0; x.len()];
         taper_kernels::dropout(self.key, self.p, sizes(layout.shape()), x, &mut y).map_err(refuse)?;
         Ok(output(y, layout.shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+    fn backward(&self, inputs: &[&Tensor], _y: &Tensor, dy: &Tensor) -> Result<InputGradients> {
+        let x = inputs[0];
         let mut dx = vec![0.0; x.elem_count()];
         let sizes = sizes(x.shape());
         with_slices([dy], |[dy]| {
             taper_kernels::dropout(self.key, self.p, sizes, dy, &mut dx).map_err(refuse)
         })?;
-        gradient(dx, x.shape()).map(Some)
+        Ok(vec![Some(gradient(dx, x.shape())?)])
     }
 }
 

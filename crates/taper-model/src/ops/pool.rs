@@ -2,10 +2,11 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, Result, Shape, Tensor};
 use taper_graph::{AvgPool2d, MaxPool2d};
 use taper_kernels::PoolGeometry;
 
+use super::record::{Argument, InputGradients, Operation, apply};
 use super::storage::{gradient, image_dims, output, refuse, slice, with_slices};
 
 /// Greatest value of each window: `[N, C, H, W]` → `[N, C, H', W']`. The gradient goes to the first maximum.
@@ -13,7 +14,7 @@ use super::storage::{gradient, image_dims, output, refuse, slice, with_slices};
 /// # Errors
 /// A window that does not fit, or a tensor that is not f32 on the CPU.
 pub fn max_pool2d(x: &Tensor, pool: &MaxPool2d) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(MaxPoolOp { pool: pool.clone(), indices: OnceLock::new() })
+    apply(MaxPoolOp { pool: pool.clone(), indices: OnceLock::new() }, &[x])
 }
 
 /// Mean of each window: `[N, C, H, W]` → `[N, C, H', W']`.
@@ -21,7 +22,7 @@ pub fn max_pool2d(x: &Tensor, pool: &MaxPool2d) -> Result<Tensor> {
 /// # Errors
 /// A window that does not fit, or a tensor that is not f32 on the CPU.
 pub fn avg_pool2d(x: &Tensor, pool: &AvgPool2d) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(AvgPoolOp(pool.clone()))
+    apply(AvgPoolOp(pool.clone()), &[x])
 }
 
 /// Mean of each channel: `[N, C, H, W]` → `[N, C, 1, 1]`.
@@ -41,7 +42,7 @@ fn out_shape(x: &Shape, g: &PoolGeometry) -> Result<(usize, usize, usize, usize)
 
 struct MaxPoolOp {
     pool: MaxPool2d,
-    /// Where each maximum stands. A custom op's backward gets tensors only, so they wait here.
+    /// Where each maximum stands. A backward pass gets tensors only, so they wait here.
     indices: OnceLock<Vec<u32>>,
 }
 
@@ -52,21 +53,22 @@ impl MaxPoolOp {
     }
 }
 
-impl CustomOp1 for MaxPoolOp {
+impl Operation for MaxPoolOp {
     fn name(&self) -> &'static str {
         "max_pool2d"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn forward(&self, inputs: &[Argument<'_>]) -> Result<(CpuStorage, Shape)> {
+        let (x, layout) = inputs[0];
         let g = self.geometry(layout.shape())?;
         let (mut y, mut indices) = (vec![0.0; g.output_len()], vec![0; g.output_len()]);
         taper_kernels::max_pool2d(&g, slice(x, layout)?, &mut y, &mut indices).map_err(refuse)?;
-        // An op instance runs forward once; were it run again, the indices would be the same.
-        let _ = self.indices.set(indices);
+        self.indices.get_or_init(|| indices);
         Ok(output(y, out_shape(layout.shape(), &g)?))
     }
 
-    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+    fn backward(&self, inputs: &[&Tensor], _y: &Tensor, dy: &Tensor) -> Result<InputGradients> {
+        let x = inputs[0];
         let g = self.geometry(x.shape())?;
         let Some(indices) = self.indices.get() else {
             candle_core::bail!("max_pool2d: backward before forward")
@@ -75,7 +77,7 @@ impl CustomOp1 for MaxPoolOp {
         with_slices([dy], |[dy]| {
             taper_kernels::max_pool2d_backward(&g, indices, dy, &mut dx).map_err(refuse)
         })?;
-        gradient(dx, x.shape()).map(Some)
+        Ok(vec![Some(gradient(dx, x.shape())?)])
     }
 }
 
@@ -88,22 +90,24 @@ impl AvgPoolOp {
     }
 }
 
-impl CustomOp1 for AvgPoolOp {
+impl Operation for AvgPoolOp {
     fn name(&self) -> &'static str {
         "avg_pool2d"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn forward(&self, inputs: &[Argument<'_>]) -> Result<(CpuStorage, Shape)> {
+        let (x, layout) = inputs[0];
         let g = self.geometry(layout.shape())?;
         let mut y = vec![0.0; g.output_len()];
         taper_kernels::avg_pool2d(&g, slice(x, layout)?, &mut y).map_err(refuse)?;
         Ok(output(y, out_shape(layout.shape(), &g)?))
     }
 
-    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+    fn backward(&self, inputs: &[&Tensor], _y: &Tensor, dy: &Tensor) -> Result<InputGradients> {
+        let x = inputs[0];
         let g = self.geometry(x.shape())?;
         let mut dx = vec![0.0; g.input_len()];
         with_slices([dy], |[dy]| taper_kernels::avg_pool2d_backward(&g, dy, &mut dx).map_err(refuse))?;
-        gradient(dx, x.shape()).map(Some)
+        Ok(vec![Some(gradient(dx, x.shape())?)])
     }
 }

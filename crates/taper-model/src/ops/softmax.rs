@@ -1,7 +1,8 @@
 //! Softmax over dimension 1.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, Result, Shape, Tensor};
 
+use super::record::{Argument, InputGradients, Operation, apply};
 use super::storage::{gradient, output, refuse, slice, with_slices};
 
 /// Softmax over dimension 1 of `[N, F]` or `[N, C, H, W]`.
@@ -9,7 +10,7 @@ use super::storage::{gradient, output, refuse, slice, with_slices};
 /// # Errors
 /// A tensor of one dimension, or not f32 on the CPU.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(SoftmaxOp)
+    apply(SoftmaxOp, &[x])
 }
 
 struct SoftmaxOp;
@@ -22,23 +23,25 @@ fn sizes(shape: &Shape) -> Result<[usize; 3]> {
     }
 }
 
-impl CustomOp1 for SoftmaxOp {
+impl Operation for SoftmaxOp {
     fn name(&self) -> &'static str {
         "softmax"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn forward(&self, inputs: &[Argument<'_>]) -> Result<(CpuStorage, Shape)> {
+        let (x, layout) = inputs[0];
         let x = slice(x, layout)?;
         let mut y = vec![0.0; x.len()];
         taper_kernels::softmax(sizes(layout.shape())?, x, &mut y).map_err(refuse)?;
         Ok(output(y, layout.shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+    fn backward(&self, inputs: &[&Tensor], y: &Tensor, dy: &Tensor) -> Result<InputGradients> {
+        let x = inputs[0];
         let mut dx = vec![0.0; x.elem_count()];
         with_slices([y, dy], |[y, dy]| {
             taper_kernels::softmax_backward(sizes(x.shape())?, y, dy, &mut dx).map_err(refuse)
         })?;
-        gradient(dx, x.shape()).map(Some)
+        Ok(vec![Some(gradient(dx, x.shape())?)])
     }
 }

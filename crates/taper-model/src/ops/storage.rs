@@ -18,32 +18,24 @@ pub(super) fn with_slices<const N: usize, T>(
     tensors: [&Tensor; N],
     work: impl FnOnce([&[f32]; N]) -> Result<T>,
 ) -> Result<T> {
-    let tensors = tensors.map(Tensor::contiguous);
-    let mut contiguous = Vec::with_capacity(N);
-    for tensor in tensors {
-        contiguous.push(tensor?);
-    }
-    let guards: Vec<_> = contiguous.iter().map(Tensor::storage_and_layout).collect();
-    let mut slices = [&[][..]; N];
-    for (to, (storage, layout)) in slices.iter_mut().zip(&guards) {
-        let Storage::Cpu(storage) = &**storage else {
-            candle_core::bail!("this op needs a tensor on the CPU")
-        };
-        *to = slice(storage, layout)?;
-    }
-    work(slices)
+    with_all(&tensors, |slices| {
+        let mut all = [&[][..]; N];
+        all.copy_from_slice(slices);
+        work(all)
+    })
 }
 
-/// As [`with_slices`], of any number of variables, which are contiguous.
-pub(crate) fn with_variables<T>(
-    variables: &[&Tensor],
-    work: impl FnOnce(&[&[f32]]) -> std::result::Result<T, crate::ModelError>,
-) -> std::result::Result<T, crate::ModelError> {
-    let guards: Vec<_> = variables.iter().map(|variable| variable.storage_and_layout()).collect();
+/// As [`with_slices`], of any number.
+pub(crate) fn with_all<T, E: From<candle_core::Error>>(
+    tensors: &[&Tensor],
+    work: impl FnOnce(&[&[f32]]) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    let contiguous = tensors.iter().map(|tensor| tensor.contiguous()).collect::<Result<Vec<Tensor>>>()?;
+    let guards: Vec<_> = contiguous.iter().map(Tensor::storage_and_layout).collect();
     let mut slices = Vec::with_capacity(guards.len());
     for (storage, layout) in &guards {
         let Storage::Cpu(storage) = &**storage else {
-            return Err(refuse("this model needs its parameters on the CPU").into());
+            return Err(refuse("this needs its tensors on the CPU").into());
         };
         slices.push(slice(storage, layout)?);
     }

@@ -1,11 +1,11 @@
-//! Layers with a weight and perhaps a bias, as candle's custom ops of two or three arguments.
+//! Layers with a weight and perhaps a bias, as ops of two or three tensors.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, Result, Shape, Tensor};
 
-use super::backward::hand_over;
+use super::record::{self, Argument, InputGradients, Operation};
 use super::storage::{gradient, output, slice, with_slices};
 
-/// What such a layer computes; [`apply`] makes a candle op of it.
+/// What such a layer computes; [`apply`] makes an op of it.
 pub(super) trait Weighted: Send + Sync + 'static {
     /// The name in candle's errors.
     const NAME: &'static str;
@@ -46,29 +46,29 @@ pub(super) struct Gradients<'a> {
     pub(super) bias: Option<&'a mut [f32]>,
 }
 
-/// Runs `layer` on `x` in candle's record.
+/// Runs `layer` on `x`.
 pub(super) fn apply(
     layer: impl Weighted,
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
-    let (x, weight, op) = (x.contiguous()?, weight.contiguous()?, WeightedOp(layer));
-    match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, op),
-        None => x.apply_op2(&weight, op),
-    }
+    let inputs: Vec<&Tensor> = [x, weight].into_iter().chain(bias).collect();
+    record::apply(WeightedOp(layer), &inputs)
 }
 
 struct WeightedOp<L>(L);
 
-impl<L: Weighted> WeightedOp<L> {
-    fn forward(
-        &self,
-        (x, x_layout): (&CpuStorage, &Layout),
-        (weight, weight_layout): (&CpuStorage, &Layout),
-        bias: Option<&[f32]>,
-    ) -> Result<(CpuStorage, Shape)> {
+impl<L: Weighted> Operation for WeightedOp<L> {
+    fn name(&self) -> &'static str {
+        L::NAME
+    }
+
+    fn forward(&self, inputs: &[Argument<'_>]) -> Result<(CpuStorage, Shape)> {
+        let [(x, x_layout), (weight, weight_layout), bias @ ..] = inputs else {
+            candle_core::bail!("{} needs a weight", L::NAME)
+        };
+        let bias = bias.first().map(|(bias, layout)| slice(bias, layout)).transpose()?;
         let g = self.0.geometry(x_layout.shape(), weight_layout.shape())?;
         let shape = self.0.output_shape(&g, x_layout.shape());
         let mut y = vec![0.0; shape.elem_count()];
@@ -76,83 +76,23 @@ impl<L: Weighted> WeightedOp<L> {
         Ok(output(y, shape))
     }
 
-    fn backward(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: Option<&Tensor>,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    fn backward(&self, inputs: &[&Tensor], _y: &Tensor, dy: &Tensor) -> Result<InputGradients> {
+        let [x, weight, ref bias @ ..] = *inputs else { candle_core::bail!("{} needs a weight", L::NAME) };
         let g = self.0.geometry(x.shape(), weight.shape())?;
         let zeros = |tensor: &Tensor| vec![0.0; tensor.elem_count()];
         let (mut dx, mut dweight) = (x.track_op().then(|| zeros(x)), zeros(weight));
-        let mut dbias = bias.map(zeros);
+        let bias = bias.first();
+        let mut dbias = bias.map(|bias| zeros(bias));
         with_slices([x, weight, dy], |[x, weight, dy]| {
             let gradients =
                 Gradients { x: dx.as_deref_mut(), weight: &mut dweight, bias: dbias.as_deref_mut() };
             self.0.backward(&g, x, weight, dy, gradients)
         })?;
-        let dx = dx.map(|dx| gradient(dx, x.shape())).transpose()?;
-        let dbias = match dbias.zip(bias) {
-            Some((dbias, bias)) => hand_over(bias, dbias)?,
-            None => None,
-        };
-        Ok((dx, hand_over(weight, dweight)?, dbias))
-    }
-}
-
-impl<L: Weighted> CustomOp2 for WeightedOp<L> {
-    fn name(&self) -> &'static str {
-        L::NAME
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        self.forward((x, x_layout), (weight, weight_layout), None)
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dweight, _) = self.backward(x, weight, None, dy)?;
-        Ok((dx, dweight))
-    }
-}
-
-impl<L: Weighted> CustomOp3 for WeightedOp<L> {
-    fn name(&self) -> &'static str {
-        L::NAME
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        self.forward((x, x_layout), (weight, weight_layout), Some(slice(bias, bias_layout)?))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _y: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        self.backward(x, weight, Some(bias), dy)
+        let mut found = vec![dx.map(|dx| gradient(dx, x.shape())).transpose()?];
+        found.push(Some(gradient(dweight, weight.shape())?));
+        if let Some((dbias, bias)) = dbias.zip(bias) {
+            found.push(Some(gradient(dbias, bias.shape())?));
+        }
+        Ok(found)
     }
 }

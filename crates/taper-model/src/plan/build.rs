@@ -106,7 +106,7 @@ fn step(
         }
         Kind::Linear => {
             let bias = matches!(&graph.nodes()[draft.nodes[0]].op, Op::Linear(linear) if linear.bias);
-            Box::new(LinearStep::new(ends[0], ends[1].channels, bias, isa))
+            Box::new(LinearStep::new(ends[0], ends[1].channels, bias, purpose, isa))
         }
         Kind::Norm { norm, residual, relu } => {
             let residual = residual.then(|| layout(draft.inputs[1]));

@@ -38,9 +38,9 @@ impl Buffer {
     }
 }
 
-/// A share of the batch that one task works through from the first step to the last. How a batch is cut into chunks
-/// depends on its size alone, so that sums over a chunk, and over all chunks in order, are the same for any number of
-/// threads.
+/// A share of the batch that one task works through. How a batch is cut into chunks depends on its size alone, so that
+/// sums over a chunk, and over all chunks in order, are the same for any number of threads. For the tail of a plan
+/// neighbouring chunks are brought together in larger ones, a share for every thread, over which nothing is summed.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     /// The number in the batch of its first image.

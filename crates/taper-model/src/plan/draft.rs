@@ -165,7 +165,8 @@ impl<'a> Drafter<'a> {
         self.push(chain, kind);
     }
 
-    /// Convolution with the ReLU, max-pool and dropout that follow it. (ReLU and max-pool may change places.)
+    /// Convolution with the ReLU, max-pool and dropout that follow it. ReLU and max-pool may change places, unless a window
+    /// lies on padding alone, as it only can with dilation: ReLU makes 0 of what is −∞ there, but not if it comes first.
     fn conv(&mut self, conv: Conv2d, chain: &mut Vec<usize>) -> Kind {
         let first = self.follow(chain, is_relu);
         let fits = |pool: &MaxPool2d| pool.kernel[0].saturating_mul(pool.kernel[1]) <= FUSED_TAPS;
@@ -173,7 +174,8 @@ impl<'a> Drafter<'a> {
             Some(Op::MaxPool2d(pool)) => Some(pool.clone()),
             _ => None,
         };
-        let relu = first.or_else(|| self.follow(chain, is_relu)).is_some();
+        let swaps = pool.as_ref().is_none_or(|pool| pool.dilation == [1, 1]);
+        let relu = first.or_else(|| self.follow(chain, |op| swaps && is_relu(op))).is_some();
         let dropout = self.follow_dropout(chain);
         Kind::Conv { conv, following: Following { relu, pool, dropout } }
     }

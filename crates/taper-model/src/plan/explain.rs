@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::{Plan, Purpose};
 
-/// The steps of a [`Plan`], one a line: what is fused, on which kernel, the shape of the output, the bytes that one image and the weights take,
-/// and the multiply-adds for one image.
+/// The steps of a [`Plan`], one a line: what is fused, on which kernel, the shape of the output, the bytes that one image
+/// and the weights take, and the multiply-adds for one image.
 #[derive(Debug, Clone, Copy)]
 pub struct Explanation<'a>(pub(super) &'a Plan);
 
@@ -85,6 +85,9 @@ impl fmt::Display for Explanation<'_> {
                 "{:names$}  {:what$}  {:output$}  {:>11}  {:>11}  {:>12}",
                 row.names, row.what, row.output, row.value_bytes, row.weight_bytes, row.macs
             )?;
+        }
+        if let Some(name) = plan.tail.as_ref().and_then(|tail| plan.steps[tail.first].names.first()) {
+            writeln!(f, "from {name} on, each thread runs its share of the batch at once")?;
         }
         let total = |part: fn(&Row) -> u64| rows.iter().map(part).sum::<u64>();
         write!(

@@ -33,8 +33,8 @@ impl Plan {
         }
     }
 
-    /// Makes the buffers of a chunk, or of one of the tail's, large enough for `images`. A value's halo, and its channels beyond the last, are zero from the start,
-    /// and nothing is ever written to them.
+    /// Makes the buffers of a chunk, or of one of the tail's, large enough for `images`. A value's halo, and its channels
+    /// beyond the last, are zero from the start, and nothing is ever written to them.
     pub(super) fn make_room(&self, chunk: &mut Chunk, images: usize, in_tail: bool) {
         chunk.images = images;
         chunk.values.resize_with(self.buffers.len(), Aligned::default);
@@ -51,8 +51,8 @@ impl Plan {
                 chunk.gradients[id].grow(held * buffer.gradient_len());
             }
         }
-        for (saved, node) in chunk.saved.iter_mut().zip(&self.steps) {
-            if self.purpose == Purpose::Training {
+        for (step, (saved, node)) in chunk.saved.iter_mut().zip(&self.steps).enumerate() {
+            if self.purpose == Purpose::Training && self.runs(step, in_tail) {
                 let len = images * node.step.saved_len();
                 saved.resize(len.max(saved.len()), 0);
             }

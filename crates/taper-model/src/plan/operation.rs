@@ -2,12 +2,13 @@
 
 use rayon::prelude::*;
 use taper_graph::Graph;
-use taper_kernels::{DropoutKey, Isa, KernelError};
+use taper_kernels::{DropoutKey, KernelError};
 
 use super::chunk::Chunk;
 use super::run::Batch;
 use super::{Plan, Purpose, build};
 use crate::error::ModelError;
+use crate::isa::isa;
 
 /// What is around an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +24,8 @@ pub(crate) struct Around {
 impl Plan {
     /// Compiles a graph without batch norm as an operation.
     pub(crate) fn operation(graph: &Graph, around: Around) -> Result<Self, ModelError> {
-        Isa::check()?;
         let purpose = if around.training { Purpose::Training } else { Purpose::Inference };
-        build::build(graph, purpose, Some(around), Isa::current())
+        build::build(graph, purpose, Some(around), isa()?)
     }
 
     /// Fills `y` `[N, …]` from `images` images `x` `[N, …]`; a key of dropout says that it is for training.

@@ -34,13 +34,19 @@ pub(super) fn start(steps: &[Node]) -> Option<usize> {
 impl Plan {
     /// Whether the chunks of the tail, or the others, need a buffer.
     pub(super) fn holds(&self, buffer: usize, in_tail: bool) -> bool {
-        let Some(tail) = &self.tail else { return !in_tail };
         let made = self.steps.iter().position(|node| node.output == buffer);
-        let in_its_steps = made.is_some_and(|step| step >= tail.first);
-        in_its_steps == in_tail || buffer == tail.input
+        // The first buffer is made by no step: it holds the images.
+        self.runs(made.unwrap_or(0), in_tail) || self.tail.as_ref().is_some_and(|tail| buffer == tail.input)
     }
 
-    /// Brings together neighbouring chunks, a share for every thread. No result depends on how many there are.
+    /// Whether the chunks of the tail, or the others, run a step.
+    pub(super) fn runs(&self, step: usize, in_tail: bool) -> bool {
+        let tail = self.tail.as_ref().map_or(self.steps.len(), |tail| tail.first);
+        (step >= tail) == in_tail
+    }
+
+    /// Brings together neighbouring chunks, a share for every thread. No result depends on how many there are, as long as
+    /// the weights are finite.
     pub(super) fn prepare_tails(&self, tails: &mut Vec<Chunk>, chunks: &[Chunk]) {
         let count = rayon::current_num_threads().min(chunks.len());
         tails.resize_with(count, Chunk::default);

@@ -134,6 +134,28 @@ fn inference_gives_the_modules_logits_whatever_the_batch() {
     }
 }
 
+/// A dilated window can lie on padding alone, where the maximum is −∞: of which ReLU makes 0 if it comes behind, as in
+/// PyTorch.
+#[test]
+fn relu_behind_a_pooling_of_padding_alone_gives_zeros() {
+    let pool = MaxPool2d { kernel: [2, 1], padding: [1, 0], dilation: [5, 1], ..MaxPool2d::new(2).stride(1) };
+    let ops = [
+        Op::Conv2d(Conv2d::new(9, 3).padding(1)),
+        Op::MaxPool2d(pool),
+        Op::Relu,
+        Op::Flatten,
+        Op::Linear(Linear::new(5)),
+    ];
+    let graph = Graph::sequential("padding", &[1, 4, 4], ops).unwrap();
+    let images = images(&graph, 3, 1);
+    let model = Model::new(graph.clone(), SEED).unwrap();
+    let x = Tensor::from_slice(&images, graph.input_shape().with_batch(3), &Device::Cpu).unwrap();
+    let expected = flat(&model.forward(&x, Mode::Eval).unwrap());
+    let found = model.inference().unwrap().logits(&images).unwrap();
+    assert!(expected.iter().all(|logit| logit.is_finite()));
+    assert!(relative_error(&found, &wide(&expected)) < 1e-6, "{found:?} for {expected:?}");
+}
+
 #[test]
 fn gradients_are_those_of_candles_autograd() {
     for graph in graphs() {
@@ -200,8 +222,9 @@ fn the_size_of_a_batch_may_change_from_step_to_step() {
 fn the_plan_says_what_is_fused() {
     let plan = Plan::training(&Preset::Tutorial.graph().unwrap()).unwrap();
     let text = plan.explain().to_string();
+    assert!(text.contains("from fc1 on, each thread runs its share"), "{text}");
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 10, "a title, a head, seven steps and a sum:\n{text}");
+    assert_eq!(lines.len(), 11, "a title, a head, seven steps, the tail and a sum:\n{text}");
     assert!(lines[2].contains("layer1.0 layer1.1 layer1.2 layer1.3"), "{text}");
     assert!(
         lines[3].contains("winograd") && lines[3].contains("64×7×7") && lines[3].contains("3612672"),

@@ -57,11 +57,8 @@ impl Emitter<'_> {
         Ok(self.graph.node(node)?)
     }
 
-    /// `x·tanh(softplus(x))`: there is no `Mish` before opset 18.
+    /// `x·tanh(softplus(x))`: there is no `Mish` before opset 18, and none in rten.
     fn mish(&mut self, title: &str, x: &Value) -> Emitted {
-        if self.opset() >= 18 {
-            return Ok(self.graph.node(Node::new("Mish", title).input(x))?);
-        }
         let softplus = self.graph.node(Node::new("Softplus", format!("{title}.softplus")).input(x))?;
         let tanh = self.graph.node(Node::new("Tanh", format!("{title}.tanh")).input(&softplus))?;
         Ok(self.graph.node(Node::new("Mul", title).inputs([x, &tanh]))?)
@@ -131,7 +128,10 @@ impl Emitter<'_> {
     pub(super) fn affine(&mut self, step: &Step, title: &str, mul: f64, add: f64) -> Emitted {
         let mut x = self.operand(step, title, 0)?;
         if is_narrow(&x) {
-            let reason = format!("candle's {} has no signs and no fractions, so that the numbers are cut off", x.data_type());
+            let reason = format!(
+                "candle's {} has no signs and no fractions, so that the numbers are cut off",
+                x.data_type()
+            );
             return Err(Trouble::Refuse(reason, "convert it with `to_dtype` first"));
         }
         if mul != 1.0 {

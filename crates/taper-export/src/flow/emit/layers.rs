@@ -23,7 +23,8 @@ impl Emitter<'_> {
         let Some(bias) = bias else {
             return Ok(self.graph.node(Node::new("MatMul", title).inputs([&x, &turned]))?);
         };
-        let product = self.graph.node(Node::new("MatMul", format!("{title}.product")).inputs([&x, &turned]))?;
+        let product =
+            self.graph.node(Node::new("MatMul", format!("{title}.product")).inputs([&x, &turned]))?;
         Ok(self.graph.node(Node::new("Add", title).inputs([&product, &bias]))?)
     }
 
@@ -64,7 +65,10 @@ impl Emitter<'_> {
             node = node.input(&self.operand(step, title, 2)?);
         }
         let all = |value: usize, count: usize| std::iter::repeat_n(value, count);
-        node = node.ints("dilations", all(dilation, axes)).int("group", groups as i64).ints("kernel_shape", kernel);
+        node = node
+            .ints("dilations", all(dilation, axes))
+            .int("group", groups as i64)
+            .ints("kernel_shape", kernel);
         if let Some(padding) = output_padding {
             node = node.ints("output_padding", all(padding, axes));
         }

@@ -48,7 +48,9 @@ impl Emitter<'_> {
         let x = self.graph.node(turned)?;
         let constant = |place: usize| match &step.inputs[place] {
             Source::Constant(tensor, _) => Ok(tensor),
-            Source::Made(_) => Err(Trouble::Refuse("its weights are computed".to_owned(), "use constant weights")),
+            Source::Made(_) => {
+                Err(Trouble::Refuse("its weights are computed".to_owned(), "use constant weights"))
+            }
         };
         let ordered = |place: usize| -> Emitted<Tensor> {
             let parts = constant(place)?.chunk(gates.len(), 0)?;

@@ -57,7 +57,8 @@ impl Emitter<'_> {
     fn atom(&mut self, atom: &Atom) -> Emitted {
         let (name, size) = match atom {
             Atom::Quotient(size, divisor) => {
-                let (size, divisor) = (self.size(size)?, self.graph.helper("size.number", Tensor::i64(&[*divisor]))?);
+                let (size, divisor) =
+                    (self.size(size)?, self.graph.helper("size.number", Tensor::i64(&[*divisor]))?);
                 return Ok(self.graph.node(Node::new("Div", "size").inputs([&size, &divisor]))?);
             }
             Atom::Named(name) => (name, Size::named(name)),

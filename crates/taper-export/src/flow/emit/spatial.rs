@@ -47,15 +47,24 @@ impl Emitter<'_> {
     pub(super) fn upsample(&mut self, step: &Step, title: &str, bilinear: Option<bool>) -> Emitted {
         let x = self.operand(step, title, 0)?;
         let wanted = Self::with_last(&x, &step.sizes);
-        let scale = |(wanted, own): (&Size, &Size)| wanted.exactly_over(own)?.fixed().map(|scale| scale as f32);
+        let scale =
+            |(wanted, own): (&Size, &Size)| wanted.exactly_over(own)?.fixed().map(|scale| scale as f32);
         let scales: Option<Vec<f32>> = wanted.iter().zip(&x.fact().sizes).map(scale).collect();
-        let node = Node::new("Resize", title).input(&x).skip();
+        // Before operator set 13, what is not used has to be there, and empty.
+        let is_old = self.graph.opset().opset() < 13;
+        let empty = self.graph.free_name(&format!("{title}.empty"));
+        let empty = if is_old { Some(self.graph.constant(&empty, Tensor::f32(&[0], &[]))?) } else { None };
+        let unused = |node: Node| match &empty {
+            Some(empty) => node.input(empty),
+            None => node.skip(),
+        };
+        let node = unused(Node::new("Resize", title).input(&x));
         let node = match scales.filter(|_| bilinear != Some(true)) {
             Some(scales) => {
                 let scales = Tensor::f32(&[scales.len()], &scales);
                 node.input(&self.graph.helper(&format!("{title}.scales"), scales)?)
             }
-            None => node.skip().input(&self.list(title, &wanted)?),
+            None => unused(node).input(&self.list(title, &wanted)?),
         };
         let mode = match bilinear {
             None => "asymmetric",

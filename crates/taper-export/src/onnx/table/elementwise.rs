@@ -5,18 +5,16 @@ use super::super::infer::{Call, broadcast};
 use super::super::proto::AttributeType;
 use super::super::size::Size;
 use super::super::tensor::DataType;
-use super::{
-    Attribute, MANY, Op, is_arithmetic, is_bool, is_float, is_number, is_signed, is_wide,
-};
+use super::{Attribute, MANY, Op, is_arithmetic, is_bool, is_float, is_number, is_signed, is_wide};
 
 const ALPHA: Attribute = Attribute::new("alpha", AttributeType::Float);
 
 pub(super) const OPS: &[Op] = &[
-    unary("Abs", &[6, 13]).takes(is_number),
+    unary("Abs", &[6, 13]).taking(is_number),
     unary("Ceil", &[6, 13]),
     unary("Cos", &[7, 22]),
     unary("Elu", &[6, 22]).with(&[ALPHA]),
-    unary("Erf", &[9, 13]).takes(is_number),
+    unary("Erf", &[9, 13]).taking(is_number),
     unary("Exp", &[6, 13]),
     unary("Floor", &[6, 13]),
     unary("Gelu", &[20]).with(&[Attribute::new("approximate", AttributeType::String)]),
@@ -26,37 +24,38 @@ pub(super) const OPS: &[Op] = &[
     unary("LeakyRelu", &[6, 16]).with(&[ALPHA]),
     unary("Log", &[6, 13]),
     unary("Mish", &[18, 22]),
-    unary("Neg", &[6, 13]).takes(is_signed),
-    unary("Not", &[1]).takes(is_bool),
+    unary("Neg", &[6, 13]).taking(is_signed),
+    unary("Not", &[1]).taking(is_bool),
     unary("Reciprocal", &[6, 13]),
-    unary("Relu", &[6, 13, 14]).takes(|kind, set| if set < 14 { is_float(kind, set) } else { is_signed(kind, set) }),
+    unary("Relu", &[6, 13, 14])
+        .taking(|kind, set| if set < 14 { is_float(kind, set) } else { is_signed(kind, set) }),
     unary("Round", &[11, 22]),
     unary("Selu", &[6, 22]).with(&[ALPHA, Attribute::new("gamma", AttributeType::Float)]),
     unary("Sigmoid", &[6, 13]),
-    unary("Sign", &[9, 13]).takes(is_number),
+    unary("Sign", &[9, 13]).taking(is_number),
     unary("Sin", &[7, 22]),
     unary("Softplus", &[1, 22]),
     unary("Sqrt", &[6, 13]),
     unary("Tanh", &[6, 13]),
     binary("Add", &[7, 13, 14]),
     binary("Div", &[7, 13, 14]),
-    binary("Mod", &[10, 13]).takes(is_number).with(&[Attribute::new("fmod", AttributeType::Int)]),
+    binary("Mod", &[10, 13]).taking(is_number).with(&[Attribute::new("fmod", AttributeType::Int)]),
     binary("Mul", &[7, 13, 14]),
-    Op::new("Pow", &[12, 13, 15], pow).inputs(2, 2).takes(is_wide),
-    Op::new("PRelu", &[9, 16], prelu).inputs(2, 2).takes(is_wide),
+    Op::new("Pow", &[12, 13, 15], pow).inputs(2, 2).taking(is_wide),
+    Op::new("PRelu", &[9, 16], prelu).inputs(2, 2).taking(is_wide),
     binary("Sub", &[7, 13, 14]),
-    binary("Max", &[12, 13]).inputs(1, MANY).takes(is_number),
-    binary("Min", &[12, 13]).inputs(1, MANY).takes(is_number),
-    Op::new("And", &[7], compare).inputs(2, 2).takes(is_bool),
-    Op::new("Or", &[7], compare).inputs(2, 2).takes(is_bool),
-    Op::new("Xor", &[7], compare).inputs(2, 2).takes(is_bool),
+    binary("Max", &[12, 13]).inputs(1, MANY).taking(is_number),
+    binary("Min", &[12, 13]).inputs(1, MANY).taking(is_number),
+    Op::new("And", &[7], compare).inputs(2, 2).taking(is_bool),
+    Op::new("Or", &[7], compare).inputs(2, 2).taking(is_bool),
+    Op::new("Xor", &[7], compare).inputs(2, 2).taking(is_bool),
     Op::new("Equal", &[11, 13, 19], compare).inputs(2, 2),
-    Op::new("Greater", &[9, 13], compare).inputs(2, 2).takes(is_number),
-    Op::new("GreaterOrEqual", &[12, 16], compare).inputs(2, 2).takes(is_number),
-    Op::new("Less", &[9, 13], compare).inputs(2, 2).takes(is_number),
-    Op::new("LessOrEqual", &[12, 16], compare).inputs(2, 2).takes(is_number),
-    Op::new("Where", &[9, 16], choose).inputs(3, 3).takes(is_bool),
-    Op::new("Clip", &[12, 13], clip).inputs(1, 3).takes(is_number),
+    Op::new("Greater", &[9, 13], compare).inputs(2, 2).taking(is_number),
+    Op::new("GreaterOrEqual", &[12, 16], compare).inputs(2, 2).taking(is_number),
+    Op::new("Less", &[9, 13], compare).inputs(2, 2).taking(is_number),
+    Op::new("LessOrEqual", &[12, 16], compare).inputs(2, 2).taking(is_number),
+    Op::new("Where", &[9, 16], choose).inputs(3, 3).taking(is_bool),
+    Op::new("Clip", &[12, 13], clip).inputs(1, 3).taking(is_number),
     Op::new("Cast", &[9, 13, 19, 21], cast).with(&[
         Attribute::required("to", AttributeType::Int),
         Attribute::new("saturate", AttributeType::Int).only(19, 22),
@@ -64,9 +63,9 @@ pub(super) const OPS: &[Op] = &[
     Op::new("Dropout", &[12, 13, 22], dropout)
         .inputs(1, 3)
         .outputs(2)
-        .takes(is_float)
+        .taking(is_float)
         .with(&[Attribute::new("seed", AttributeType::Int)]),
-    Op::new("CumSum", &[11, 14], cumsum).inputs(2, 2).takes(is_wide).with(&[
+    Op::new("CumSum", &[11, 14], cumsum).inputs(2, 2).taking(is_wide).with(&[
         Attribute::new("exclusive", AttributeType::Int),
         Attribute::new("reverse", AttributeType::Int),
     ]),
@@ -86,11 +85,11 @@ pub(super) const OPS: &[Op] = &[
 ];
 
 const fn unary(name: &'static str, versions: &'static [i64]) -> Op {
-    Op::new(name, versions, |call| Ok(vec![plain(call.input(0)?)])).takes(is_float)
+    Op::new(name, versions, |call| Ok(vec![plain(call.input(0)?)])).taking(is_float)
 }
 
 const fn binary(name: &'static str, versions: &'static [i64]) -> Op {
-    Op::new(name, versions, arithmetic).inputs(2, 2).takes(is_arithmetic)
+    Op::new(name, versions, arithmetic).inputs(2, 2).taking(is_arithmetic)
 }
 
 /// The type alone.
@@ -224,4 +223,3 @@ fn check_scale(call: &Call<'_>, scale: &Fact) -> Result<(), String> {
         false => Ok(()),
     }
 }
-

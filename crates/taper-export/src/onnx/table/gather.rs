@@ -51,7 +51,9 @@ fn constant_of_shape(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let data_type = call.tensor("value").map_or(Ok(DataType::Float32), check_data)?;
     let sizes = match (&target.known, target.sizes[0].fixed()) {
         (Some(known), _) => known.clone(),
-        (None, Some(count)) => (0..usize::try_from(count).unwrap_or(0)).map(|place| call.unknown(place)).collect(),
+        (None, Some(count)) => {
+            (0..usize::try_from(count).unwrap_or(0)).map(|place| call.unknown(place)).collect()
+        }
         (None, None) => return Err("nobody knows how many dimensions it makes".to_owned()),
     };
     Ok(vec![Fact::new(data_type, sizes)])
@@ -59,7 +61,8 @@ fn constant_of_shape(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 
 fn range(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let data_type = call.same_types()?;
-    let ends = [0, 1, 2].map(|place| call.optional(place).and_then(|fact| fact.known.as_ref()?.first().cloned()));
+    let ends =
+        [0, 1, 2].map(|place| call.optional(place).and_then(|fact| fact.known.as_ref()?.first().cloned()));
     let size = match ends {
         [Some(start), Some(end), Some(step)] if step.is(1) => end.plus(&start.times(&Size::from(-1))),
         _ => call.unknown(0),
@@ -84,7 +87,8 @@ fn gather(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let known = x.known.as_ref().filter(|_| x.rank() == 1).and_then(|elements| {
         let places = call.numbers(1)?;
         let count = elements.len() as i64;
-        let place = |place: i64| elements.get(usize::try_from(if place < 0 { place + count } else { place }).ok()?);
+        let place =
+            |place: i64| elements.get(usize::try_from(if place < 0 { place + count } else { place }).ok()?);
         places.into_iter().map(|number| place(number).cloned()).collect()
     });
     Ok(vec![Fact { known, ..Fact::new(x.data_type, sizes) }])
@@ -95,7 +99,11 @@ fn gather_elements(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let (x, indices) = (call.input(0)?, call.input(1)?);
     call.axis(call.int("axis").unwrap_or(0), x.rank())?;
     if indices.rank() != x.rank() {
-        return Err(format!("its indices {} have another number of dimensions than {}", shape(&indices.sizes), shape(&x.sizes)));
+        return Err(format!(
+            "its indices {} have another number of dimensions than {}",
+            shape(&indices.sizes),
+            shape(&x.sizes)
+        ));
     }
     Ok(vec![Fact::new(x.data_type, indices.sizes.clone())])
 }
@@ -115,7 +123,10 @@ fn sizes_of(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 fn slice(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let x = call.input(0)?;
     let (starts, ends) = (call.ranked(1, 1)?, call.ranked(2, 1)?);
-    let count = starts.sizes[0].fixed().or_else(|| ends.sizes[0].fixed()).ok_or("nobody knows how many axes it cuts")?;
+    let count = starts.sizes[0]
+        .fixed()
+        .or_else(|| ends.sizes[0].fixed())
+        .ok_or("nobody knows how many axes it cuts")?;
     let axes = match call.optional(3) {
         Some(_) => call.numbers(3).ok_or("its axes are not constant; give a constant")?,
         None => (0..count).collect(),
@@ -163,7 +174,9 @@ fn cut(size: &Size, start: &Size, end: &Size, step: i64) -> Option<Size> {
             Some(length.plus(&Size::from(step - 1)).over(step))
         }
         // Backwards over the whole.
-        -1 if start.fixed().is_some_and(|start| start == -1 || start > i64::from(i32::MAX)) => Some(size.clone()),
+        -1 if start.fixed().is_some_and(|start| start == -1 || start > i64::from(i32::MAX)) => {
+            Some(size.clone())
+        }
         _ => None,
     }
 }

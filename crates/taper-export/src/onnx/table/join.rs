@@ -32,7 +32,11 @@ fn concat(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     for fact in call.inputs.iter().flatten().skip(1) {
         let fits = |place: usize| place == axis || !fact.sizes[place].differs(&sizes[place]);
         if fact.rank() != sizes.len() || !(0..sizes.len()).all(fits) {
-            return Err(format!("its inputs {} and {} do not fit along axis {axis}", shape(&first.sizes), shape(&fact.sizes)));
+            return Err(format!(
+                "its inputs {} and {} do not fit along axis {axis}",
+                shape(&first.sizes),
+                shape(&fact.sizes)
+            ));
         }
         sizes[axis] = sizes[axis].plus(&fact.sizes[axis]);
     }
@@ -57,7 +61,11 @@ fn tile(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let (x, repeats) = (call.input(0)?, call.ranked(1, 1)?);
     let sizes = match &repeats.known {
         Some(known) if known.len() != x.rank() => {
-            return Err(format!("it has {} repeats for {}; give one for each dimension", known.len(), shape(&x.sizes)));
+            return Err(format!(
+                "it has {} repeats for {}; give one for each dimension",
+                known.len(),
+                shape(&x.sizes)
+            ));
         }
         Some(known) => x.sizes.iter().zip(known).map(|(size, count)| size.times(count)).collect(),
         None => (0..x.rank()).map(|place| call.unknown(place)).collect(),
@@ -69,7 +77,10 @@ fn pad(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let x = call.input(0)?;
     let mode = call.text("mode").unwrap_or("constant");
     if !(matches!(mode, "constant" | "reflect" | "edge") || (mode == "wrap" && call.opset >= 19)) {
-        return Err(format!("its attribute `mode` is `{mode}`, which operator set {} does not have", call.opset));
+        return Err(format!(
+            "its attribute `mode` is `{mode}`, which operator set {} does not have",
+            call.opset
+        ));
     }
     if call.inputs.len() > 3 && call.opset < 18 {
         return Err("it reads axes, which came with operator set 18; give pads of all dimensions".to_owned());
@@ -126,4 +137,3 @@ fn even_parts(size: &Size, count: i64) -> Option<Vec<Size>> {
     let part = (size + count - 1) / count;
     Some((0..count).map(|place| Size::from(part.min(size - place * part))).collect())
 }
-

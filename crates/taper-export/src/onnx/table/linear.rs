@@ -7,8 +7,8 @@ use super::super::tensor::DataType;
 use super::{Attribute, Op, is_wide};
 
 pub(super) const OPS: &[Op] = &[
-    Op::new("MatMul", &[9, 13], matmul).inputs(2, 2).takes(is_wide),
-    Op::new("Gemm", &[11, 13], gemm).inputs(2, 3).takes(is_wide).with(&[
+    Op::new("MatMul", &[9, 13], matmul).inputs(2, 2).taking(is_wide),
+    Op::new("Gemm", &[11, 13], gemm).inputs(2, 3).taking(is_wide).with(&[
         Attribute::new("alpha", AttributeType::Float),
         Attribute::new("beta", AttributeType::Float),
         Attribute::new("transA", AttributeType::Int),

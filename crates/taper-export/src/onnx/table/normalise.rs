@@ -10,19 +10,19 @@ const AXIS: Attribute = Attribute::new("axis", AttributeType::Int);
 const EPSILON: Attribute = Attribute::new("epsilon", AttributeType::Float);
 
 pub(super) const OPS: &[Op] = &[
-    Op::new("BatchNormalization", &[9, 14, 15], batch_norm).inputs(5, 5).takes(is_float).with(&[
+    Op::new("BatchNormalization", &[9, 14, 15], batch_norm).inputs(5, 5).taking(is_float).with(&[
         EPSILON,
         Attribute::new("momentum", AttributeType::Float),
         Attribute::new("training_mode", AttributeType::Int).only(14, 22),
     ]),
-    Op::new("InstanceNormalization", &[6, 22], instance_norm).inputs(3, 3).takes(is_float).with(&[EPSILON]),
-    Op::new("LayerNormalization", &[17], layer_norm)
-        .inputs(2, 3)
-        .outputs(3)
-        .takes(is_float)
-        .with(&[AXIS, EPSILON, Attribute::new("stash_type", AttributeType::Int)]),
-    Op::new("LogSoftmax", &[11, 13], softmax).takes(is_float).with(&[AXIS]),
-    Op::new("Softmax", &[11, 13], softmax).takes(is_float).with(&[AXIS]),
+    Op::new("InstanceNormalization", &[6, 22], instance_norm).inputs(3, 3).taking(is_float).with(&[EPSILON]),
+    Op::new("LayerNormalization", &[17], layer_norm).inputs(2, 3).outputs(3).taking(is_float).with(&[
+        AXIS,
+        EPSILON,
+        Attribute::new("stash_type", AttributeType::Int),
+    ]),
+    Op::new("LogSoftmax", &[11, 13], softmax).taking(is_float).with(&[AXIS]),
+    Op::new("Softmax", &[11, 13], softmax).taking(is_float).with(&[AXIS]),
 ];
 
 /// That the inputs from the second on are lists with one number for each channel.
@@ -59,8 +59,14 @@ fn layer_norm(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let axis = call.axis(call.int("axis").unwrap_or(-1), x.rank())?;
     for parameter in call.inputs[1..].iter().flatten() {
         let both = broadcast(&x.sizes[axis..], &parameter.sizes)?;
-        if both.len() + axis != x.rank() || both.iter().zip(&x.sizes[axis..]).any(|(both, own)| both.differs(own)) {
-            return Err(format!("its scale or bias {} does not fit {}", shape(&parameter.sizes), shape(&x.sizes)));
+        if both.len() + axis != x.rank()
+            || both.iter().zip(&x.sizes[axis..]).any(|(both, own)| both.differs(own))
+        {
+            return Err(format!(
+                "its scale or bias {} does not fit {}",
+                shape(&parameter.sizes),
+                shape(&x.sizes)
+            ));
         }
     }
     let mut reduced = x.sizes.clone();

@@ -15,7 +15,7 @@ const HIDDEN: Attribute = Attribute::required("hidden_size", AttributeType::Int)
 const LAYOUT: Attribute = Attribute::new("layout", AttributeType::Int).only(14, 22);
 
 pub(super) const OPS: &[Op] = &[
-    Op::new("GRU", &[7, 14, 22], |call| recurrent(call, 3)).inputs(3, 6).outputs(2).takes(is_float).with(&[
+    Op::new("GRU", &[7, 14, 22], |call| recurrent(call, 3)).inputs(3, 6).outputs(2).taking(is_float).with(&[
         ALPHA,
         BETA,
         ACTIVATIONS,
@@ -25,23 +25,27 @@ pub(super) const OPS: &[Op] = &[
         LAYOUT,
         Attribute::new("linear_before_reset", AttributeType::Int),
     ]),
-    Op::new("LSTM", &[7, 14, 22], |call| recurrent(call, 4)).inputs(3, 8).outputs(3).takes(is_float).with(&[
-        ALPHA,
-        BETA,
-        ACTIVATIONS,
-        CLIP,
-        DIRECTION,
-        HIDDEN,
-        Attribute::new("input_forget", AttributeType::Int),
-        LAYOUT,
-    ]),
+    Op::new("LSTM", &[7, 14, 22], |call| recurrent(call, 4)).inputs(3, 8).outputs(3).taking(is_float).with(
+        &[
+            ALPHA,
+            BETA,
+            ACTIVATIONS,
+            CLIP,
+            DIRECTION,
+            HIDDEN,
+            Attribute::new("input_forget", AttributeType::Int),
+            LAYOUT,
+        ],
+    ),
 ];
 
 /// `[T, N, I]` to `[T, D, N, H]` and the last states `[D, N, H]`, for `D` directions and `gates` gates.
 fn recurrent(call: &Call<'_>, gates: i64) -> Result<Vec<Fact>, String> {
     let (x, weight, recurrence) = (call.ranked(0, 3)?, call.ranked(1, 3)?, call.ranked(2, 3)?);
     if call.int("layout").unwrap_or(0) != 0 {
-        return Err("its attribute `layout` is not 0, which few runtimes know; transpose its input".to_owned());
+        return Err(
+            "its attribute `layout` is not 0, which few runtimes know; transpose its input".to_owned()
+        );
     }
     let hidden = Size::from(call.int("hidden_size").unwrap_or(0));
     let directions = Size::from(if call.text("direction") == Some("bidirectional") { 2i64 } else { 1 });

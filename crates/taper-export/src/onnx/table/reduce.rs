@@ -17,26 +17,28 @@ const LAST: Attribute = Attribute::new("select_last_index", AttributeType::Int);
 const ATTRIBUTES: &[Attribute] = &[AXES.only(12, 17), KEEPDIMS, NOOP.only(18, 22)];
 
 pub(super) const OPS: &[Op] = &[
-    Op::new("ArgMax", &[12, 13], arg).takes(is_number).with(&[AXIS, KEEPDIMS, LAST]),
-    Op::new("ArgMin", &[12, 13], arg).takes(is_number).with(&[AXIS, KEEPDIMS, LAST]),
+    Op::new("ArgMax", &[12, 13], arg).taking(is_number).with(&[AXIS, KEEPDIMS, LAST]),
+    Op::new("ArgMin", &[12, 13], arg).taking(is_number).with(&[AXIS, KEEPDIMS, LAST]),
     reduction("ReduceLogSumExp", &[11, 13, 18]),
-    reduction("ReduceMax", &[12, 13, 18, 20]).takes(is_number),
+    reduction("ReduceMax", &[12, 13, 18, 20]).taking(is_number),
     reduction("ReduceMean", &[11, 13, 18]),
-    reduction("ReduceMin", &[12, 13, 18, 20]).takes(is_number),
+    reduction("ReduceMin", &[12, 13, 18, 20]).taking(is_number),
     reduction("ReduceProd", &[11, 13, 18]),
     // … of this one with 13.
     reduction("ReduceSum", &[11, 13]).with(&[AXES.only(12, 12), KEEPDIMS, NOOP.only(13, 22)]),
 ];
 
 const fn reduction(name: &'static str, versions: &'static [i64]) -> Op {
-    Op::new(name, versions, reduce).inputs(1, 2).takes(is_wide).with(ATTRIBUTES)
+    Op::new(name, versions, reduce).inputs(1, 2).taking(is_wide).with(ATTRIBUTES)
 }
 
 fn reduce(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let x = call.input(0)?;
     let first = if call.op.name == "ReduceSum" { 13 } else { 18 };
     if call.opset < first && call.inputs.len() > 1 {
-        return Err(format!("it reads its axes as an input, which came with operator set {first}; write `axes`"));
+        return Err(format!(
+            "it reads its axes as an input, which came with operator set {first}; write `axes`"
+        ));
     }
     let axes = match call.optional(1) {
         Some(_) => call.numbers(1).ok_or("its axes are not constant; give a constant")?,

@@ -9,16 +9,22 @@ use super::{Attribute, Op};
 
 pub(super) const OPS: &[Op] = &[
     Op::new("Flatten", &[11, 13, 21], flatten).with(&[Attribute::new("axis", AttributeType::Int)]),
-    Op::new("Reshape", &[5, 13, 14, 19, 21], reshape)
-        .inputs(2, 2)
-        .with(&[Attribute::new("allowzero", AttributeType::Int).only(14, 22)]),
-    Op::new("Squeeze", &[11, 13, 21], squeeze)
-        .inputs(1, 2)
-        .with(&[Attribute::new("axes", AttributeType::Ints).only(12, 12)]),
+    Op::new("Reshape", &[5, 13, 14, 19, 21], reshape).inputs(2, 2).with(&[Attribute::new(
+        "allowzero",
+        AttributeType::Int,
+    )
+    .only(14, 22)]),
+    Op::new("Squeeze", &[11, 13, 21], squeeze).inputs(1, 2).with(&[Attribute::new(
+        "axes",
+        AttributeType::Ints,
+    )
+    .only(12, 12)]),
     Op::new("Transpose", &[1, 13, 21], transpose).with(&[Attribute::new("perm", AttributeType::Ints)]),
-    Op::new("Unsqueeze", &[11, 13, 21], unsqueeze)
-        .inputs(1, 2)
-        .with(&[Attribute::new("axes", AttributeType::Ints).only(12, 12)]),
+    Op::new("Unsqueeze", &[11, 13, 21], unsqueeze).inputs(1, 2).with(&[Attribute::new(
+        "axes",
+        AttributeType::Ints,
+    )
+    .only(12, 12)]),
 ];
 
 fn flatten(call: &Call<'_>) -> Result<Vec<Fact>, String> {
@@ -45,9 +51,12 @@ fn reshape(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let mut sizes = Vec::with_capacity(wanted.len());
     for (place, size) in wanted.iter().enumerate() {
         sizes.push(match size.fixed() {
-            Some(0) if copies_zero => {
-                Some(x.sizes.get(place).ok_or_else(|| format!("it copies dimension {place}, which is not there"))?.clone())
-            }
+            Some(0) if copies_zero => Some(
+                x.sizes
+                    .get(place)
+                    .ok_or_else(|| format!("it copies dimension {place}, which is not there"))?
+                    .clone(),
+            ),
             Some(-1) => None,
             _ => Some(size.clone()),
         });
@@ -94,7 +103,9 @@ fn transpose(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 fn axes(call: &Call<'_>) -> Result<Option<Vec<i64>>, String> {
     match (call.optional(1), call.opset) {
         (Some(_), 13..) => Ok(Some(call.numbers(1).ok_or("its axes are not constant; give a constant")?)),
-        (Some(_), _) => Err("it reads its axes as an input, which came with operator set 13; write `axes`".to_owned()),
+        (Some(_), _) => {
+            Err("it reads its axes as an input, which came with operator set 13; write `axes`".to_owned())
+        }
         (None, _) => Ok(call.ints("axes").map(<[i64]>::to_vec)),
     }
 }
@@ -128,7 +139,8 @@ fn unsqueeze(call: &Call<'_>) -> Result<Vec<Fact>, String> {
         }
     }
     let mut old = x.sizes.iter().cloned();
-    let sizes: Vec<Size> = new.iter().filter_map(|&new| if new { Some(Size::from(1)) } else { old.next() }).collect();
+    let sizes: Vec<Size> =
+        new.iter().filter_map(|&new| if new { Some(Size::from(1)) } else { old.next() }).collect();
     let known = kept(x).filter(|_| rank <= 1);
     Ok(vec![Fact { known, ..Fact::new(x.data_type, sizes) }])
 }

@@ -19,9 +19,9 @@ const CEIL: Attribute = Attribute::new("ceil_mode", AttributeType::Int);
 pub(super) const OPS: &[Op] = &[
     Op::new("Conv", &[11, 22], conv)
         .inputs(2, 3)
-        .takes(is_float)
+        .taking(is_float)
         .with(&[AUTO_PAD, DILATIONS, GROUP, KERNEL, PADS, STRIDES]),
-    Op::new("ConvTranspose", &[11, 22], conv_transpose).inputs(2, 3).takes(is_float).with(&[
+    Op::new("ConvTranspose", &[11, 22], conv_transpose).inputs(2, 3).taking(is_float).with(&[
         AUTO_PAD,
         DILATIONS,
         GROUP,
@@ -33,7 +33,7 @@ pub(super) const OPS: &[Op] = &[
     ]),
     Op::new("MaxPool", &[12, 22], max_pool)
         .outputs(2)
-        .takes(|kind, set| is_float(kind, set) || matches!(kind, DataType::Int8 | DataType::UInt8))
+        .taking(|kind, set| is_float(kind, set) || matches!(kind, DataType::Int8 | DataType::UInt8))
         .with(&[
             AUTO_PAD,
             CEIL,
@@ -43,7 +43,7 @@ pub(super) const OPS: &[Op] = &[
             Attribute::new("storage_order", AttributeType::Int),
             STRIDES,
         ]),
-    Op::new("AveragePool", &[11, 19, 22], |call| Ok(vec![pool(call)?])).takes(is_float).with(&[
+    Op::new("AveragePool", &[11, 19, 22], |call| Ok(vec![pool(call)?])).taking(is_float).with(&[
         AUTO_PAD,
         CEIL,
         Attribute::new("count_include_pad", AttributeType::Int),
@@ -52,8 +52,8 @@ pub(super) const OPS: &[Op] = &[
         PADS,
         STRIDES,
     ]),
-    Op::new("GlobalAveragePool", &[1, 22], global_pool).takes(is_float),
-    Op::new("GlobalMaxPool", &[1, 22], global_pool).takes(is_float),
+    Op::new("GlobalAveragePool", &[1, 22], global_pool).taking(is_float),
+    Op::new("GlobalMaxPool", &[1, 22], global_pool).taking(is_float),
 ];
 
 /// The settings that windows along all axes share, with their defaults filled in.
@@ -70,7 +70,9 @@ impl Windows {
         let list = |name: &str, count: usize, default: i64, least: i64| {
             let values = call.ints(name).map_or_else(|| vec![default; count], <[i64]>::to_vec);
             if values.len() != count || values.iter().any(|&value| value < least) {
-                return Err(format!("its attribute `{name}` is {values:?}; give {count} numbers from {least}"));
+                return Err(format!(
+                    "its attribute `{name}` is {values:?}; give {count} numbers from {least}"
+                ));
             }
             Ok(values)
         };
@@ -93,7 +95,8 @@ impl Windows {
         let positions = match call.text("auto_pad").unwrap_or("NOTSET") {
             "SAME_UPPER" | "SAME_LOWER" => size.plus(&Size::from(stride - 1)).over(stride),
             mode @ ("NOTSET" | "VALID") => {
-                let pads = if mode == "VALID" { 0 } else { self.pads[axis] + self.pads[axis + self.kernel.len()] };
+                let pads =
+                    if mode == "VALID" { 0 } else { self.pads[axis] + self.pads[axis + self.kernel.len()] };
                 let room = size.plus(&Size::from(pads - span + rounding(call.int("ceil_mode") == Some(1))));
                 room.over(stride).plus(&Size::from(1))
             }
@@ -122,11 +125,13 @@ fn weight_sizes(call: &Call<'_>, rank: usize) -> Result<Vec<i64>, String> {
     call.same_types()?;
     let weight = call.ranked(1, rank)?;
     let sizes: Option<Vec<i64>> = weight.sizes.iter().map(Size::fixed).collect();
-    let sizes = sizes.ok_or_else(|| format!("its weight is {}; its sizes must be fixed", shape(&weight.sizes)))?;
+    let sizes =
+        sizes.ok_or_else(|| format!("its weight is {}; its sizes must be fixed", shape(&weight.sizes)))?;
     match call.ints("kernel_shape") {
-        Some(kernel) if kernel != &sizes[2..] => {
-            Err(format!("its weight has windows {:?}, its attribute `kernel_shape` is {kernel:?}", &sizes[2..]))
-        }
+        Some(kernel) if kernel != &sizes[2..] => Err(format!(
+            "its weight has windows {:?}, its attribute `kernel_shape` is {kernel:?}",
+            &sizes[2..]
+        )),
         _ => Ok(sizes),
     }
 }

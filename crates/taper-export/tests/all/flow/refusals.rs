@@ -1,8 +1,9 @@
 //! What cannot be exported says which method, at which line, and what to do.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Module, Result, Tensor};
 use candle_nn::{Dropout, VarBuilder, VarMap};
-use taper_export::flow::{Export, Flow, Layer, Model};
+use taper_export::flow::{Export, Flow, Foreign, Inference, Layer, LayerT, Model, custom, seq};
+use taper_export::onnx::Node;
 
 use super::check::numbers;
 
@@ -113,6 +114,75 @@ impl Layer for Brain {
 fn a_type_that_runtimes_lack_is_refused() {
     let line = line!() - 6;
     assert_says(&message(&Brain), line, &["to_dtype", "BF16", "f16 or f32"]);
+}
+
+struct Regularised;
+impl LayerT for Regularised {
+    fn forward_t<F: Flow>(&self, xs: &F, _: bool) -> Result<F> {
+        xs.apply_t(&Dropout::new(0.5), true)
+    }
+}
+
+#[test]
+fn a_layer_in_a_list_names_its_line() {
+    let line = line!() - 6;
+    let list = seq().add(candle_nn::Activation::Relu).add(Inference(Regularised));
+    assert_says(&message(&list), line, &["dropout"]);
+    // A layer of candle has no line of its own: that of the list counts.
+    let line = line!() + 2;
+    let weight = Tensor::ones((3, 5), DType::F32, &Device::Cpu).unwrap();
+    let list = seq().add(candle_nn::Activation::Relu).add(candle_nn::Linear::new(weight, None));
+    assert_says(&message(&list), line, &["linear", "shape mismatch"]);
+}
+
+/// Of another crate.
+struct Elsewhere;
+impl Module for Elsewhere {
+    fn forward(&self, xs: &Tensor) -> Result<Tensor> {
+        xs.sin()? + 1.0
+    }
+}
+
+struct Twin(f64);
+impl Layer for Twin {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        xs.sin()? + self.0
+    }
+}
+
+#[test]
+fn a_foreign_model_is_compared_with_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    let export = Export::new("foreign").input("x", &numbers(&[4, 6], 1), &[(0, "N")]);
+    let exported = export.write(&path, &Foreign::new(Elsewhere, Twin(1.0))).unwrap();
+    assert!(exported.verification.max_abs_diff < 1e-6 && path.exists());
+    let error = export.write(&path, &Foreign::new(Elsewhere, Twin(1.1))).unwrap_err().to_string();
+    assert!(error.contains("differs"), "{error}");
+}
+
+/// A function that candle-nn hides, and its nodes.
+struct Hidden(&'static str);
+impl Layer for Hidden {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        let (function, op) = (candle_nn::func(|xs| xs.cos()), self.0);
+        custom(
+            "hidden",
+            &[xs],
+            |x| function.forward(x[0]),
+            move |graph, x| graph.node(Node::new(op, "cos").input(&x[0])),
+        )
+    }
+}
+
+#[test]
+fn nodes_of_ones_own_are_checked() {
+    let line = line!() - 6;
+    let export = Export::new("custom").input("x", &numbers(&[4, 6], 1), &[(0, "N")]);
+    let verify = |op| export.verify(&export.record(&Hidden(op)).unwrap(), &Hidden(op));
+    assert!(verify("Cos").unwrap().max_abs_diff < 1e-6);
+    assert!(verify("Sin").unwrap_err().to_string().contains("differs"));
+    assert_says(&message(&Hidden("Size")), line, &["hidden", "`Size`"]);
 }
 
 #[test]

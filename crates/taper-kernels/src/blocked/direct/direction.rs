@@ -2,8 +2,9 @@
 
 use super::phase::Phase;
 use super::tiles::{Offsets, Product};
-use crate::blocked::Blocked;
+use crate::blocked::{Blocked, Emit};
 use crate::error::KernelError;
+use crate::geometry::ConvGeometry;
 use crate::simd::{LANES, Simd};
 
 /// Taps whose weights stay in the first-level cache while all pixels pass: 20 KiB.
@@ -93,11 +94,11 @@ impl Direction {
     }
 
     pub(super) fn packed_len(&self) -> usize {
-        self.units.len() * self.unit_len
+        self.units.len().saturating_mul(self.unit_len)
     }
 
     pub(super) fn scratch_len(&self) -> usize {
-        self.at_once() * 2 * self.plane
+        self.at_once().saturating_mul(2).saturating_mul(self.plane)
     }
 
     /// Images that pass at a time.
@@ -116,7 +117,7 @@ impl Direction {
         x: &[f32],
         packed: &[f32],
         scratch: &mut [f32],
-        emit: &mut dyn FnMut(usize, usize, &mut [f32]),
+        emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
         for (part, x) in x.chunks(self.at_once() * self.read.image()).enumerate() {
             for (index, unit) in self.units.iter().enumerate() {
@@ -134,13 +135,7 @@ impl Direction {
     }
 
     /// Hands over the planes of one unit of one image.
-    fn emit(
-        &self,
-        image: usize,
-        unit: &Unit,
-        planes: &mut [f32],
-        emit: &mut dyn FnMut(usize, usize, &mut [f32]),
-    ) {
+    fn emit(&self, image: usize, unit: &Unit, planes: &mut [f32], emit: &mut Emit<'_>) {
         for (vector, plane) in planes.chunks_exact_mut(self.plane).take(unit.vectors).enumerate() {
             let lanes = (unit.lanes - vector * LANES).min(LANES);
             if lanes < LANES {
@@ -186,6 +181,23 @@ impl Direction {
 }
 
 impl Channels {
+    /// Those of the forward direction; `None` if the grouping is unsupported.
+    pub(super) fn forward(geometry: &ConvGeometry) -> Option<Self> {
+        let (read, written) = (geometry.group_in(), geometry.group_out());
+        let depthwise = geometry.groups > 1 && read == 1 && written == 1;
+        let whole_blocks = read.is_multiple_of(LANES) && written.is_multiple_of(LANES);
+        let taps = geometry.windows[0].kernel * geometry.windows[1].kernel;
+        (geometry.groups == 1 || depthwise || whole_blocks).then(|| Self {
+            groups: geometry.groups,
+            read,
+            written,
+            read_step: taps,
+            written_step: read * taps,
+            group_weights: written * read * taps,
+            depthwise,
+        })
+    }
+
     /// Those of the gradient of the input.
     pub(super) fn reversed(self) -> Self {
         let (read, written) = (self.written, self.read);

@@ -1,7 +1,5 @@
 //! Weights between the plain layout and the order in which a [`Direction`] reads them.
 
-use std::array;
-
 use super::direction::Direction;
 use crate::simd::{LANES, Simd};
 
@@ -49,10 +47,11 @@ impl Direction {
                 match taps {
                     Ok(taps) => {
                         let from = block.plain + taps[0][0];
-                        let rows: [S::F; LANES] = array::from_fn(
-                            #[inline(always)]
-                            |lane| load(s, weight, from + lane * step),
-                        );
+                        // A loop: the compiler does not always inline `array::from_fn`.
+                        let mut rows = [s.splat(0.0); LANES];
+                        for (lane, row) in rows.iter_mut().enumerate() {
+                            *row = load(s, weight, from + lane * step);
+                        }
                         for (tap, column) in taps.iter().zip(s.transpose(rows)) {
                             store(s, column, packed, block.packed + tap[1]);
                         }

@@ -96,6 +96,16 @@ impl ChannelSlice {
     ///
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo.
+    ///
+    /// ```
+    /// use taper_kernels::Isa;
+    /// use taper_kernels::blocked::{Blocked, ChannelSlice};
+    /// let slice = ChannelSlice::new(Blocked::new([4, 1, 1], 0), 2..4, Isa::current())?;
+    /// let (whole, mut part) = ([1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0], [9.0; 8]);
+    /// slice.extract(1, whole[..].into(), (&mut part[..]).into())?;
+    /// assert_eq!(part[..3], [3.0, 4.0, 0.0]);
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
     pub fn extract(&self, images: usize, whole: Values<'_>, part: ValuesMut<'_>) -> Result<(), KernelError> {
         whole.check("whole", self.whole, images)?;
         part.check("part", self.part, images)?;
@@ -142,7 +152,7 @@ impl ChannelSlice {
         // The runs of one block; where the block starts is added below.
         let one_block = Blocked { channels: LANES, ..self.part };
         let runs = Runs::new(one_block, [x.halo, y.halo]);
-        for image in 0..images {
+        for image in runs.images(images) {
             pieces(&mut |piece: Piece| {
                 let from_start = image * layouts[0].image() + piece.from * layouts[0].plane();
                 let to_start = image * layouts[1].image() + piece.to * layouts[1].plane();

@@ -3,6 +3,7 @@
 use super::{Elementwise, first_lanes, lanes_from};
 use crate::blocked::layout::{Values, ValuesMut};
 use crate::error::KernelError;
+use crate::exp::exp;
 use crate::simd::{LANES, Simd, dispatch};
 
 impl Elementwise {
@@ -40,6 +41,17 @@ impl Elementwise {
     ///
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo.
+    ///
+    /// ```
+    /// use taper_kernels::Isa;
+    /// use taper_kernels::blocked::{Blocked, Elementwise};
+    /// let map = Elementwise::new(Blocked::new([2, 1, 1], 0), Isa::current());
+    /// let (mut y, mut dy, mut dx) = ([0.0; 8], [0.0; 8], [9.0; 8]);
+    /// (y[0], y[1], dy[0]) = (0.5, 0.5, 1.0);
+    /// map.softmax_backward(1, y[..].into(), dy[..].into(), (&mut dx[..]).into())?;
+    /// assert_eq!(dx[..3], [0.25, -0.25, 0.0]);
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
     pub fn softmax_backward(
         &self,
         images: usize,
@@ -56,9 +68,9 @@ impl Elementwise {
                 let start =
                     |block, layout: super::Blocked| image * layout.image() + layout.at(block, row, column);
                 let load = |block| {
-                    let places = layouts.map(|layout| start(block, layout));
+                    let (y_at, dy_at) = (start(block, layouts[0]), start(block, layouts[1]));
                     // SAFETY: the lengths were checked, and the pixel is in the image.
-                    unsafe { (s.load(y.data, places[0]), s.load(dy.data, places[1])) }
+                    unsafe { (s.load(y.data, y_at), s.load(dy.data, dy_at)) }
                 };
                 let mut dot = s.splat(0.0);
                 for block in 0..self.sizes.blocks() {
@@ -103,7 +115,7 @@ impl Elementwise {
             let lanes = self.sizes.lanes(block);
             // SAFETY: the pixel is in the image.
             unsafe {
-                let powers = exp(s, s.sub(s.load(x, x_at + block * x_step), greatest));
+                let powers = exp(s, s.sub(s.load(x, x_at + block * x_step), greatest), s.splat(0.0));
                 let powers = first_lanes(s, lanes, powers);
                 sums = s.add(sums, powers);
                 s.store(powers, y, y_at + block * y_step);
@@ -122,7 +134,8 @@ impl Elementwise {
 
     #[inline(always)]
     fn for_each_pixel(&self, images: usize, mut visit: impl FnMut(usize, usize, usize)) {
-        for image in 0..images {
+        // Of images with nothing in them there may be any number.
+        for image in 0..if self.sizes.image() == 0 { 0 } else { images } {
             for row in 0..self.sizes.height {
                 for column in 0..self.sizes.width {
                     visit(image, row, column);
@@ -130,34 +143,4 @@ impl Elementwise {
             }
         }
     }
-}
-
-/// eˣ for x ≤ 0, to 2 units in the last place and as 0 where it would be subnormal: 2ⁿ times a polynomial of degree 6 in
-/// what is left of x, |r| ≤ ln 2 / 2. NaN stays NaN.
-#[inline(always)]
-fn exp<S: Simd>(s: S, x: S::F) -> S::F {
-    /// 1.5·2²³: adding it leaves a whole number in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    /// ln 2 in two parts, the first with few enough digits that n times it is exact.
-    const LN2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    /// Below, the power of two would leave f32's range.
-    const LOWEST: f32 = -87.0;
-    let low = s.lt(x, s.splat(LOWEST));
-    let x = s.select(low, s.splat(LOWEST), x);
-    let rounded = s.mul_add(x, s.splat(std::f32::consts::LOG2_E), s.splat(ROUND));
-    let n = s.sub(rounded, s.splat(ROUND));
-    let r = s.neg_mul_add(n, s.splat(LN2[1]), s.neg_mul_add(n, s.splat(LN2[0]), x));
-    let mut series = s.splat(1.0 / 720.0);
-    for coefficient in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        series = s.mul_add(series, r, s.splat(coefficient));
-    }
-    let mut power = [0.0f32; LANES];
-    // SAFETY: eight elements each.
-    let power = unsafe {
-        s.store(rounded, &mut power, 0);
-        // The low bits are n plus a multiple of 256, which shifts out.
-        power.iter_mut().for_each(|p| *p = f32::from_bits(p.to_bits().wrapping_add(127) << 23));
-        s.load(&power, 0)
-    };
-    s.select(low, s.splat(0.0), s.mul(series, power))
 }

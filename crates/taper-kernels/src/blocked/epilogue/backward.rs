@@ -13,6 +13,19 @@ impl Epilogue {
     ///
     /// # Errors
     /// [`KernelError::Length`] if a slice does not have the length that the layouts give it.
+    ///
+    /// ```
+    /// use taper_graph::MaxPool2d;
+    /// use taper_kernels::{Isa, blocked::{Blocked, Epilogue}};
+    /// // Of two pixels the second one was chosen.
+    /// let pool = MaxPool2d { kernel: [1, 2], stride: [1, 2], ..MaxPool2d::new(2) };
+    /// let epilogue = Epilogue::new(Blocked::new([1, 1, 2], 0), true, Some(&pool), None, 0, Isa::current())?;
+    /// let (mut codes, mut dy, mut dz, mut dbias) = ([255; 8], [0.0; 8], [9.0; 16], [0.0; 8]);
+    /// (codes[0], dy[0]) = (1, 5.0);
+    /// epilogue.backward_dense(&codes, &dy, &mut dz, 0, 1, &mut dbias)?;
+    /// assert_eq!((dz[0], dz[8], dbias[0]), (0.0, 5.0, 5.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn backward_dense(
         &self,
         codes: &[u8],
@@ -64,8 +77,9 @@ impl Epilogue {
                 let (code, dy) = unsafe { (s.load_bytes(codes, from), s.mul(s.load(dy, from), scale)) };
                 sum = s.add(sum, s.select(s.eq_u(code, none), zero, dy));
                 for (tap_row, row) in rows.each() {
+                    let line = to.at(0, row, 0);
                     for (tap, column) in columns.each() {
-                        let at = to.at(0, row, column);
+                        let at = line + column * LANES;
                         let own = s.eq_u(code, s.splat_u((tap_row * self.kernel[1] + tap) as u32));
                         let own = s.select(own, dy, zero);
                         // SAFETY: the taps fall on the plane, whose length `backward_dense` checked.

@@ -12,7 +12,7 @@ use crate::simd::{LANES, Simd, dispatch};
 /// Rows of features are images of one pixel. Dropout is linear, so the same call on a gradient is its backward.
 ///
 /// # Errors
-/// [`KernelError::Length`] if `y` is not `images` images.
+/// [`KernelError::Length`] if `y` is not `images` images, [`KernelError::Probability`] if `p` is not from 0 to 1.
 ///
 /// ```
 /// use taper_kernels::{DropoutKey, Isa, blocked::{Blocked, dropout}};
@@ -31,19 +31,27 @@ pub fn dropout(
     y: &mut [f32],
     isa: Isa,
 ) -> Result<(), KernelError> {
+    let rate = Rate::new(p)?;
     check_len("y", y.len(), layout.elements(images))?;
     if y.is_empty() || layout.pixels() == 0 {
         return Ok(());
     }
-    let draw = Draw { key, rate: Rate::new(p) };
+    let draw = Draw { key, rate };
     // Without a halo the elements of an image stand in the order of their counters, as those of one plane.
     let planes = match layout.halo {
         0 => Blocked::new([LANES, layout.blocks() * layout.height, layout.width], 0),
         _ => Blocked { channels: LANES, ..layout },
     };
-    let first = first_image * layout.blocks() * layout.pixels();
+    let first = (first_image as u64).wrapping_mul((layout.blocks() * layout.pixels()) as u64);
     dispatch!(isa, |s| for (plane, y) in y.chunks_exact_mut(planes.plane()).enumerate() {
-        drop_plane::<_, false>(s, draw, (first + plane * planes.pixels()) as u64, planes, y, &mut []);
+        drop_plane::<_, false>(
+            s,
+            draw,
+            first.wrapping_add((plane * planes.pixels()) as u64),
+            planes,
+            y,
+            &mut [],
+        );
     });
     Ok(())
 }
@@ -75,7 +83,7 @@ fn drop_plane<S: Simd, const CODES: bool>(
     let (mut at, mut column) = (layout.halo * (layout.row() + LANES), 0);
     for pixel in (0..layout.pixels()).step_by(LANES) {
         let mut scales = [0.0; LANES * LANES];
-        for (lane, scale) in draw.pixels(s, first + pixel as u64).into_iter().enumerate() {
+        for (lane, scale) in draw.pixels(s, first.wrapping_add(pixel as u64)).into_iter().enumerate() {
             // SAFETY: eight times eight elements.
             unsafe { s.store(scale, &mut scales, lane * LANES) };
         }

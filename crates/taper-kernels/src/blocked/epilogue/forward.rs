@@ -86,8 +86,8 @@ impl Epilogue {
         let start = rows.first * self.conv.row();
         for (column, taps) in self.columns.iter().enumerate() {
             // SAFETY: the taps fall on the plane, whose length `forward` checked.
-            let value = unsafe { c.s.load(plane, start + taps.first * LANES) };
-            c.store::<CODES>((c.s.add(value, c.bias), c.s.splat_u(0)), y, codes, column * LANES);
+            let value = unsafe { c.load(plane, start + taps.first * LANES) };
+            c.store::<CODES>((value, c.s.splat_u(0)), y, codes, column * LANES);
         }
     }
 
@@ -103,12 +103,9 @@ impl Epilogue {
         codes: &mut [u8],
     ) {
         let s = c.s;
-        let [upper, lower] = rows.pair().map(|(_, row)| row * self.conv.row());
-        let [upper_code, lower_code] = rows.pair().map(|(tap, _)| 2 * tap as u32);
-        let numbers = |columns: [u32; 2]| {
-            [upper_code, lower_code].map(|row| columns.map(|column| s.splat_u(row + column)))
-        };
-        let full = numbers([0, 1]);
+        let [upper, lower] = rows.pair();
+        let (upper_row, lower_row) = (upper.1 * self.conv.row(), lower.1 * self.conv.row());
+        let full = numbers(s, [upper.0, lower.0], [0, 1]);
         for (column, taps) in self.columns.iter().enumerate() {
             let to = column * LANES;
             if taps.count == 0 {
@@ -117,13 +114,23 @@ impl Epilogue {
             }
             let [left, right] = taps.pair();
             let [[a, b], [d, e]] =
-                if taps.count == 2 { full } else { numbers([left.0 as u32, right.0 as u32]) };
-            let at = |row: usize, column: usize| {
-                // SAFETY: the taps fall on the plane, whose length `forward` checked.
-                s.add(unsafe { s.load(plane, row + column * LANES) }, c.bias)
+                if taps.count == 2 { full } else { numbers(s, [upper.0, lower.0], [left.0, right.0]) };
+            let (left_at, right_at) = (left.1 * LANES, right.1 * LANES);
+            // SAFETY: the taps fall on the plane, whose length `forward` checked.
+            let (above, below) = unsafe {
+                (
+                    greater(
+                        s,
+                        (c.load(plane, upper_row + left_at), a),
+                        (c.load(plane, upper_row + right_at), b),
+                    ),
+                    greater(
+                        s,
+                        (c.load(plane, lower_row + left_at), d),
+                        (c.load(plane, lower_row + right_at), e),
+                    ),
+                )
             };
-            let above = greater(s, (at(upper, left.1), a), (at(upper, right.1), b));
-            let below = greater(s, (at(lower, left.1), d), (at(lower, right.1), e));
             c.store::<CODES>(greater(s, above, below), y, codes, to);
         }
     }
@@ -150,9 +157,8 @@ impl Epilogue {
             for (tap_row, row) in rows.each() {
                 for (tap, element) in taps.each() {
                     // SAFETY: the taps fall on the plane, whose length `forward` checked.
-                    let value = unsafe { s.load(plane, row * self.conv.row() + element * LANES) };
-                    let number = s.splat_u((tap_row * self.kernel[1] + tap) as u32);
-                    let next = (s.add(value, c.bias), number);
+                    let value = unsafe { c.load(plane, row * self.conv.row() + element * LANES) };
+                    let next = (value, s.splat_u((tap_row * self.kernel[1] + tap) as u32));
                     greatest = if first { next } else { greater(s, greatest, next) };
                     first = false;
                 }
@@ -163,6 +169,16 @@ impl Epilogue {
 }
 
 impl<S: Simd> Constants<S> {
+    /// The eight values at `at`, with the bias.
+    ///
+    /// # Safety
+    /// `at + 8 <= plane.len()`.
+    #[inline(always)]
+    unsafe fn load(self, plane: &[f32], at: usize) -> S::F {
+        // SAFETY: the caller's promise.
+        self.s.add(unsafe { self.s.load(plane, at) }, self.bias)
+    }
+
     /// Applies ReLU and stores a value and its code at `at`.
     #[inline(always)]
     fn store<const CODES: bool>(
@@ -204,6 +220,15 @@ impl Taps {
         let last = usize::from(self.count == 2);
         [(self.tap, self.first), (self.tap + last, self.first + last * self.step)]
     }
+}
+
+/// The numbers of the taps of a 2×2 window, by rows. (No `map` of arrays or closures, which the compiler does not always
+/// inline: what it calls lacks the instruction set.)
+#[inline(always)]
+fn numbers<S: Simd>(s: S, [upper, lower]: [usize; 2], [left, right]: [usize; 2]) -> [[S::U; 2]; 2] {
+    let [a, b] = [2 * upper + left, 2 * upper + right];
+    let [c, d] = [2 * lower + left, 2 * lower + right];
+    [[s.splat_u(a as u32), s.splat_u(b as u32)], [s.splat_u(c as u32), s.splat_u(d as u32)]]
 }
 
 /// The greater of two values and its number: the first of equal ones, but NaN wins.

@@ -23,7 +23,7 @@ struct Rows {
 #[inline(always)]
 fn for_each_run(layout: &Blocked, images: usize, mut visit: impl FnMut(Rows, usize)) {
     let runs = Runs::new(*layout, [layout.halo]);
-    for image in 0..images {
+    for image in runs.images(images) {
         for block in 0..layout.blocks() {
             let mut start = (image * layout.channels + block * LANES) * layout.pixels();
             let mut left = layout.pixels();

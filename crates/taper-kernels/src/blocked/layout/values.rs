@@ -1,5 +1,7 @@
 //! Blocked images as arguments, and the runs of elements that are contiguous in all of them.
 
+use std::ops::Range;
+
 use super::Blocked;
 use crate::error::{KernelError, check_len};
 use crate::simd::LANES;
@@ -96,25 +98,37 @@ impl<const N: usize> Runs<N> {
     pub(crate) fn new(sizes: Blocked, halos: [usize; N]) -> Self {
         let (height, width) = (sizes.height, sizes.width);
         let whole = halos.iter().all(|&halo| halo == 0);
-        let (rows, pixels) = if whole { (1, height * width) } else { (height, width) };
+        let (rows, pixels) = if whole { (1, sizes.pixels()) } else { (height, width) };
         let layouts = halos.map(|halo| sizes.with_halo(halo));
-        Self { layouts, blocks: sizes.blocks(), rows, len: pixels * LANES }
+        Self { layouts, blocks: sizes.blocks(), rows, len: pixels.saturating_mul(LANES) }
+    }
+
+    /// The numbers of `images` images; none if there is nothing in them, since then there may be any number of them.
+    pub(crate) fn images(&self, images: usize) -> Range<usize> {
+        0..if self.blocks == 0 || self.rows == 0 || self.len == 0 { 0 } else { images }
     }
 
     /// Calls `visit(starts, elements)` for every run of one block of one image, first row first.
     #[inline(always)]
     pub(crate) fn for_each_in(&self, image: usize, block: usize, mut visit: impl FnMut([usize; N], usize)) {
-        for row in 0..self.rows {
-            let start =
-                |layout: Blocked| image * layout.image() + layout.at(block, 0, 0) + row * layout.row();
-            visit(self.layouts.map(start), self.len);
+        // Loops and no `map` of arrays, which the compiler does not always inline.
+        let (mut starts, mut steps) = ([0; N], [0; N]);
+        for (n, layout) in self.layouts.iter().enumerate() {
+            starts[n] = image * layout.image() + layout.at(block, 0, 0);
+            steps[n] = layout.row();
+        }
+        for _ in 0..self.rows {
+            visit(starts, self.len);
+            for (start, step) in starts.iter_mut().zip(steps) {
+                *start += step;
+            }
         }
     }
 
     /// Calls `visit(block, starts, elements)` for every run of every block of `images` images.
     #[inline(always)]
     pub(crate) fn for_each(&self, images: usize, mut visit: impl FnMut(usize, [usize; N], usize)) {
-        for image in 0..images {
+        for image in self.images(images) {
             for block in 0..self.blocks {
                 self.for_each_in(
                     image,

@@ -1,12 +1,10 @@
 //! The gradient of the weight over the whole batch, tile by tile.
 
-// Counted loops over arrays of sums, which the compiler unrolls and keeps in registers.
-#![allow(clippy::needless_range_loop)]
-
 use std::ops::Range;
 
 use super::lists::ONES;
 use super::order::{LONGEST, Order, pieces};
+use super::tiles::{add_product, add_row};
 use crate::simd::{LANES, Simd};
 
 /// Images at a time: a panel of their inputs fits the first-level cache.
@@ -170,7 +168,8 @@ impl LinearLists {
                         let first = piece * self.outputs + outputs.start;
                         if self.whole[piece * order.outputs.len() + at] {
                             let values = &self.values[first * PITCH..(first + outputs.len()) * PITCH];
-                            dense(s, x, values, inputs.len(), tile);
+                            let (sizes, rows) = ([images.len, inputs.len() / LANES], [0, inputs.len()]);
+                            add_product::<S, PITCH>(s, outputs.len(), values, sizes, x, rows, tile);
                         } else {
                             self.sparse(s, x, first, inputs.len(), tile);
                         }
@@ -187,38 +186,16 @@ impl LinearLists {
         macro_rules! widths {
             ($($width:literal)*) => {
                 match stride / LANES {
-                    $($width => for (list, row) in tile.as_chunks_mut::<{ $width * LANES }>().0.iter_mut().enumerate() {
-                        self.sparse_row::<S, $width>(s, x, first + list, row);
+                    $($width => for (row, list) in tile.as_chunks_mut::<{ $width * LANES }>().0.iter_mut().zip(first..) {
+                        let values = &self.values[list * PITCH..][..self.counts[list] as usize];
+                        // SAFETY: the numbers are those of rows of `x`.
+                        unsafe { add_row::<S, $width>(s, values, &self.numbers[list * PITCH..], x, row) };
                     })*
                     _ => {}
                 }
             };
         }
         widths!(1 2 3 4 5 6 7 8);
-    }
-
-    #[inline(always)]
-    fn sparse_row<S: Simd, const W: usize>(&self, s: S, x: &[f32], list: usize, row: &mut [f32]) {
-        let values = &self.values[list * PITCH..][..self.counts[list] as usize];
-        let numbers = &self.numbers[list * PITCH..][..values.len()];
-        let row = &mut row[..W * LANES];
-        // SAFETY: `row` has `W` vectors; `numbers` is as long as `values` and names rows of `x`, of `W` vectors each.
-        unsafe {
-            let mut sums: [S::F; W] = std::array::from_fn(
-                #[inline(always)]
-                |v| s.load(row, v * LANES),
-            );
-            for at in 0..values.len() {
-                let value = s.broadcast(values, at);
-                let x = x.get_unchecked(*numbers.get_unchecked(at) as usize * (W * LANES)..);
-                for v in 0..W {
-                    sums[v] = s.mul_add(value, s.load(x, v * LANES), sums[v]);
-                }
-            }
-            for v in 0..W {
-                s.store(sums[v], row, v * LANES);
-            }
-        }
     }
 }
 
@@ -235,70 +212,5 @@ impl Panel {
             own.copy_from_slice(&row[inputs.clone()]);
         }
         panel
-    }
-}
-
-/// Adds the products of `values`, `[output][PITCH]` of all images, with the rows of `x` to a tile of `stride` columns, up to six
-/// rows and two vectors of it at a time.
-#[inline(always)]
-fn dense<S: Simd>(s: S, x: &[f32], values: &[f32], stride: usize, tile: &mut [f32]) {
-    for vector in (0..stride).step_by(2 * LANES) {
-        for rows in pieces(values.len() / PITCH, 6) {
-            let values = &values[rows.start * PITCH..rows.end * PITCH];
-            let target = &mut tile[rows.start * stride + vector..];
-            macro_rules! sizes {
-                ($(($m:literal, $n:literal))*) => {
-                    match (rows.len(), ((stride - vector) / LANES).min(2)) {
-                        $(($m, $n) => dense_rows::<S, $m, $n>(s, &x[vector..], values, stride, target),)*
-                        _ => {}
-                    }
-                };
-            }
-            sizes!((1, 1)(1, 2)(2, 1)(2, 2)(3, 1)(3, 2)(4, 1)(4, 2)(5, 1)(5, 2)(6, 1)(6, 2));
-        }
-    }
-}
-
-#[inline(always)]
-fn dense_rows<S: Simd, const M: usize, const N: usize>(
-    s: S,
-    x: &[f32],
-    values: &[f32],
-    stride: usize,
-    tile: &mut [f32],
-) {
-    let images = x.len().div_ceil(stride);
-    assert!(values.len() == M * PITCH && images <= PITCH);
-    let x = &x[..(images - 1) * stride + N * LANES];
-    let tile = &mut tile[..(M - 1) * stride + N * LANES];
-    // SAFETY: `tile` has `M` rows of `N` vectors, `x` has `images`, `stride` elements apart; `values` has `M` rows of `PITCH`
-    // values, no fewer than `images`.
-    unsafe {
-        let mut sums: [[S::F; N]; M] = std::array::from_fn(
-            #[inline(always)]
-            |m| {
-                std::array::from_fn(
-                    #[inline(always)]
-                    |n| s.load(tile, m * stride + n * LANES),
-                )
-            },
-        );
-        for image in 0..images {
-            let x: [S::F; N] = std::array::from_fn(
-                #[inline(always)]
-                |n| s.load(x, image * stride + n * LANES),
-            );
-            for m in 0..M {
-                let value = s.broadcast(values, m * PITCH + image);
-                for n in 0..N {
-                    sums[m][n] = s.mul_add(value, x[n], sums[m][n]);
-                }
-            }
-        }
-        for m in 0..M {
-            for n in 0..N {
-                s.store(sums[m][n], tile, m * stride + n * LANES);
-            }
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! `y += x·W` for rows, only over what of `x` is not zero where that is faster: forward, and backward to the input.
 //!
 //! Whichever way a product takes, one element of `y` is the same chain of `mul_add`s in the order of the depth; a zero
-//! adds nothing to it. So results do not depend on the way, nor on how many rows share a call.
+//! adds nothing to it. So, as long as the weights are finite, results do not depend on the way, nor on how many rows share
+//! a call.
 
 use std::ops::Range;
 
@@ -51,6 +52,10 @@ impl Product<'_> {
     /// `y += x·W`. The slices have the sizes of the product, `scratch` at least [`Product::scratch_len`].
     #[inline(always)]
     pub(super) fn add<S: Simd>(&self, s: S, x: &[f32], scratch: &mut [f32], y: &mut [f32]) {
+        // Nothing times nothing may have any number of rows.
+        if self.weight.is_empty() {
+            return;
+        }
         let (depth, width) = (self.depth(), self.columns().width);
         for rows in pieces(self.rows, ROWS) {
             let (sums, scratch) = scratch.split_at_mut(rows.len() * LONGEST);

@@ -55,41 +55,79 @@ fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: Panel<'_>
     let weight = &panel.weight[..panel.depth * W * LANES];
     for (row, &count) in list.counts.iter().enumerate() {
         let values = &list.values[row * SLOT..][..count as usize];
-        let places = &list.places[row * SLOT..][..count as usize];
-        let y = &mut y[panel.start + row * panel.stride..][..W * LANES];
+        let places = &list.places[row * SLOT..];
         panel.prefetch(s, row, list.counts.len());
-        // SAFETY: `y` has `W` vectors; `places` is as long as `values`, and each is below the depth of the panel, whose
-        // rows have `W` vectors.
-        unsafe {
-            let mut sums: [S::F; W] = std::array::from_fn(
-                #[inline(always)]
-                |v| s.load(y, v * LANES),
-            );
-            for at in 0..values.len() {
-                let value = s.broadcast(values, at);
-                let weight = weight.get_unchecked(*places.get_unchecked(at) as usize * (W * LANES)..);
-                for v in 0..W {
-                    sums[v] = s.mul_add(value, s.load(weight, v * LANES), sums[v]);
-                }
-            }
+        // SAFETY: each place is below the depth of the panel.
+        unsafe { add_row::<S, W>(s, values, places, weight, &mut y[panel.start + row * panel.stride..]) };
+    }
+}
+
+/// Adds to the first `W` vectors of `y` the products of `values` with the rows of `weight`, of `W` vectors, that `places`
+/// names.
+///
+/// # Safety
+/// `weight` has each row that the first `values.len()` of `places` name.
+#[inline(always)]
+pub(super) unsafe fn add_row<S: Simd, const W: usize>(
+    s: S,
+    values: &[f32],
+    places: &[u32],
+    weight: &[f32],
+    y: &mut [f32],
+) {
+    let (places, y) = (&places[..values.len()], &mut y[..W * LANES]);
+    // SAFETY: `y` has `W` vectors, `places` is as long as `values`, and the caller says that `weight` has those rows.
+    unsafe {
+        let mut sums: [S::F; W] = std::array::from_fn(
+            #[inline(always)]
+            |v| s.load(y, v * LANES),
+        );
+        for at in 0..values.len() {
+            let value = s.broadcast(values, at);
+            let weight = weight.get_unchecked(*places.get_unchecked(at) as usize * (W * LANES)..);
             for v in 0..W {
-                s.store(sums[v], y, v * LANES);
+                sums[v] = s.mul_add(value, s.load(weight, v * LANES), sums[v]);
             }
+        }
+        for v in 0..W {
+            s.store(sums[v], y, v * LANES);
         }
     }
 }
 
-/// Adds the products of all values, zeros included, with a panel to `y`, in tiles of up to six rows and two vectors.
+/// Adds the products of all values, zeros included, with a panel to `y`.
 #[inline(always)]
 pub(super) fn dense<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [f32]) {
-    for rows in pieces(list.counts.len(), 6) {
-        let x = &list.values[rows.start * SLOT..rows.end * SLOT];
-        rows.clone().for_each(|row| panel.prefetch(s, row, list.counts.len()));
-        for vector in (0..panel.width).step_by(2) {
+    let rows = list.counts.len();
+    (0..rows).for_each(|row| panel.prefetch(s, row, rows));
+    let Panel { weight, depth, width, start, stride, .. } = panel;
+    add_product::<S, SLOT>(s, rows, &list.values[..rows * SLOT], [depth, width], weight, [start, stride], y);
+}
+
+/// Adds to `rows` rows of `width` vectors of `y`, which begin at `start` and lie `stride` elements apart, the products of
+/// `x`, rows of `depth` values that lie `PITCH` apart, with `weight`, `depth` rows of `width` vectors; in tiles of up to six
+/// rows and two vectors.
+#[inline(always)]
+pub(super) fn add_product<S: Simd, const PITCH: usize>(
+    s: S,
+    rows: usize,
+    x: &[f32],
+    [depth, width]: [usize; 2],
+    weight: &[f32],
+    [start, stride]: [usize; 2],
+    y: &mut [f32],
+) {
+    for rows in pieces(rows, 6) {
+        let x = &x[rows.start * PITCH..rows.end * PITCH];
+        for vector in (0..width).step_by(2) {
+            let weight = &weight[vector * LANES..];
+            let y = &mut y[start + rows.start * stride + vector * LANES..];
             macro_rules! sizes {
                 ($(($m:literal, $n:literal))*) => {
-                    match (rows.len(), (panel.width - vector).min(2)) {
-                        $(($m, $n) => tile::<S, $m, $n>(s, x, panel, rows.start, vector, y),)*
+                    match (rows.len(), (width - vector).min(2)) {
+                        $(($m, $n) => {
+                            tile::<S, PITCH, $m, $n>(s, x, depth, weight, width * LANES, y, stride);
+                        })*
                         _ => {}
                     }
                 };
@@ -99,21 +137,21 @@ pub(super) fn dense<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [
     }
 }
 
+/// One tile of [`add_product`]: `M` rows of `N` vectors.
 #[inline(always)]
-fn tile<S: Simd, const M: usize, const N: usize>(
+fn tile<S: Simd, const PITCH: usize, const M: usize, const N: usize>(
     s: S,
     x: &[f32],
-    panel: Panel<'_>,
-    row: usize,
-    vector: usize,
+    depth: usize,
+    weight: &[f32],
+    pitch: usize,
     y: &mut [f32],
+    stride: usize,
 ) {
-    let Panel { depth, stride, .. } = panel;
-    assert!(depth <= SLOT && x.len() == M * SLOT);
-    let pitch = panel.width * LANES;
-    let weight = &panel.weight[vector * LANES..][..(depth.max(1) - 1) * pitch + N * LANES];
-    let y = &mut y[panel.start + row * stride + vector * LANES..][..(M - 1) * stride + N * LANES];
-    // SAFETY: `y` has `M` rows of `N` vectors, `x` has `M` rows of `SLOT` values, no fewer than `depth`, and the panel
+    assert!(depth <= PITCH && x.len() == M * PITCH);
+    let weight = &weight[..(depth.max(1) - 1) * pitch + N * LANES];
+    let y = &mut y[..(M - 1) * stride + N * LANES];
+    // SAFETY: `y` has `M` rows of `N` vectors, `x` has `M` rows of `PITCH` values, no fewer than `depth`, and `weight`
     // has `N` vectors from each of `depth` multiples of `pitch` on.
     unsafe {
         let mut sums: [[S::F; N]; M] = std::array::from_fn(
@@ -131,7 +169,7 @@ fn tile<S: Simd, const M: usize, const N: usize>(
                 |n| s.load(weight, k * pitch + n * LANES),
             );
             for m in 0..M {
-                let value = s.broadcast(x, m * SLOT + k);
+                let value = s.broadcast(x, m * PITCH + k);
                 for n in 0..N {
                     sums[m][n] = s.mul_add(value, weights[n], sums[m][n]);
                 }

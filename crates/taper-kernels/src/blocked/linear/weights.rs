@@ -11,7 +11,7 @@ impl BlockedLinear {
     /// Elements of the weight in either order.
     #[must_use]
     pub fn weight_len(&self) -> usize {
-        self.in_stride * self.out_stride
+        self.in_stride.saturating_mul(self.out_stride)
     }
 
     /// Blocks of the weight: the parts that belong to 64 inputs; the last may be shorter.
@@ -24,7 +24,7 @@ impl BlockedLinear {
     /// work on at a time.
     #[must_use]
     pub fn block_len(&self) -> usize {
-        self.order().inputs.width * LANES * self.out_stride
+        (self.order().inputs.width * LANES).saturating_mul(self.out_stride)
     }
 
     /// The weight `[out_features, in_features]` in the order of the backward pass, which is that of its gradient, too.
@@ -73,7 +73,7 @@ impl BlockedLinear {
         check_len("blocks of the weight", blocks.end.max(count), count)?;
         let inputs = self.order().inputs;
         let [start, end] = [blocks.start.min(blocks.end), blocks.end].map(|block| inputs.piece(block).start);
-        Ok((end - start) * self.out_stride)
+        Ok((end - start).saturating_mul(self.out_stride))
     }
 
     /// Calls `visit` with where each weight stands in PyTorch's order and in that of the backward pass.
@@ -95,7 +95,7 @@ impl BlockedLinear {
     }
 
     fn check_weights(&self, plain: usize, packed: usize) -> Result<(), KernelError> {
-        check_len("weight", plain, self.in_features * self.out_features)?;
+        check_len("weight", plain, self.in_features.saturating_mul(self.out_features))?;
         check_len("packed weight", packed, self.weight_len())
     }
 }

@@ -1,7 +1,7 @@
 //! The gradient of batch norm.
 
 use super::{BlockedNorm, lost};
-use crate::blocked::elementwise::masked;
+use crate::activation::relu_backward;
 use crate::blocked::layout::{Runs, Values, ValuesMut};
 use crate::error::{KernelError, check_len};
 use crate::norm::BatchStatistics;
@@ -78,7 +78,7 @@ impl BlockedNorm {
             check_len("sums", sums.len(), self.sums_len())?;
         }
         let padded = self.padded();
-        let count = images.map_or(f64::INFINITY, |images| (images * self.sizes.pixels()) as f64);
+        let count = images.map_or(f64::INFINITY, |images| images as f64 * self.sizes.pixels() as f64);
         affine.fill(0.0);
         for channel in 0..self.sizes.channels {
             let add_up = |first: usize| groups.clone().map(|sums| sums[first + channel]).sum::<f64>();
@@ -99,19 +99,33 @@ impl BlockedNorm {
 
     /// Elements of what [`BlockedNorm::backward_merge`] fills: four vectors of channels.
     pub fn backward_affine_len(&self) -> usize {
-        4 * self.padded()
+        self.padded().saturating_mul(4)
     }
 
-    /// The gradient of `x`, and of what was added before ReLU, if `residual` is given: the masked `dy`. `y` as in
-    /// [`BlockedNorm::backward_sums`]. It is rounded relative to its terms, weight/std·dy, of which little may remain.
+    /// The gradient of `x`; `y` as in [`BlockedNorm::backward_sums`]. It is rounded relative to its terms,
+    /// weight/std·dy, of which little may remain.
     ///
     /// # Errors
     /// [`KernelError::Length`] if an argument does not hold `images` images with its halo, or `affine` is not
     /// [`BlockedNorm::backward_affine_len`] long.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "three values in, two out; a struct of them would be used here only"
-    )]
+    ///
+    /// ```
+    /// use taper_kernels::blocked::{Blocked, BlockedNorm};
+    /// use taper_kernels::{BatchStatistics, Isa};
+    /// let norm = BlockedNorm::new(Blocked::new([1, 1, 2], 0), Isa::current());
+    /// let (mut x, mut dy, mut dx) = ([0.0; 16], [0.0; 16], [9.0; 16]);
+    /// (x[0], x[8], dy[0], dy[8]) = (3.0, 5.0, 1.0, 4.0);
+    /// let statistics = BatchStatistics { mean: vec![4.0], variance: vec![1.0] };
+    /// let (mut sums, mut affine) = (vec![0.0; norm.sums_len()], vec![0.0; norm.backward_affine_len()]);
+    /// norm.backward_sums(1, x[..].into(), &statistics, None, dy[..].into(), &mut sums)?;
+    /// let (mut dweight, mut dbias) = ([0.0], [0.0]);
+    /// let gradients: [&mut [f32]; 2] = [&mut dweight, &mut dbias];
+    /// norm.backward_merge([&sums[..]], Some(1), &statistics, &[2.0], 0.0, gradients, &mut affine)?;
+    /// norm.backward_apply(1, x[..].into(), &affine, None, dy[..].into(), (&mut dx[..]).into())?;
+    /// // Of two values, one is −1 and the other 1 whatever they were: nothing moves the output.
+    /// assert_eq!((dweight, dbias, dx[0], dx[8]), ([3.0], [5.0], 0.0, 0.0));
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
     pub fn backward_apply(
         &self,
         images: usize,
@@ -120,7 +134,6 @@ impl BlockedNorm {
         y: Option<Values<'_>>,
         dy: Values<'_>,
         dx: ValuesMut<'_>,
-        residual: Option<ValuesMut<'_>>,
     ) -> Result<(), KernelError> {
         x.check("x", self.sizes, images)?;
         dy.check("dy", self.sizes, images)?;
@@ -129,22 +142,12 @@ impl BlockedNorm {
         if let Some(y) = &y {
             y.check("y", self.sizes, images)?;
         }
-        if let Some(residual) = &residual {
-            residual.check("gradient of the residual", self.sizes, images)?;
-        }
-        let halos = [x.halo, y.unwrap_or(dy).halo, dy.halo, dx.halo, residual.as_ref().map_or(0, |r| r.halo)];
-        let runs = Runs::new(self.sizes, halos);
+        let runs = Runs::new(self.sizes, [x.halo, y.unwrap_or(dy).halo, dy.halo, dx.halo]);
         let inputs = [x.data, y.unwrap_or(dy).data, dy.data];
         let channels = (affine, self.padded());
-        dispatch!(self.isa, |s| match (y, residual) {
-            (None, None) =>
-                backward_map::<_, false, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
-            (None, Some(r)) =>
-                backward_map::<_, false, true>(s, &runs, images, channels, inputs, dx.data, r.data),
-            (Some(_), None) =>
-                backward_map::<_, true, false>(s, &runs, images, channels, inputs, dx.data, &mut []),
-            (Some(_), Some(r)) =>
-                backward_map::<_, true, true>(s, &runs, images, channels, inputs, dx.data, r.data),
+        dispatch!(self.isa, |s| match y {
+            None => backward_map::<_, false>(s, &runs, images, channels, inputs, dx.data),
+            Some(_) => backward_map::<_, true>(s, &runs, images, channels, inputs, dx.data),
         });
         Ok(())
     }
@@ -162,7 +165,7 @@ fn products_of<S: Simd, const MASK: bool>(
 ) -> [[f64; LANES]; 2] {
     let mean = *mean;
     let (mut total, mut product) = ([0.0; LANES], [0.0; LANES]);
-    for image in 0..images {
+    for image in runs.images(images) {
         runs.for_each_in(
             image,
             block,
@@ -174,7 +177,7 @@ fn products_of<S: Simd, const MASK: bool>(
                     unsafe {
                         let mut dy = s.load(dy, dy_at + at);
                         if MASK {
-                            dy = masked(s, s.load(y, y_at + at), dy);
+                            dy = relu_backward(s, s.load(y, y_at + at), dy);
                         }
                         s.store(dy, &mut gradients, 0);
                         s.store(s.load(x, x_at + at), &mut values, 0);
@@ -193,19 +196,18 @@ fn products_of<S: Simd, const MASK: bool>(
 
 /// [`BlockedNorm::backward_apply`] of `[x, y, dy]`, whose lengths were checked.
 #[inline(always)]
-fn backward_map<S: Simd, const MASK: bool, const RESIDUAL: bool>(
+fn backward_map<S: Simd, const MASK: bool>(
     s: S,
-    runs: &Runs<5>,
+    runs: &Runs<4>,
     images: usize,
     (affine, padded): (&[f32], usize),
     [x, y, dy]: [&[f32]; 3],
     dx: &mut [f32],
-    residual: &mut [f32],
 ) {
     runs.for_each(
         images,
         #[inline(always)]
-        |block, [x_at, y_at, dy_at, dx_at, residual_at], len| {
+        |block, [x_at, y_at, dy_at, dx_at], len| {
             // SAFETY: `affine` has four vectors of whole blocks.
             let channel = |which| unsafe { s.load(affine, which * padded + block * LANES) };
             let (mean, scale, slope, shift) = (channel(0), channel(1), channel(2), channel(3));
@@ -214,10 +216,7 @@ fn backward_map<S: Simd, const MASK: bool, const RESIDUAL: bool>(
                 unsafe {
                     let mut dy = s.load(dy, dy_at + at);
                     if MASK {
-                        dy = masked(s, s.load(y, y_at + at), dy);
-                    }
-                    if RESIDUAL {
-                        s.store(dy, residual, residual_at + at);
+                        dy = relu_backward(s, s.load(y, y_at + at), dy);
                     }
                     let deviation = s.sub(s.load(x, x_at + at), mean);
                     let value = s.mul_add(scale, dy, s.mul_add(slope, deviation, shift));

@@ -34,6 +34,14 @@ impl BlockedAvgPool {
     ///
     /// # Errors
     /// [`ShapeError`] if the pooling does not fit the image.
+    ///
+    /// ```
+    /// use taper_graph::AvgPool2d;
+    /// use taper_kernels::{Isa, blocked::{Blocked, BlockedAvgPool}};
+    /// let pool = BlockedAvgPool::new(&AvgPool2d::new(2), Blocked::new([8, 6, 4], 1), Isa::current())?;
+    /// assert_eq!(pool.output(), Blocked::new([8, 3, 2], 0));
+    /// # Ok::<(), taper_graph::ShapeError>(())
+    /// ```
     pub fn new(pool: &AvgPool2d, input: Blocked, isa: Isa) -> Result<Self, ShapeError> {
         let geometry = PoolGeometry::avg(pool, 1, [input.channels, input.height, input.width])?;
         Ok(Self { windows: Windows::new(&geometry, input.channels), isa })

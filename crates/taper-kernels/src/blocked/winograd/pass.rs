@@ -4,16 +4,13 @@ use super::pack::{Channels, PANEL};
 use super::stages::{LINE, Points, multiply, to_plane, to_points};
 use super::tiles::{Chunk, PAIRS, Tiling};
 use super::transform::Input;
-use crate::blocked::Blocked;
+use crate::blocked::{Blocked, Emit};
 use crate::error::{KernelError, check_len};
 use crate::isa::Isa;
 use crate::simd::{LANES, dispatch};
 
 /// Multiply-adds that take as long as a tile's transform of one channel, with what else there is to do per tile.
 const TRANSFORM: usize = 400;
-
-/// Receives a finished plane: image, block of channels, `[H'·W'·8]`.
-pub(super) type Emit<'a> = &'a mut dyn FnMut(usize, usize, &mut [f32]);
 
 /// A stride-1 3×3 convolution from one layout to another.
 #[derive(Debug)]
@@ -97,7 +94,7 @@ impl Pass {
         x: &[f32],
         packed: &[f32],
         scratch: &mut [f32],
-        emit: Emit<'_>,
+        emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
         check_len("packed", packed.len(), self.channels.packed_len())?;
         check_len("images", x.len(), self.input.elements(images))?;
@@ -134,7 +131,7 @@ impl Pass {
         packed: &[f32],
         (inputs, outputs): (Points, Points),
         scratch: &mut Scratch<'_>,
-        emit: Emit<'_>,
+        emit: &mut Emit<'_>,
     ) {
         let keep = self.planes() > 1;
         let plane_len = self.output.plane();

@@ -262,4 +262,26 @@ fn wrong_arguments_are_refused() {
     let large = MaxPool2d::new(16);
     let error = Epilogue::new(Blocked::new([1, 16, 16], 0), true, Some(&large), None, 0, Isa::current());
     assert!(error.unwrap_err().to_string().contains("254 taps"));
+    for p in [f32::NAN, -0.1, 1.5] {
+        let error = Epilogue::new(conv, true, None, Some(p), 0, Isa::current()).unwrap_err();
+        assert_eq!(error.to_string(), format!("dropout is {p}; use a probability from 0 to 1"));
+        let dropped = blocked::dropout(KEY, p, conv, 0, 1, &mut vec![0.0; conv.image()], Isa::current());
+        assert!(matches!(dropped, Err(KernelError::Probability { .. })));
+    }
+}
+
+#[test]
+fn dropout_of_everything_leaves_zeros_and_no_gradient() {
+    let conv = Blocked::new([8, 2, 2], 0);
+    for (isa, p) in Isa::available().into_iter().flat_map(|isa| [1.0, 0.999_999].map(|p| (isa, p))) {
+        let e = Epilogue::new(conv, true, None, Some(p), 0, isa).unwrap();
+        let (y, codes) = forward(&e, conv, &[f32::INFINITY; 32], &[0.0; 8], 0);
+        assert!(y.iter().all(|&y| y == 0.0) && codes.iter().all(|&code| code == 255));
+        let (mut dz, mut dbias) = ([9.0; 32], [0.0; 8]);
+        e.backward_dense(&codes, &[f32::INFINITY; 32], &mut dz, 0, 1, &mut dbias).unwrap();
+        assert_eq!((dz, dbias), ([0.0; 32], [0.0; 8]));
+        let mut y = [f32::INFINITY; 32];
+        blocked::dropout(KEY, p, conv, 0, 1, &mut y, isa).unwrap();
+        assert_eq!(y, [0.0; 32]);
+    }
 }

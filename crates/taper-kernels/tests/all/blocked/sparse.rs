@@ -69,7 +69,7 @@ fn check(case: &Case, isa: Isa, seed: u32) -> Result<(), TestCaseError> {
     let dy = blocked(e.output().with_halo(0), &dy);
     let x = blocked(input, &x);
     let sparse = SparseConv::new(&case.conv, input, &e, isa).unwrap();
-    let mut lists = SparseLists::new(&sparse, case.images + 1, true);
+    let mut lists = SparseLists::new(&sparse, case.images + 1, true).unwrap();
     let mut dbias = vec![0.5; conv.blocks() * 8];
     let entries = sparse.fill(case.images, &codes, &dy, &mut lists, &mut dbias).unwrap();
     prop_assert_eq!(entries, codes.iter().filter(|code| **code != 255).count());
@@ -128,7 +128,7 @@ fn codes_that_no_forward_wrote_do_no_harm() {
     let (sparse, e, input) = small();
     let codes: Vec<u8> = (0..e.codes_len(2)).map(|at| (at * 7) as u8).collect();
     let dy = vec![1.0; codes.len()];
-    let mut lists = SparseLists::new(&sparse, 2, true);
+    let mut lists = SparseLists::new(&sparse, 2, true).unwrap();
     sparse.fill(2, &codes, &dy, &mut lists, &mut [0.0; 16]).unwrap();
     let x = vec![1.0; 2 * input.image()];
     sparse.backward_weight(2, &x, &mut lists, &mut vec![0.0; sparse.weight_sum_len()]).unwrap();
@@ -148,7 +148,8 @@ fn what_does_not_fit_is_refused() {
     let refused =
         |result: Result<(), KernelError>| assert!(matches!(result, Err(KernelError::Length { .. })));
     let (codes, dy) = (vec![255; e.codes_len(2)], vec![0.0; e.codes_len(2)]);
-    let (mut one, mut lists) = (SparseLists::new(&sparse, 1, true), SparseLists::new(&sparse, 2, true));
+    let (mut one, mut lists) =
+        (SparseLists::new(&sparse, 1, true).unwrap(), SparseLists::new(&sparse, 2, true).unwrap());
     let mut dbias = [0.0; 16];
     refused(sparse.fill(2, &codes, &dy, &mut one, &mut dbias).map(drop));
     refused(sparse.fill(2, &codes[1..], &dy, &mut lists, &mut dbias).map(drop));
@@ -179,7 +180,7 @@ fn what_does_not_fit_is_refused() {
     let e = Epilogue::new(Blocked::new([9, 2, 2], 0), true, None, None, 0, isa).unwrap();
     let other = SparseConv::new(&other, input, &e, isa).unwrap();
     refused(other.backward_weight(2, &x, &mut lists, &mut sum));
-    let mut without = SparseLists::new(&sparse, 2, false);
+    let mut without = SparseLists::new(&sparse, 2, false).unwrap();
     assert_eq!(sparse.fill(2, &codes, &dy, &mut without, &mut dbias), Ok(0));
     refused(sparse.backward_input(2, &without, &packed, &mut dx));
 }

@@ -6,7 +6,7 @@ use taper_graph::Conv2d;
 use taper_kernels::blocked::{Blocked, Epilogue, SparseConv, SparseLists};
 use taper_kernels::{DropoutKey, Isa, KernelError};
 
-use super::kernel::ConvKernel;
+use super::kernel::{ConvKernel, ToInput};
 use super::weight::{Packed, Weight, check_len};
 use crate::error::ModelError;
 use crate::plan::Purpose;
@@ -91,7 +91,7 @@ impl ConvStep {
         dx: Option<&mut [f32]>,
         sums: &mut Sums,
     ) -> Outcome {
-        let (room, mut lists) = self.borrow_lists(sparse, images, dx.is_some());
+        let (room, mut lists) = self.borrow_lists(sparse, images, dx.is_some())?;
         let bias = sums.part(BIAS, self.kernel.output().blocks() * 8);
         sparse.fill(images, forward.saved, dy, &mut lists, bias)?;
         let sum = sums.part(SPARSE, sparse.weight_sum_len());
@@ -106,11 +106,16 @@ impl ConvStep {
     }
 
     /// Lists for so many images, from an earlier call if there are any.
-    fn borrow_lists(&self, sparse: &SparseConv, images: usize, input_gradient: bool) -> (usize, SparseLists) {
+    fn borrow_lists(
+        &self,
+        sparse: &SparseConv,
+        images: usize,
+        input_gradient: bool,
+    ) -> Result<(usize, SparseLists), KernelError> {
         let mut idle = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         match idle.pop() {
-            Some((room, lists)) if room >= images => (room, lists),
-            _ => (images, SparseLists::new(sparse, images, input_gradient)),
+            Some((room, lists)) if room >= images => Ok((room, lists)),
+            _ => Ok((images, SparseLists::new(sparse, images, input_gradient)?)),
         }
     }
 
@@ -127,15 +132,15 @@ impl ConvStep {
         let [sum, bias] = sums.two_parts([DENSE, BIAS], [self.kernel.weight_sum_len(), layout.blocks() * 8]);
         self.epilogue.backward_dense(forward.saved, dy, dz, layout.halo, images, bias)?;
         let work = room(&mut call.scratch.work, self.kernel.scratch_len(images));
-        self.kernel.backward_weight(images, x, dz, work, sum)?;
-        let Some(dx) = dx else { return Ok(()) };
+        let Some(dx) = dx else { return self.kernel.backward(images, [x, dz], work, sum, None) };
         let pack = |packed: &mut [f32]| self.kernel.pack_backward(&self.weight.values, packed);
         let packed = self.packed[1].get(self.kernel.backward_packed_len(), pack)?;
         let plain = self.input.with_halo(0);
-        self.kernel.backward_input(images, dz, packed, work, &mut |image, block, plane| {
+        let mut emit = |image: usize, block: usize, plane: &mut [f32]| {
             let at = image * plain.image() + block * plain.plane();
             dx[at..at + plane.len()].copy_from_slice(plane);
-        })
+        };
+        self.kernel.backward(images, [x, dz], work, sum, Some(ToInput { packed, emit: &mut emit }))
     }
 
     /// Weight and bias gradient, the bias with its padding.

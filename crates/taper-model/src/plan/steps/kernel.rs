@@ -11,6 +11,13 @@ use crate::plan::step::Outcome;
 /// Where a kernel hands over a finished plane: image, block of channels, `[H·W·8]`.
 pub(crate) type Emit<'a> = dyn FnMut(usize, usize, &mut [f32]) + 'a;
 
+/// What the gradient of the input is made with, and where it goes.
+pub(crate) struct ToInput<'a, 'b> {
+    /// The weight, as [`ConvKernel::pack_backward`] has it.
+    pub(crate) packed: &'a [f32],
+    pub(crate) emit: &'a mut Emit<'b>,
+}
+
 /// A convolution on blocked images.
 #[derive(Debug)]
 pub(crate) enum ConvKernel {
@@ -100,33 +107,29 @@ impl ConvKernel {
         each!(self, kernel => kernel.pack_backward(weight, packed))
     }
 
-    pub(crate) fn backward_input(
-        &self,
-        images: usize,
-        dz: &[f32],
-        packed: &[f32],
-        scratch: &mut [f32],
-        emit: &mut Emit<'_>,
-    ) -> Outcome {
-        each!(self, kernel => kernel.backward_input(images, dz, packed, scratch, emit))
-    }
-
     pub(crate) fn weight_sum_len(&self) -> usize {
         each!(self, kernel => kernel.weight_sum_len())
     }
 
-    pub(crate) fn backward_weight(
+    /// Adds the weight's gradient to `sum`, and hands over that of the input if it is wanted.
+    pub(crate) fn backward(
         &self,
         images: usize,
-        x: &[f32],
-        dz: &[f32],
+        [x, dz]: [&[f32]; 2],
         scratch: &mut [f32],
         sum: &mut [f32],
+        input: Option<ToInput<'_, '_>>,
     ) -> Outcome {
         match self {
-            Self::Winograd(kernel) => kernel.backward_weight(images, x, dz, scratch, sum),
-            Self::Direct(kernel) => kernel.backward_weight(images, x, dz, sum),
-            Self::Plain(kernel) => kernel.backward_weight(images, x, dz, scratch, sum),
+            Self::Winograd(kernel) => kernel.backward_weight(images, x, dz, scratch, sum)?,
+            Self::Direct(kernel) => kernel.backward_weight(images, x, dz, sum)?,
+            Self::Plain(kernel) => return kernel.backward(images, [x, dz], scratch, sum, input),
+        }
+        let Some(ToInput { packed, emit }) = input else { return Ok(()) };
+        match self {
+            Self::Winograd(kernel) => kernel.backward_input(images, dz, packed, scratch, emit),
+            Self::Direct(kernel) => kernel.backward_input(images, dz, packed, scratch, emit),
+            Self::Plain(_) => Ok(()),
         }
     }
 

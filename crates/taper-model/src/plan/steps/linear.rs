@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 use taper_kernels::blocked::{Blocked, BlockedLinear, LinearLists};
-use taper_kernels::{Isa, KernelError};
+use taper_kernels::{Aligned, Isa, KernelError};
 
 use super::weight::{Packed, Weight};
+use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
 use crate::plan::step::{Call, Contributions, Forward, Inputs, Outcome, Rule, Step, room};
 
@@ -13,6 +14,7 @@ use crate::plan::step::{Call, Contributions, Forward, Inputs, Outcome, Rule, Ste
 #[derive(Debug)]
 pub(crate) struct LinearStep {
     kernel: BlockedLinear,
+    /// Empty where nothing is trained: the forward pass has an order of its own.
     weight: Weight,
     forward: Packed,
     /// The gradients of a batch's outputs, for the optimiser.
@@ -24,12 +26,12 @@ pub(crate) struct LinearStep {
 }
 
 impl LinearStep {
-    pub(crate) fn new(input: Blocked, out_features: usize, bias: bool, isa: Isa) -> Self {
+    pub(crate) fn new(input: Blocked, out_features: usize, bias: bool, purpose: Purpose, isa: Isa) -> Self {
         let kernel = BlockedLinear::of_image(input, out_features, isa);
         let in_features = input.channels * input.pixels();
         Self {
             kernel,
-            weight: Weight::zeros(kernel.weight_len()),
+            weight: Weight::zeros(if purpose == Purpose::Training { kernel.weight_len() } else { 0 }),
             forward: Packed::default(),
             lists: LinearLists::default(),
             bias: bias.then(|| Weight::zeros(out_features)),
@@ -98,8 +100,16 @@ impl Step for LinearStep {
     }
 
     fn set_parameters(&mut self, parameters: &[&[f32]]) -> Outcome {
-        self.kernel.pack(parameters[0], &mut self.weight.values)?;
         self.forward = Packed::default();
+        if self.weight.values.is_empty() {
+            let mut weight = Aligned::zeros(self.kernel.weight_len());
+            let mut forward = Aligned::zeros(weight.len());
+            self.kernel.pack(parameters[0], &mut weight)?;
+            self.kernel.pack_forward(0..self.kernel.blocks(), &weight, &mut forward)?;
+            self.forward.put(forward);
+        } else {
+            self.kernel.pack(parameters[0], &mut self.weight.values)?;
+        }
         match &mut self.bias {
             Some(bias) => bias.set("bias", parameters[1]),
             None => Ok(()),

@@ -100,7 +100,7 @@ impl Step for NormStep {
             (0, mask) => {
                 let x = Values::new(forward.x.get(0), self.input.halo);
                 let affine = &self.backward_affine;
-                self.kernel.backward_apply(call.images, x, affine, mask, dy.into(), dx.into(), None)
+                self.kernel.backward_apply(call.images, x, affine, mask, dy.into(), dx.into())
             }
             (_, Some(y)) => self.map.relu_backward(call.images, y, dy.into(), dx.into()),
             (_, None) => {

@@ -4,7 +4,7 @@ use taper_graph::Conv2d;
 use taper_kernels::blocked::Blocked;
 use taper_kernels::{ConvGeometry, ConvGradients, conv2d, conv2d_backward};
 
-use super::kernel::Emit;
+use super::kernel::{Emit, ToInput};
 use crate::error::ModelError;
 use crate::plan::step::Outcome;
 
@@ -55,9 +55,9 @@ impl PlainConv {
         0
     }
 
-    /// Room for input and output without halos in both layouts.
+    /// Room for input and output without halos in both layouts, and for a gradient of the weight.
     pub(crate) fn scratch_len(&self, images: usize) -> usize {
-        images * (self.input.with_halo(0).image() + self.output().image()) * 2
+        images * (self.input.with_halo(0).image() * 3 + self.output().image() * 2) + self.packed_len()
     }
 
     pub(crate) fn forward(
@@ -79,47 +79,49 @@ impl PlainConv {
         emit_planes(self.output(), images, y, rest, emit)
     }
 
-    pub(crate) fn backward_input(
-        &self,
-        images: usize,
-        dz: &[f32],
-        packed: &[f32],
-        scratch: &mut [f32],
-        emit: &mut Emit<'_>,
-    ) -> Outcome {
-        let g = self.over(images);
-        let (dx, rest) = scratch.split_at_mut(g.input_len());
-        let (dy, rest) = rest.split_at_mut(g.output_len());
-        self.output().unpack(dz, dy)?;
-        let mut unwanted = vec![0.0; g.weight_len()];
-        // The input's values do not matter for the input's gradient.
-        let gradients = ConvGradients { x: Some(dx), weight: &mut unwanted, bias: None };
-        conv2d_backward(&g, &vec![0.0; g.input_len()], packed, dy, gradients)?;
-        emit_planes(self.input.with_halo(0), images, dx, rest, emit)
-    }
-
     pub(crate) fn weight_sum_len(&self) -> usize {
         self.packed_len()
     }
 
-    pub(crate) fn backward_weight(
+    /// Adds the weight's gradient to `sum`, and hands over the input's if it is wanted: the kernel finds both at once.
+    pub(crate) fn backward(
         &self,
         images: usize,
-        x: &[f32],
-        dz: &[f32],
+        [x, dz]: [&[f32]; 2],
         scratch: &mut [f32],
         sum: &mut [f32],
+        input: Option<ToInput<'_, '_>>,
     ) -> Outcome {
         let g = self.over(images);
-        let (plain, rest) = scratch.split_at_mut(g.input_len());
-        let dy = &mut rest[..g.output_len()];
+        let (part, rest) = scratch.split_at_mut(g.weight_len());
+        let (plain, rest) = rest.split_at_mut(g.input_len());
+        let (dy, rest) = rest.split_at_mut(g.output_len());
+        let (dx, rest) = rest.split_at_mut(if input.is_some() { g.input_len() } else { 0 });
         self.input.unpack(x, plain)?;
         self.output().unpack(dz, dy)?;
-        let mut part = vec![0.0; g.weight_len()];
-        let gradients = ConvGradients { x: None, weight: &mut part, bias: None };
-        conv2d_backward(&g, plain, &vec![0.0; g.weight_len()], dy, gradients)?;
-        sum.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
-        Ok(())
+        let size = self.task();
+        let mut dxs = dx.chunks_mut(size * self.geometry.input_len());
+        let shares = plain.chunks(size * self.geometry.input_len());
+        for (x, dy) in shares.zip(dy.chunks(size * self.geometry.output_len())) {
+            let g = self.over(x.len() / self.geometry.input_len());
+            let gradients = ConvGradients { x: dxs.next(), weight: &mut *part, bias: None };
+            // Without a gradient of the input the weight is not read; anything of its length will do.
+            let weight = input.as_ref().map_or(&*sum, |input| input.packed);
+            conv2d_backward(&g, x, weight, dy, gradients)?;
+            sum.iter_mut().zip(&*part).for_each(|(sum, part)| *sum += part);
+        }
+        match input {
+            Some(input) => emit_planes(self.input.with_halo(0), images, dx, rest, input.emit),
+            None => Ok(()),
+        }
+    }
+
+    /// How many images the kernel makes one task of. With more it would call for other threads, while this one already
+    /// is one of those that share the batch.
+    fn task(&self) -> usize {
+        const PIXELS: usize = 200;
+        let [height, width] = self.geometry.output;
+        (PIXELS / (height * width).max(1)).clamp(1, 10)
     }
 
     #[expect(clippy::unused_self, reason = "the same signature as the other kernels'")]

@@ -1,0 +1,124 @@
+//! What runs the network.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use rten_tensor::prelude::*;
+use rten_tensor::{Tensor as RtenTensor, TensorView};
+use taper_graph::{Graph, Preset};
+use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
+
+use crate::layered::Layered;
+use crate::options::Options;
+use crate::stock::{Stock, StockTrainer};
+use crate::{LEARNING_RATE, Outcome, SEED};
+
+/// An engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Taper,
+    /// Candle's autograd on Taper's layers.
+    TaperLayers,
+    /// Candle's autograd on candle-nn's layers.
+    Candle,
+    /// The ONNX file beside the network file, in rten.
+    Rten,
+}
+
+/// Takes images and labels; gives the loss of a training step, or the first logit.
+pub(crate) type Step = Box<dyn FnMut(&[f32], &[u8]) -> Outcome<f64>>;
+
+impl Engine {
+    pub(crate) fn named(name: &str) -> Outcome<Self> {
+        Ok(match name {
+            "taper" => Self::Taper,
+            "taper-layers" => Self::TaperLayers,
+            "candle" => Self::Candle,
+            "rten" => Self::Rten,
+            _ => {
+                return Err(format!("--engine {name}; there are taper, taper-layers, candle and rten").into());
+            }
+        })
+    }
+
+    /// The version of the library, as it is built in.
+    pub(crate) fn version(self) -> String {
+        let library = match self {
+            Self::Taper => return env!("CARGO_PKG_VERSION").to_owned(),
+            Self::TaperLayers | Self::Candle => "candle-core",
+            Self::Rten => "rten",
+        };
+        locked_version(library).unwrap_or("unknown").to_owned()
+    }
+
+    /// A step of training or inference of the network.
+    pub(crate) fn start(self, graph: Graph, options: &Options) -> Outcome<Step> {
+        if matches!(self, Self::TaperLayers | Self::Candle)
+            && graph.name() != Preset::Tutorial.graph()?.name()
+        {
+            return Err(format!("{self:?} is written for the reference CNN, not for {}", graph.name()).into());
+        }
+        match (self, options.training) {
+            (Self::Taper, true) => taper_training(graph),
+            (Self::Taper, false) => taper_inference(graph),
+            (Self::TaperLayers, true) => {
+                let mut network = Layered::new(&Model::new(graph, SEED)?.weights()?, LEARNING_RATE)?;
+                Ok(Box::new(move |images, labels| Ok(network.step(images, labels)?)))
+            }
+            (Self::Candle, true) => {
+                let mut network = StockTrainer::new(&Model::new(graph, SEED)?.weights()?, LEARNING_RATE)?;
+                Ok(Box::new(move |images, labels| Ok(f64::from(network.step(images, labels)?))))
+            }
+            (Self::Candle, false) => candle_inference(graph),
+            (Self::Rten, false) => rten_inference(&graph, options),
+            (Self::TaperLayers, false) => Err("taper-layers is timed in training alone".into()),
+            (Self::Rten, true) => Err("rten does not train".into()),
+        }
+    }
+}
+
+fn taper_training(graph: Graph) -> Outcome<Step> {
+    let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: SEED };
+    let mut trainer = Trainer::new(Model::new(graph, SEED)?, settings)?;
+    Ok(Box::new(move |images, labels| Ok(trainer.step(images, labels, LEARNING_RATE)?.loss)))
+}
+
+fn taper_inference(graph: Graph) -> Outcome<Step> {
+    let inference = Model::new(graph, SEED)?.inference()?;
+    Ok(Box::new(move |images, _| Ok(f64::from(inference.logits(images)?[0]))))
+}
+
+fn candle_inference(graph: Graph) -> Outcome<Step> {
+    let network = Stock::fixed(&Model::new(graph, SEED)?.weights()?)?;
+    Ok(Box::new(move |images, labels| {
+        let images = Tensor::from_slice(images, (labels.len(), 1, 28, 28), &Device::Cpu)?;
+        Ok(f64::from(network.forward(&images, false)?.flatten_all()?.to_vec1::<f32>()?[0]))
+    }))
+}
+
+fn rten_inference(graph: &Graph, options: &Options) -> Outcome<Step> {
+    let [channels, height, width] = graph.input_shape().image()?;
+    let file = options.network.with_extension("onnx");
+    // As rten advises who runs a model more than once.
+    let model = rten::ModelOptions::with_all_ops().prepack_weights(true).load(read(&file)?)?;
+    let pool = Arc::new(rten::ThreadPool::with_num_threads(options.threads));
+    Ok(Box::new(move |images, labels| {
+        let images = TensorView::from_data(&[labels.len(), channels, height, width], images);
+        let settings = rten::RunOptions::default().with_thread_pool(Some(Arc::clone(&pool)));
+        let logits: RtenTensor<f32> = model.run_one(images.as_dyn().into(), Some(settings))?.try_into()?;
+        Ok(f64::from(logits.to_vec()[0]))
+    }))
+}
+
+fn read(file: &Path) -> Outcome<Vec<u8>> {
+    std::fs::read(file)
+        .map_err(|cause| format!("{}: {cause}; xtask/peers/onnx_model.py writes it", file.display()).into())
+}
+
+/// The version of a package in the workspace's lock file.
+fn locked_version(package: &str) -> Option<&'static str> {
+    const LOCK: &str = include_str!("../../../../Cargo.lock");
+    let (_, rest) = LOCK.split_once(&format!("name = \"{package}\"\nversion = \""))?;
+    rest.split('"').next()
+}
