@@ -33,27 +33,26 @@ pub(crate) fn build_taper_bench() -> Result<PathBuf, Error> {
     Ok(bench)
 }
 
-<<<<<<< HEAD
-/// Calls `cargo build` with `arguments`, which select `programs`, each a kind of target and a name, among others.
-fn build<const N: usize>(programs: [(&str, &str); N], arguments: &[&str]) -> Result<[PathBuf; N], Error> {
-=======
 /// Builds `tract-bench`, a workspace of its own, in `folder`; returns the path of the program.
 pub(crate) fn build_tract_bench(folder: &Path) -> Result<PathBuf, Error> {
     let mut command = cargo("build", &workspace().join("xtask/peers/tract/Cargo.toml"));
     command.args(["--release", "--locked", "--target-dir"]).arg(folder);
-    program_of(command, "tract-bench")
+    let [bench] = programs_of(command, [("bin", "tract-bench")])?;
+    Ok(bench)
 }
 
-/// Calls `cargo build` with `arguments`, which select `program` among others.
-fn build(program: &str, arguments: &[&str]) -> Result<PathBuf, Error> {
->>>>>>> wt-e1
+/// Calls `cargo build` with `arguments`, which select `programs`, each a kind of target and a name, among others.
+fn build<const N: usize>(programs: [(&str, &str); N], arguments: &[&str]) -> Result<[PathBuf; N], Error> {
     let mut command = cargo("build", &workspace().join("Cargo.toml"));
     command.args(arguments);
-    program_of(command, program)
+    programs_of(command, programs)
 }
 
-/// Runs a build, and finds the path of `program` in what cargo says.
-fn program_of(mut command: Command, program: &str) -> Result<PathBuf, Error> {
+/// Runs a build, and finds the paths of `programs` in what cargo says.
+fn programs_of<const N: usize>(
+    mut command: Command,
+    programs: [(&str, &str); N],
+) -> Result<[PathBuf; N], Error> {
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let output = command.output().map_err(|cause| Error::start(&command, &cause))?;
     if !output.status.success() {

@@ -35,13 +35,8 @@ Words of `taper` (`cargo xtask WORD --help` explains each):
   inspect       show what an ONNX file holds
 
 Words of this project alone:
-<<<<<<< HEAD
-  peers         time Taper, PyTorch and ONNX Runtime in turn (`cargo xtask peers --help`)
-  runtimes RUN  run RUN/model.onnx in other runtimes and compare (`cargo xtask runtimes --help`)
-=======
   peers         time Taper, PyTorch and other peers in turn (`cargo xtask peers --help`)
-  runtimes RUN  run RUN/model.onnx in tract and compare; further arguments go to `taper reference`
->>>>>>> wt-e1
+  runtimes RUN  run RUN/model.onnx in other runtimes and compare (`cargo xtask runtimes --help`)
 
 Start with `cargo xtask pipeline`.
 ";

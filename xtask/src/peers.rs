@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::error::Error;
-use crate::python::{cannot, environment, take_option};
+use crate::python::{cannot, environment, option, take};
 use crate::{cargo, process};
 
 const HELP: &str = "\
@@ -37,15 +37,9 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode, Error> {
         print!("{HELP}");
         return Ok(ExitCode::SUCCESS);
     }
-<<<<<<< HEAD
     let mut words = words.to_vec();
-    let python = take_option(&mut words, "--python")?;
-    let is_data = |word: &OsString| word.to_string_lossy().split('=').next() == Some("--data-dir");
-    if !words.iter().any(is_data) {
-=======
-    let (python, words) = take_python(words)?;
+    let python = take(&mut words, "--python")?;
     if option(&words, "--data-dir").is_none() {
->>>>>>> wt-e1
         return Err(Error::usage("cargo xtask peers needs --data-dir DIR, a folder with MNIST's IDX files"));
     }
 
@@ -71,8 +65,6 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode, Error> {
     }
     process::hand_over(command.args(words).env("PYTHONDONTWRITEBYTECODE", "1"))
 }
-<<<<<<< HEAD
-=======
 
 /// What the report says of tract if it cannot be built.
 fn tract_missing(error: &Error) -> String {
@@ -81,56 +73,3 @@ fn tract_missing(error: &Error) -> String {
         None => "tract-bench could not be built; see what cargo printed".to_owned(),
     }
 }
-
-/// The value of `--name VALUE` or `--name=VALUE`.
-fn option(words: &[OsString], name: &str) -> Option<OsString> {
-    take(&mut words.to_vec(), name).ok().flatten()
-}
-
-/// Takes `--python PROGRAM` or `--python=PROGRAM` out of the words.
-fn take_python(words: &[OsString]) -> Result<(Option<OsString>, Vec<OsString>), Error> {
-    let mut words = words.to_vec();
-    let python = take(&mut words, "--python")?;
-    Ok((python, words))
-}
-
-/// Takes `--name VALUE` or `--name=VALUE` out of the words.
-fn take(words: &mut Vec<OsString>, name: &str) -> Result<Option<OsString>, Error> {
-    let needs = || Error::usage(format!("{name} needs a value"));
-    let joined = |word: &OsString| word.to_str()?.strip_prefix(name)?.strip_prefix('=').map(OsString::from);
-    if let Some(at) = words.iter().position(|word| word == name) {
-        if at + 1 == words.len() {
-            return Err(needs());
-        }
-        return Ok(words.drain(at..=at + 1).next_back());
-    }
-    let Some((at, value)) = words.iter().enumerate().find_map(|(at, word)| Some((at, joined(word)?))) else {
-        return Ok(None);
-    };
-    words.remove(at);
-    if value.is_empty() { Err(needs()) } else { Ok(Some(value)) }
-}
-
-/// The Python of a virtual environment in `folder` with what `requirements` lists, which is made if it is not there.
-fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Error> {
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let wanted = fs::read_to_string(requirements).map_err(|cause| cannot("read", requirements, &cause))?;
-    let installed = folder.join("requirements.txt");
-    if python.exists() && fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
-        return Ok(python);
-    }
-    eprintln!("Installing the peers into {}", folder.display());
-    let base = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-    process::run(Command::new(base).args(["-m", "venv"]).arg(folder))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    process::run(pip.arg(requirements))?;
-    // Last, so that an installation that broke off is made again.
-    fs::write(&installed, wanted).map_err(|cause| cannot("write", &installed, &cause))?;
-    Ok(python)
-}
-
-fn cannot(action: &str, path: &Path, cause: &std::io::Error) -> Error {
-    Error::failed(format!("cannot {action} {}: {cause}", path.display()))
-}
->>>>>>> wt-e1

@@ -1,4 +1,4 @@
-//! Python: a virtual environment for the scripts that call runtimes and peers.
+//! The scripts that call runtimes and peers: a virtual environment for them, and options that are not theirs.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,13 +9,26 @@ use std::process::Command;
 use crate::error::Error;
 use crate::process;
 
-/// Takes `FLAG VALUE` out of the words.
-pub(crate) fn take_option(words: &mut Vec<OsString>, flag: &str) -> Result<Option<OsString>, Error> {
-    let Some(at) = words.iter().position(|word| word == flag) else { return Ok(None) };
-    if at + 1 == words.len() {
-        return Err(Error::usage(format!("{flag} needs a value behind it")));
+/// The value of `--name VALUE` or `--name=VALUE`.
+pub(crate) fn option(words: &[OsString], name: &str) -> Option<OsString> {
+    take(&mut words.to_vec(), name).ok().flatten()
+}
+
+/// Takes `--name VALUE` or `--name=VALUE` out of the words.
+pub(crate) fn take(words: &mut Vec<OsString>, name: &str) -> Result<Option<OsString>, Error> {
+    let needs = || Error::usage(format!("{name} needs a value"));
+    let joined = |word: &OsString| word.to_str()?.strip_prefix(name)?.strip_prefix('=').map(OsString::from);
+    if let Some(at) = words.iter().position(|word| word == name) {
+        if at + 1 == words.len() {
+            return Err(needs());
+        }
+        return Ok(words.drain(at..=at + 1).next_back());
     }
-    Ok(words.drain(at..=at + 1).next_back())
+    let Some((at, value)) = words.iter().enumerate().find_map(|(at, word)| Some((at, joined(word)?))) else {
+        return Ok(None);
+    };
+    words.remove(at);
+    if value.is_empty() { Err(needs()) } else { Ok(Some(value)) }
 }
 
 /// The Python of a virtual environment in `folder` with what `requirements` lists, which is made if it is not there.

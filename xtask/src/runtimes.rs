@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::error::Error;
-use crate::python::{cannot, environment, take_option};
+use crate::python::{cannot, environment, take};
 use crate::{cargo, process};
 
 const HELP: &str = "\
@@ -43,8 +43,8 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode, Error> {
             Error::usage("cargo xtask runtimes needs the folder of a finished run as its first argument")
         })?;
     let mut words = words.to_vec();
-    let python = take_option(&mut words, "--python")?;
-    let out = take_option(&mut words, "--out")?;
+    let python = take(&mut words, "--python")?;
+    let out = take(&mut words, "--out")?;
     let all = words.iter().position(|word| word == "--all").map(|at| words.remove(at)).is_some();
     check(Path::new(run), all, out.is_some())?;
 

@@ -216,13 +216,9 @@ fn finished_run(name: &str) -> PathBuf {
 fn peers_are_called_with_tapers_benchmark() {
     for (words, message) in [
         (&["peers"][..], "needs --data-dir DIR"),
-<<<<<<< HEAD
-        (&["peers", "--data-dir", "mnist", "--python"], "--python needs a value behind it"),
-=======
         (&["peers", "--data-dir", "mnist", "--python"], "--python needs a value"),
         (&["peers", "--data-dir", "mnist", "--python="], "--python needs a value"),
         (&["peers", "--data-dir-of", "mnist"], "needs --data-dir DIR"),
->>>>>>> wt-e1
     ] {
         let output = xtask(words, "").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}");
