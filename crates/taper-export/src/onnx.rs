@@ -30,7 +30,7 @@ pub(crate) mod parts {
 
 pub use builder::{GraphBuilder, Value};
 pub use error::BuildError;
-pub use inspect::{InspectError, Inspection, NodeInfo, ValueInfo, inspect, inspect_file};
+pub use inspect::{ConstantInfo, InspectError, Inspection, NodeInfo, ValueInfo, inspect, inspect_file};
 pub use lower::{LowerError, lower};
 pub use model::{OnnxModel, OpsetVersion};
 pub use node::Node;

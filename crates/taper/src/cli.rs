@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod export;
 mod interrupt;
 mod progress;
 mod terminal;
@@ -19,6 +20,9 @@ const INTERRUPTED: u8 = 130;
 /// Runs the program. Exit codes: 0, 1 for a failure, 2 for wrong usage, 130 if interrupted.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(error) = cli.command.check() {
+        error.exit();
+    }
     interrupt::install();
     match run(&cli) {
         Ok(code) => code,

@@ -94,8 +94,8 @@ pub enum Error {
         /// The file that would be overwritten.
         file: PathBuf,
     },
-    /// The ONNX file would overwrite another file of the run.
-    #[error("{} belongs to the run itself; write the ONNX file elsewhere", path.display())]
+    /// The ONNX file would overwrite what it is made from, or another file of the run.
+    #[error("{} belongs to the run itself, or is what is exported; write the ONNX file elsewhere", path.display())]
     OwnFile {
         /// The file.
         path: PathBuf,

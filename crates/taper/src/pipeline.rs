@@ -15,11 +15,13 @@
 
 mod evaluate;
 mod export;
+mod export_file;
 mod predict;
 mod train;
 
 pub use evaluate::evaluate;
 pub use export::{export, reference};
+pub use export_file::{Foreign, export_file};
 pub use predict::{Prediction, Predictor};
 pub use train::{TrainedRun, train};
 

@@ -167,7 +167,7 @@ fn write_text(path: &Path, text: &str) -> Result<(), WriteError> {
 }
 
 /// Whether two paths name one file, which need not be there.
-fn same_file(a: &Path, b: &Path) -> bool {
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     let folder = |path: &Path| {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         fs::canonicalize(parent.unwrap_or(Path::new("."))).ok()

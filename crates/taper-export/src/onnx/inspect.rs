@@ -1,12 +1,12 @@
 //! A look into any ONNX file.
 
+mod text;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use prost::Message;
 use serde::Serialize;
-use taper_graph::thousands;
 
 use super::proto::{DimensionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use super::tensor::{DataType, Dim};
@@ -69,8 +69,8 @@ pub struct Inspection {
     pub nodes: Vec<NodeInfo>,
     /// How often each operator occurs.
     pub op_counts: BTreeMap<String, usize>,
-    /// The number of constant tensors.
-    pub constants: usize,
+    /// The constant tensors, in the order of the file.
+    pub constants: Vec<ConstantInfo>,
     /// The number of their elements, those of floating-point type only.
     pub parameters: u64,
     /// The size of the file.
@@ -79,8 +79,8 @@ pub struct Inspection {
     pub metadata: Vec<(String, String)>,
 }
 
-/// An input or output.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// An input, an output, or a value in between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ValueInfo {
     /// Its name.
@@ -99,6 +99,25 @@ pub struct NodeInfo {
     pub name: String,
     /// Its operator, with the domain before it if that is not the standard one.
     pub op: String,
+    /// The names of the values it reads; empty for one that is left out.
+    pub inputs: Vec<String>,
+    /// The values it makes, with the type and shape that the file declares for them.
+    pub outputs: Vec<ValueInfo>,
+    /// The number of nodes in the graphs that are settings of it, as in `If` and `Loop`.
+    pub body_nodes: usize,
+}
+
+/// A constant tensor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ConstantInfo {
+    /// Its name, type and shape.
+    #[serde(flatten)]
+    pub value: ValueInfo,
+    /// The bytes of its elements, if they are of a type that has a size.
+    pub bytes: Option<u64>,
+    /// The file that its elements lie in, if it is another one.
+    pub file: Option<String>,
 }
 
 /// Looks into the bytes of any ONNX file.
@@ -107,7 +126,9 @@ pub struct NodeInfo {
 /// [`InspectError`] saying what the bytes lack.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     let (model, graph) = decode(bytes)?;
-    let nodes: Vec<NodeInfo> = graph.node.iter().map(node_info).collect();
+    let declared = graph.value_info.iter().chain(&graph.output).map(|value| (value.name.as_str(), value));
+    let declared: BTreeMap<&str, &ValueInfoProto> = declared.collect();
+    let nodes: Vec<NodeInfo> = graph.node.iter().map(|node| node_info(node, &declared)).collect();
     let mut op_counts = BTreeMap::new();
     for node in &nodes {
         *op_counts.entry(node.op.clone()).or_insert(0) += 1;
@@ -122,7 +143,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
         outputs: graph.output.iter().map(value_info).collect(),
         nodes,
         op_counts,
-        constants: graph.initializer.len(),
+        constants: graph.initializer.iter().map(constant_info).collect(),
         parameters: graph.initializer.iter().map(parameters).fold(0, u64::saturating_add),
         bytes: bytes.len(),
         metadata: model.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect(),
@@ -160,12 +181,40 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(ModelProto, GraphProto), InspectEr
     Ok((model, graph))
 }
 
-fn node_info(node: &NodeProto) -> NodeInfo {
+fn node_info(node: &NodeProto, declared: &BTreeMap<&str, &ValueInfoProto>) -> NodeInfo {
     let op = match node.domain.as_str() {
         "" | "ai.onnx" => node.op_type.clone(),
         domain => format!("{domain}.{}", node.op_type),
     };
-    NodeInfo { name: node.name.clone(), op }
+    let output = |name: &String| match declared.get(name.as_str()) {
+        Some(value) => value_info(value),
+        None => ValueInfo { name: name.clone(), data_type: None, dims: None },
+    };
+    NodeInfo {
+        name: node.name.clone(),
+        op,
+        inputs: node.input.clone(),
+        outputs: node.output.iter().map(output).collect(),
+        body_nodes: node.attribute.iter().filter_map(|setting| setting.g.as_ref()).map(body_nodes).sum(),
+    }
+}
+
+/// The nodes of a graph, those of graphs within it included.
+fn body_nodes(graph: &GraphProto) -> usize {
+    let inner = graph.node.iter().flat_map(|node| &node.attribute).filter_map(|setting| setting.g.as_ref());
+    graph.node.len() + inner.map(body_nodes).sum::<usize>()
+}
+
+fn constant_info(tensor: &TensorProto) -> ConstantInfo {
+    let data_type = DataType::from_code(tensor.data_type);
+    let dims = tensor.dims.iter().map(|&size| match usize::try_from(size) {
+        Ok(size) => Dim::Fixed(size),
+        Err(_) => Dim::Symbolic(size.to_string()), // no size can be negative; the file is shown as it is
+    });
+    let elements = tensor.dims.iter().map(|&size| u64::try_from(size).unwrap_or(0)).fold(1, u64::saturating_mul);
+    let bytes = data_type.and_then(DataType::bytes).map(|bytes| elements.saturating_mul(bytes as u64));
+    let file = tensor.external_data.iter().find(|entry| entry.key == "location").map(|entry| entry.value.clone());
+    ConstantInfo { value: ValueInfo { name: tensor.name.clone(), data_type, dims: Some(dims.collect()) }, bytes, file }
 }
 
 pub(super) fn value_info(value: &ValueInfoProto) -> ValueInfo {
@@ -190,56 +239,5 @@ fn parameters(tensor: &TensorProto) -> u64 {
             sizes.fold(1, u64::saturating_mul)
         }
         _ => 0,
-    }
-}
-
-impl fmt::Display for ValueInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.name)?;
-        if let Some(data_type) = self.data_type {
-            write!(f, " {data_type}")?;
-        }
-        match &self.dims {
-            None => Ok(()),
-            Some(dims) => {
-                let dims: Vec<String> = dims.iter().map(Dim::to_string).collect();
-                write!(f, " [{}]", dims.join(", "))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Inspection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let opset = |(domain, version): &(String, i64)| match domain.as_str() {
-            "" => version.to_string(),
-            domain => format!("{domain} {version}"),
-        };
-        let list = |values: &[ValueInfo]| {
-            values.iter().map(ValueInfo::to_string).collect::<Vec<_>>().join("\n            ")
-        };
-        let opsets: Vec<String> = self.opsets.iter().map(opset).collect();
-        let mut row = |name: &str, text: &str| writeln!(f, "{name:<11} {text}");
-        row("graph", &self.graph)?;
-        row("format", &format!("IR {}, opset {}", self.ir_version, opsets.join(", ")))?;
-        row("producer", &self.producer)?;
-        row("inputs", &list(&self.inputs))?;
-        row("outputs", &list(&self.outputs))?;
-        let counts: Vec<String> = self.op_counts.iter().map(|(op, count)| format!("{count} {op}")).collect();
-        row("nodes", &format!("{}: {}", self.nodes.len(), counts.join(", ")))?;
-        row("parameters", &format!("{} in {} constants", thousands(self.parameters), self.constants))?;
-        row("size", &format!("{} bytes", thousands(self.bytes as u64)))?;
-        if !self.metadata.is_empty() {
-            writeln!(f, "metadata")?;
-        }
-        for (key, value) in &self.metadata {
-            writeln!(f, "  {key}: {value}")?;
-        }
-        writeln!(f)?;
-        let width = self.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0);
-        for node in &self.nodes {
-            writeln!(f, "{:<width$}  {}", node.name, node.op)?;
-        }
-        Ok(())
     }
 }

@@ -7,6 +7,8 @@ use taper::data::Choice;
 use taper::train::{Optimizer, Schedule};
 use taper::{Config, Error, ModelConfig};
 
+use super::export::ExportArgs;
+
 /// Train an image classifier and ship it as ONNX.
 #[derive(Debug, Parser)]
 #[command(name = "taper", version, arg_required_else_help = true, max_term_width = 100)]
@@ -37,14 +39,8 @@ pub(super) enum Command {
     Train(TrainArgs),
     /// Score a finished run on the test images
     Evaluate(RunArgs),
-    /// Write the network of a finished run as a verified ONNX file
-    Export {
-        #[command(flatten)]
-        run: RunArgs,
-        /// Where to write it [default: model.onnx of the run]
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
+    /// Write the network of a finished run, or of a safetensors file, as a verified ONNX file
+    Export(ExportArgs),
     /// Classify pictures of digits
     Predict {
         /// PNG or JPEG files, of any size and colour
@@ -184,7 +180,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 /// More threads than any machine has cores would only exhaust its memory.
-fn thread_count(text: &str) -> Result<usize, String> {
+pub(super) fn thread_count(text: &str) -> Result<usize, String> {
     at_least_one(text)
         .ok()
         .filter(|&threads| threads <= 1024)
@@ -202,13 +198,20 @@ fn fraction(text: &str) -> Result<f64, String> {
 }
 
 impl Command {
+    /// Proves of the arguments what clap cannot.
+    pub(super) fn check(&self) -> Result<(), clap::Error> {
+        match self {
+            Command::Export(args) => args.check(),
+            _ => Ok(()),
+        }
+    }
+
     /// The number of threads asked for.
     pub(super) fn threads(&self) -> Result<Option<usize>, Error> {
         match self {
             Command::Pipeline(args) | Command::Train(args) => Ok(args.config()?.threads),
-            Command::Evaluate(run) | Command::Export { run, .. } | Command::Reference { run, .. } => {
-                Ok(run.threads)
-            }
+            Command::Evaluate(run) | Command::Reference { run, .. } => Ok(run.threads),
+            Command::Export(args) => Ok(args.threads),
             _ => Ok(None),
         }
     }

@@ -11,6 +11,7 @@ use taper::pipeline::{self, Data, Observer, Predictor, TrainedRun};
 use taper::scores::Evaluation;
 use taper::{Error, ExportMetrics, ModelConfig, RunFolder, newest_run};
 
+use super::export::export;
 use super::args::{Cli, Command, DataArgs, ModelArgs, OutputArgs, RunArgs, TrainArgs};
 use super::progress::Progress;
 use super::{INTERRUPTED, interrupt, terminal};
@@ -25,12 +26,12 @@ pub(super) fn run(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Train(args) => return train(args, output),
         Command::Download(args) => download(args, output)?,
         Command::Evaluate(args) => evaluate(args, output)?,
-        Command::Export { run, out } => export(run, out.as_deref(), output)?,
+        Command::Export(args) => export(args, output)?,
         Command::Predict { images, run } => predict(images, run.as_deref(), output)?,
         Command::Summary { model, toml, plan } => summary(model, [*toml, *plan], output)?,
         Command::Inspect { file } => inspect(file, output)?,
         Command::Reference { run, out } => {
-            let (folder, data) = open_run(run, output)?;
+            let (folder, data) = open_run(run.run.as_deref(), &run.data, output)?;
             pipeline::reference(&folder, &data, out)?;
         }
     }
@@ -51,7 +52,7 @@ fn pipeline(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
     } else {
         print_training(&run);
         print_scores(&test);
-        print_export(&exported, &run.folder.onnx());
+        print_export(&exported, &run.folder.onnx(), "test");
         terminal::result(format!("run       {}", run.folder.path().display()));
     }
     terminal::warn_of_fallback(&metrics);
@@ -120,14 +121,18 @@ fn load(config: &taper::DataConfig, output: &OutputArgs) -> Result<Data, Error> 
 }
 
 /// The run that was named, or the newest, and the data it was trained on.
-fn open_run(args: &RunArgs, output: &OutputArgs) -> Result<(RunFolder, Data), Error> {
-    let folder = find_run(args.run.as_deref())?;
+pub(super) fn open_run(
+    run: Option<&Path>,
+    data: &DataArgs,
+    output: &OutputArgs,
+) -> Result<(RunFolder, Data), Error> {
+    let folder = find_run(run)?;
     let train = folder.metrics()?.train;
     if train.interrupted {
         terminal::note(format!("note: this run was interrupted after {} whole epochs", train.epochs));
     }
     let mut config = folder.config()?.data;
-    args.data.apply(&mut config);
+    data.apply(&mut config);
     let data = load(&config, output)?;
     Ok((folder, data))
 }
@@ -140,24 +145,12 @@ fn find_run(path: Option<&Path>) -> Result<RunFolder, Error> {
 }
 
 fn evaluate(args: &RunArgs, output: &OutputArgs) -> Result<(), Error> {
-    let (folder, data) = open_run(args, output)?;
+    let (folder, data) = open_run(args.run.as_deref(), &args.data, output)?;
     let test = pipeline::evaluate(&folder, &data)?;
     if output.json {
         terminal::json(&test);
     } else {
         print_scores(&test);
-    }
-    Ok(())
-}
-
-fn export(args: &RunArgs, out: Option<&Path>, output: &OutputArgs) -> Result<(), Error> {
-    let (folder, data) = open_run(args, output)?;
-    let path = out.map_or_else(|| folder.onnx(), Path::to_owned);
-    let exported = pipeline::export(&folder, &data, &path)?;
-    if output.json {
-        terminal::json(&exported);
-    } else {
-        print_export(&exported, &path);
     }
     Ok(())
 }
@@ -245,9 +238,9 @@ fn print_scores(test: &Evaluation) {
     ));
 }
 
-fn print_export(exported: &ExportMetrics, path: &Path) {
+pub(super) fn print_export(exported: &ExportMetrics, path: &Path, images: &str) {
     terminal::result(format!(
-        "ONNX      {}: opset {}, verified in {} on {} test images, greatest difference {:.1e}",
+        "ONNX      {}: opset {}, verified in {} on {} {images} images, greatest difference {:.1e}",
         path.display(),
         exported.opset,
         exported.runtime,

@@ -6,7 +6,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use taper_data::extend_unit;
 use taper_export::onnx::Options;
-use taper_export::{Sample, export as write_verified};
+use taper_export::{Exported, Sample, export as write_verified};
 use taper_files::{WriteError, write_atomic};
 use taper_graph::Graph;
 use taper_model::Model;
@@ -17,8 +17,8 @@ use crate::error::Error;
 use crate::metrics::{ExportMetrics, Metrics};
 use crate::run::RunFolder;
 
-/// Test images, and what the trained model answers.
-struct Answers {
+/// Images, and what the model answers.
+pub(super) struct Answers {
     count: usize,
     images: Vec<f32>,
     logits: Vec<f32>,
@@ -29,12 +29,22 @@ impl Answers {
         let test = data.test.take(VERIFIED_IMAGES);
         let mut images = Vec::new();
         extend_unit(&mut images, test.images.pixels());
+        Self::on(model, images)
+    }
+
+    /// What the model answers on `images`, `[N, C, H, W]` in row-major order.
+    pub(super) fn on(model: &Model, images: Vec<f32>) -> Result<Self, Error> {
+        let image = model.graph().input_shape().elements();
         let mut logits = Vec::new();
         let inference = model.inference()?;
-        for batch in images.chunks(EVALUATION_BATCH * test.images.image_len()) {
+        for batch in images.chunks(EVALUATION_BATCH * image) {
             logits.extend(inference.logits(batch)?);
         }
-        Ok(Self { count: test.len(), images, logits })
+        Ok(Self { count: images.len() / image, images, logits })
+    }
+
+    pub(super) fn sample(&self) -> Sample<'_> {
+        Sample { count: self.count, images: &self.images, logits: &self.logits }
     }
 }
 
@@ -54,22 +64,26 @@ pub fn export(folder: &RunFolder, data: &Data, path: &Path) -> Result<ExportMetr
     let graph = metadata.graph.clone();
     let model = Model::from_weights(graph.clone(), &weights)?;
     let answers = Answers::of(&model, data)?;
-    let sample = Sample { count: answers.count, images: &answers.images, logits: &answers.logits };
-    let exported = write_verified(path, &graph, &weights, &Options::default().metadata(metadata), &sample)?;
-    let facts = ExportMetrics {
-        opset: exported.opset as u32,
-        ir_version: exported.ir_version as u32,
-        bytes: exported.bytes,
-        max_abs_diff: exported.verification.max_abs_diff,
-        verified_images: exported.verification.images,
-        runtime: exported.verification.runtime.to_owned(),
-    };
+    let options = Options::default().metadata(metadata);
+    let facts = facts(write_verified(path, &graph, &weights, &options, &answers.sample())?);
     if folder.is_onnx(path) {
         metrics.export = Some(facts.clone());
         folder.write_metrics(&metrics)?;
         write_card(folder, &metrics, &graph)?;
     }
     Ok(facts)
+}
+
+/// What is told of an exported file.
+pub(super) fn facts(exported: Exported) -> ExportMetrics {
+    ExportMetrics {
+        opset: exported.opset as u32,
+        ir_version: exported.ir_version as u32,
+        bytes: exported.bytes,
+        max_abs_diff: exported.verification.max_abs_diff,
+        verified_images: exported.verification.images,
+        runtime: exported.verification.runtime.to_owned(),
+    }
 }
 
 /// Writes `images` `[N, C, H, W]` and the trained model's `logits` `[N, classes]` of a run to a safetensors file, for

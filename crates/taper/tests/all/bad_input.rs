@@ -137,6 +137,22 @@ fn bad_runs_are_refused() {
             (&["inspect", "cut.onnx"], 1, &["cut.onnx"]),
             (&["inspect", "absent.onnx"], 1, &["absent.onnx"]),
             (&["export", "run", "--out", "no/such/folder.onnx"], 1, &["folder.onnx"]),
+            (&["export", "run/model.safetensors"], 2, &["needs --out FILE.onnx"]),
+            (&["export", "run/model.safetensors", "--out", "run/model.onnx"], 1, &["belongs to the run"]),
+            (&["export", "run/model.safetensors", "--out", "./run/model.safetensors"], 1, &["belongs to the run"]),
+            (&["export", "absent.safetensors", "--out", "x.onnx"], 1, &["absent.safetensors", "check the path"]),
+            (&["export", "run", "--model", "tutorial"], 2, &["a run has its own network"]),
+            (&["export", "x.safetensors", "--out", "x.onnx", "--rename", "a=b"], 2, &["--model"]),
+            (
+                &["export", "run/model.safetensors", "--out", "x.onnx", "--model", "tutorial", "--rename", "a"],
+                2,
+                &["write FROM=TO"],
+            ),
+            (
+                &["export", "run/model.safetensors", "--out", "x.onnx", "--model", "tutorial"],
+                1,
+                &["model.safetensors", "missing layer1.0.weight", "unexpected conv1.bias"],
+            ),
         ],
     );
     // Weights whose header names another network than they are of.

@@ -29,11 +29,17 @@ pub(crate) fn batch_norm2d(
     graph.node(node.float("epsilon", norm.eps as f32))
 }
 
-/// The batch norm to be folded into `conv`: the only reader of its output.
+/// The batch norms to be folded into `conv`, as one affine map.
 pub(crate) fn folded_into(graph: &Lowering<'_>, conv: &Layer) -> Option<Affine> {
     let index = graph.graph().nodes().iter().position(|node| node.name == conv.name)?;
-    let norm = sole_reader(graph.graph(), index + 1)?;
-    let Op::BatchNorm2d(settings) = &norm.op else { return None };
+    let affine = chain(graph.graph(), index).into_iter().map(|(norm, settings)| affine(graph, norm, settings));
+    affine.reduce(|first, then| Affine {
+        shift: first.shift.iter().zip(&then.scale).zip(&then.shift).map(|((a, s), b)| a * s + b).collect(),
+        scale: first.scale.iter().zip(&then.scale).map(|(a, b)| a * b).collect(),
+    })
+}
+
+fn affine(graph: &Lowering<'_>, norm: &Layer, settings: &BatchNorm2d) -> Affine {
     let param = |name| graph.weight(norm, name).iter().map(|&x| f64::from(x));
     let scale: Vec<f64> = param("weight")
         .zip(param("running_var"))
@@ -44,20 +50,36 @@ pub(crate) fn folded_into(graph: &Lowering<'_>, conv: &Layer) -> Option<Affine> 
         .zip(&scale)
         .map(|((bias, mean), scale)| bias - mean * scale)
         .collect();
-    Some(Affine { scale, shift })
+    Affine { scale, shift }
 }
 
-/// Whether the batch norm `layer` reads a convolution that nothing else reads.
+/// Whether the batch norm `layer` is one of those folded into a convolution.
 fn is_folded(graph: &Graph, layer: &Layer) -> bool {
-    let input = source(graph, layer.inputs[0].index());
-    let producer = input.checked_sub(1).map(|index| &graph.nodes()[index].op);
-    matches!(producer, Some(Op::Conv2d(_))) && sole_reader(graph, input).is_some()
+    let convs = graph.nodes().iter().enumerate().filter(|(_, node)| matches!(node.op, Op::Conv2d(_)));
+    let mut norms = convs.flat_map(|(index, _)| chain(graph, index));
+    norms.any(|(norm, _)| norm.name == layer.name)
 }
 
-/// The one node that reads the value at `index`, if it is one. Dropout reads nothing: it leaves no trace in a file.
-fn sole_reader(graph: &Graph, index: usize) -> Option<&Layer> {
-    let reads = |node: &&Layer| node.inputs.iter().any(|input| source(graph, input.index()) == index);
-    let mut readers = graph.nodes().iter().filter(|node| !matches!(node.op, Op::Dropout(_))).filter(reads);
+/// The batch norms behind the node at `index`, each the only reader of the one before. All are folded, so that a file
+/// read back has none that could be.
+fn chain(graph: &Graph, index: usize) -> Vec<(&Layer, &BatchNorm2d)> {
+    let mut norms = Vec::new();
+    let mut last = index;
+    while let Some((at, norm)) = sole_reader(graph, last + 1)
+        && let Op::BatchNorm2d(settings) = &norm.op
+    {
+        norms.push((norm, settings));
+        last = at;
+    }
+    norms
+}
+
+/// The one node that reads the value at `index`, if it is one, and its place. Dropout reads nothing: it leaves no trace
+/// in a file.
+fn sole_reader(graph: &Graph, index: usize) -> Option<(usize, &Layer)> {
+    let reads = |node: &Layer| node.inputs.iter().any(|input| source(graph, input.index()) == index);
+    let nodes = graph.nodes().iter().enumerate().filter(|(_, node)| !matches!(node.op, Op::Dropout(_)));
+    let mut readers = nodes.filter(|(_, node)| reads(node));
     let first = readers.next()?;
     readers.next().is_none().then_some(first)
 }
