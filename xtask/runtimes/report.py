@@ -11,9 +11,12 @@ BATCHES = (1, 7, 1000)
 HEAD = """\
 # Runtimes
 
-`cargo xtask runtimes RUN --all` wrote this file. The network is {network}, as `taper export` wrote it:
-opset 17, format version 8, a symbolic batch. Each runtime answers {images:,} test images, 1, 7 and 1,000 at a time; the
-figures are the greatest differences of any logit from those of Taper's trained model. More than {tolerance:g} fails.
+`cargo xtask runtimes RUN --all` wrote this file.
+
+- The network is {network}.
+- The file is as `taper export` wrote it: opset 17, format version 8, a symbolic batch.
+- Each runtime answers {images:,} test images, 1, 7 and 1,000 at a time. The figures are the greatest differences of any
+  logit from those of Taper's trained model; more than {tolerance:g} fails.
 
 """
 NOT_RUN = """

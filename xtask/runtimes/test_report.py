@@ -66,7 +66,7 @@ class Report(unittest.TestCase):
 
     def test_the_whole_names_the_network_and_what_was_not_run(self):
         text = report.write([outcome(), outcome(REQUIRED)], "`tutorial`, 5 parameters", 1000)
-        for part in ["The network is `tutorial`, 5 parameters,", "1,000 test images", "batch 1,000", "TensorRT"]:
+        for part in ["The network is `tutorial`, 5 parameters.\n", "1,000 test images", "batch 1,000", "TensorRT"]:
             self.assertIn(part, text)
         self.assertLess(text.index("| Some Runtime |"), text.index("| Required |"))
         self.assertEqual(text, report.write([outcome(), outcome(REQUIRED)], "`tutorial`, 5 parameters", 1000))

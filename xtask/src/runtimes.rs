@@ -73,7 +73,10 @@ fn check(run: &Path, all: bool, out: bool) -> Result<(), Error> {
     if out && !all {
         return Err(Error::usage("--out is for the report of --all; give both"));
     }
-    match ["model.onnx", "model.safetensors", "metrics.json"].into_iter().find(|file| !run.join(file).is_file()) {
+    match ["model.onnx", "model.safetensors", "metrics.json"]
+        .into_iter()
+        .find(|file| !run.join(file).is_file())
+    {
         Some(file) => {
             let file = run.join(file);
             let file = file.display();

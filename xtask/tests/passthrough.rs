@@ -181,8 +181,7 @@ fn runtimes_are_compared_in_the_python_given() {
     let (answers, reference) = (scripts().join("answers"), work.join("reference.safetensors"));
     let [script, reference, answers, work] =
         [&script, &reference, &answers, &work].map(|path| path.to_str().unwrap());
-    let common =
-        ["-B", script, run, "--reference", reference, "--answers", answers, "--work", work];
+    let common = ["-B", script, run, "--reference", reference, "--answers", answers, "--work", work];
     for (flags, more) in [
         (&[][..], &[][..]),
         (&["--all"], &["--all"]),

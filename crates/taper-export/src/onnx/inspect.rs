@@ -211,10 +211,16 @@ fn constant_info(tensor: &TensorProto) -> ConstantInfo {
         Ok(size) => Dim::Fixed(size),
         Err(_) => Dim::Symbolic(size.to_string()), // no size can be negative; the file is shown as it is
     });
-    let elements = tensor.dims.iter().map(|&size| u64::try_from(size).unwrap_or(0)).fold(1, u64::saturating_mul);
+    let elements =
+        tensor.dims.iter().map(|&size| u64::try_from(size).unwrap_or(0)).fold(1, u64::saturating_mul);
     let bytes = data_type.and_then(DataType::bytes).map(|bytes| elements.saturating_mul(bytes as u64));
-    let file = tensor.external_data.iter().find(|entry| entry.key == "location").map(|entry| entry.value.clone());
-    ConstantInfo { value: ValueInfo { name: tensor.name.clone(), data_type, dims: Some(dims.collect()) }, bytes, file }
+    let file =
+        tensor.external_data.iter().find(|entry| entry.key == "location").map(|entry| entry.value.clone());
+    ConstantInfo {
+        value: ValueInfo { name: tensor.name.clone(), data_type, dims: Some(dims.collect()) },
+        bytes,
+        file,
+    }
 }
 
 pub(super) fn value_info(value: &ValueInfoProto) -> ValueInfo {

@@ -77,7 +77,11 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
     let options = Options {
         input: input.name.clone(),
         output,
-        profile: if is_for_candle && model.producer_name == "taper" { Profile::Candle } else { Profile::Portable },
+        profile: if is_for_candle && model.producer_name == "taper" {
+            Profile::Candle
+        } else {
+            Profile::Portable
+        },
         metadata: Metadata::from_props(&props, &graph),
     };
     Ok(Imported { graph, weights, options })
@@ -163,7 +167,8 @@ impl<'a> Reader<'a> {
         if !matches!(node.domain.as_str(), "" | "ai.onnx") {
             return Err(call.unsupported("only operators of the standard set are read"));
         }
-        if let Some(second) = node.output.iter().skip(1).find(|name| self.readers.contains_key(name.as_str())) {
+        if let Some(second) = node.output.iter().skip(1).find(|name| self.readers.contains_key(name.as_str()))
+        {
             return Err(call.unsupported(format!("its further output `{second}` is read")));
         }
         match node.op_type.as_str() {
@@ -186,7 +191,9 @@ impl<'a> Reader<'a> {
             "Reshape" => self.reshape(call),
             "Add" => self.join(call, Op::Add),
             "Concat" => self.concat(call),
-            _ => Err(call.unsupported("Taper's graphs have no such op; write it with others, or leave it out")),
+            _ => {
+                Err(call.unsupported("Taper's graphs have no such op; write it with others, or leave it out"))
+            }
         }
     }
 
@@ -228,9 +235,10 @@ impl<'a> Reader<'a> {
         let declared = info.dims.as_deref().map(|dims| fixed(dims.get(1..).unwrap_or_default()));
         let found = self.graph.output_shape().item();
         match declared {
-            Some(Some(declared)) if declared != found => {
-                Err(refuse(format!("declares its output as `{info}`, but it is {}", self.graph.output_shape())))
-            }
+            Some(Some(declared)) if declared != found => Err(refuse(format!(
+                "declares its output as `{info}`, but it is {}",
+                self.graph.output_shape()
+            ))),
             _ => Ok(output.name.clone()),
         }
     }

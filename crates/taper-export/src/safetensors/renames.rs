@@ -134,9 +134,7 @@ impl Renames {
             renamed.insert(new, array);
         }
         match used.iter().zip(&self.rules).find(|(used, _)| !**used) {
-            Some((_, rule)) => {
-                Err(RenameError::Unused { rule: rule.to_string(), tensors: names.join(", ") })
-            }
+            Some((_, rule)) => Err(RenameError::Unused { rule: rule.to_string(), tensors: names.join(", ") }),
             None => Ok(renamed),
         }
     }

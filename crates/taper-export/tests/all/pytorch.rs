@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ::safetensors::tensor::{Dtype, SafeTensors};
-use taper_export::safetensors::{Rename, Renames, SafetensorsError, load, load_renamed, load_weights, to_bytes};
+use taper_export::safetensors::{
+    Rename, Renames, SafetensorsError, load, load_renamed, load_weights, to_bytes,
+};
 use taper_export::{DatasetInfo, Metadata, onnx};
 use taper_graph::{Graph, Preset, Weights};
 use taper_model::Model;
@@ -65,7 +67,8 @@ fn assert_agrees(what: &str, fixture_name: &str, graph: Graph, weights: &Weights
     let expected = expected.data().as_chunks().0.iter().map(|raw| f64::from_le_bytes(*raw));
 
     let found = Model::from_weights(graph, weights).unwrap().logits(&images).unwrap();
-    let differences = found.iter().zip(expected).map(|(found, expected)| (f64::from(*found) - expected).abs());
+    let differences =
+        found.iter().zip(expected).map(|(found, expected)| (f64::from(*found) - expected).abs());
     // Written so that what is no number fails.
     let bad: Vec<f64> = differences.filter(|difference| !(*difference <= TOLERANCE)).collect();
     assert!(bad.is_empty(), "{what}: {bad:?}");
@@ -113,11 +116,15 @@ fn what_does_not_fit_is_reported_by_name() {
     let path = fixture("state_dict.safetensors");
     let wide = Graph::from_toml(&slim().to_toml().replace("out_features = 20", "out_features = 24")).unwrap();
     let text = load_weights(&path, &wide).unwrap_err().to_string();
-    for part in ["state_dict.safetensors", "fc1.weight is [20, 96] and should be [24, 96]", "fc2.weight is [10, 20]"] {
+    for part in
+        ["state_dict.safetensors", "fc1.weight is [20, 96] and should be [24, 96]", "fc2.weight is [10, 20]"]
+    {
         assert!(text.contains(part), "{text}");
     }
     let text = load_weights(&path, &Graph::from_toml(NORMED).unwrap()).unwrap_err().to_string();
-    for part in ["missing conv1.weight, bn1.weight", "unexpected fc1.bias", "say how its tensors are called there"] {
+    for part in
+        ["missing conv1.weight, bn1.weight", "unexpected fc1.bias", "say how its tensors are called there"]
+    {
         assert!(text.contains(part), "{text}");
     }
 }
@@ -147,7 +154,10 @@ fn tensors_of_other_names_are_renamed() {
     });
     std::fs::write(&wrapped, ::safetensors::serialize(views, None).unwrap()).unwrap();
     assert!(matches!(load_weights(&wrapped, &slim()), Err(SafetensorsError::Weights { .. })));
-    assert_eq!(load_renamed(&wrapped, &slim(), &rules(&["module="])).unwrap(), load_weights(&path, &slim()).unwrap());
+    assert_eq!(
+        load_renamed(&wrapped, &slim(), &rules(&["module="])).unwrap(),
+        load_weights(&path, &slim()).unwrap()
+    );
 
     for (list, parts) in [
         (&["fc=fc1"][..], &["no tensor is left to be renamed by `fc=fc1`", "fc1.bias, fc1.weight"][..]),
@@ -155,7 +165,10 @@ fn tensors_of_other_names_are_renamed() {
         (&["layer1=a", "layer1.0=b"], &["renamed by `layer1.0=b`"]),
     ] {
         let text = load_renamed(&path, &slim(), &rules(list)).unwrap_err().to_string();
-        assert!(parts.iter().all(|part| text.contains(part)) && text.contains("state_dict.safetensors"), "{text}");
+        assert!(
+            parts.iter().all(|part| text.contains(part)) && text.contains("state_dict.safetensors"),
+            "{text}"
+        );
     }
     for bad in ["", "=", "features.0", "a=b=c"] {
         let error = bad.parse::<Rename>().unwrap_err().to_string();
@@ -179,7 +192,11 @@ fn files_of_pytorchs_exporters_are_read() {
         assert!(inspection.producer.starts_with("pytorch"), "{}", inspection.producer);
         let read = onnx::read(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"));
         if keeps_names {
-            assert_eq!(read.weights, load_weights(&fixture("state_dict.safetensors"), &slim()).unwrap(), "{file}");
+            assert_eq!(
+                read.weights,
+                load_weights(&fixture("state_dict.safetensors"), &slim()).unwrap(),
+                "{file}"
+            );
         }
         assert_agrees(file, name, read.graph.clone(), &read.weights);
         let written = onnx::lower(&read.graph, &read.weights, &read.options).unwrap().to_bytes();

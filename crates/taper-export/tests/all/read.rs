@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use prost::Message;
 use taper_export::onnx::proto::{ModelProto, NodeProto};
 use taper_export::onnx::{
-    DataType, Dim, GraphBuilder, Node, Options, OpsetVersion, Profile, ReadError, Tensor, Value, lower, read,
+    DataType, Dim, GraphBuilder, Node, OpsetVersion, Options, Profile, ReadError, Tensor, Value, lower, read,
 };
 use taper_export::{DatasetInfo, Metadata, Sample, verify};
 use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset, ValueId};
@@ -14,7 +14,8 @@ use crate::reference;
 /// Whether the bytes of a file of Taper's come back when it is read and written again.
 pub(crate) fn round_trip(bytes: &[u8]) -> Result<(), String> {
     let file = read(bytes).map_err(|error| format!("read: {error}"))?;
-    let again = lower(&file.graph, &file.weights, &file.options).map_err(|error| format!("again: {error}"))?;
+    let again =
+        lower(&file.graph, &file.weights, &file.options).map_err(|error| format!("again: {error}"))?;
     if again.to_bytes() == bytes {
         return Ok(());
     }
@@ -24,7 +25,8 @@ pub(crate) fn round_trip(bytes: &[u8]) -> Result<(), String> {
 }
 
 fn metadata(graph: &Graph) -> Metadata {
-    let dataset = DatasetInfo { name: "mnist".into(), sha256: "440f".into(), source: "ylecun/mnist@main".into() };
+    let dataset =
+        DatasetInfo { name: "mnist".into(), sha256: "440f".into(), source: "ylecun/mnist@main".into() };
     let class_names = ["zero", "\"one\"", "zwei ä"].map(str::to_owned).to_vec();
     Metadata { accuracy: Some(0.990_000_000_1), ..Metadata::new(graph.clone(), dataset, class_names) }
 }
@@ -101,11 +103,28 @@ fn wire(
     let (small, odd, flag) = (1 + setting % 3, setting / 3 % 2, setting % 2 == 0);
     let stride = [1 + setting / 2 % 2, 1 + setting / 4 % 2];
     let op = match kind % 18 {
-        0 | 1 => Op::Conv2d(Conv2d { stride, padding: [odd, 1], bias: flag, ..Conv2d::new(2 + setting % 3, small) }),
+        0 | 1 => Op::Conv2d(Conv2d {
+            stride,
+            padding: [odd, 1],
+            bias: flag,
+            ..Conv2d::new(2 + setting % 3, small)
+        }),
         2 => Op::Conv2d(Conv2d { dilation: [1 + odd, 1], ..Conv2d::new(small, 2) }),
-        3 | 4 => Op::BatchNorm2d(BatchNorm2d { eps: if flag { 1e-3 } else { 1e-5 }, ..BatchNorm2d::default() }),
-        5 => Op::MaxPool2d(MaxPool2d { ceil_mode: flag, padding: [odd, 0], stride, ..MaxPool2d::new(1 + small) }),
-        6 => Op::MaxPool2d(MaxPool2d { ceil_mode: flag, dilation: [1 + odd, 2], stride, ..MaxPool2d::new(small) }),
+        3 | 4 => {
+            Op::BatchNorm2d(BatchNorm2d { eps: if flag { 1e-3 } else { 1e-5 }, ..BatchNorm2d::default() })
+        }
+        5 => Op::MaxPool2d(MaxPool2d {
+            ceil_mode: flag,
+            padding: [odd, 0],
+            stride,
+            ..MaxPool2d::new(1 + small)
+        }),
+        6 => Op::MaxPool2d(MaxPool2d {
+            ceil_mode: flag,
+            dilation: [1 + odd, 2],
+            stride,
+            ..MaxPool2d::new(small)
+        }),
         7 => Op::AvgPool2d(AvgPool2d {
             ceil_mode: flag,
             count_include_pad: odd == 0,
@@ -140,9 +159,10 @@ fn join_loose_ends(mut graph: Graph) -> Graph {
         }
     }
     if ends.len() > 1 {
-        let flat = ends.iter().enumerate().map(|(number, &end)| {
-            graph.wire(format!("end{number}"), Op::Flatten, &[end]).unwrap()
-        });
+        let flat = ends
+            .iter()
+            .enumerate()
+            .map(|(number, &end)| graph.wire(format!("end{number}"), Op::Flatten, &[end]).unwrap());
         let flat: Vec<ValueId> = flat.collect();
         graph.wire("ends", Op::Concat, &flat).unwrap();
     } else if value == graph.input() {
@@ -220,7 +240,15 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
     });
     let norm = file(12, |graph, x| {
         let weight = constant(graph, "conv.weight", &[3, 2, 1, 1]);
-        let x = graph.node(Node::new("Conv", "/conv/Conv").inputs([&x, &weight])).unwrap();
+        let x = graph
+            .node(
+                Node::new("Conv", "/conv/Conv")
+                    .inputs([&x, &weight])
+                    .ints("dilations", [1, 1])
+                    .ints("strides", [1, 1])
+                    .ints("pads", [0; 4]),
+            )
+            .unwrap();
         let params = ["bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"];
         let params = params.map(|name| constant(graph, name, &[3]));
         let node = Node::new("BatchNormalization", "/bn/BN").input(&x).inputs(&params).float("momentum", 0.9);
@@ -238,9 +266,11 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, &'static [&'static str])> {
     });
     let pools = file(17, |graph, x| {
         // Padding at the end alone, as TensorFlow's `SAME`: what rounding up needs.
-        let pool = Node::new("MaxPool", "same").input(&x).ints("kernel_shape", [3, 3]).ints("strides", [2, 2]);
+        let pool =
+            Node::new("MaxPool", "same").input(&x).ints("kernel_shape", [3, 3]).ints("strides", [2, 2]);
         let x = graph.node(pool.ints("pads", [0, 0, 1, 1])).unwrap();
-        let pool = Node::new("AveragePool", "mean").input(&x).ints("kernel_shape", [2, 2]);
+        let pool =
+            Node::new("AveragePool", "mean").input(&x).ints("kernel_shape", [2, 2]).ints("strides", [1, 1]);
         let x = graph.node(pool.int("ceil_mode", 1)).unwrap();
         let unused = graph.node(Node::new("Exp", "nobody reads it").input(&x)).unwrap();
         assert_eq!(unused.name(), "nobody reads it");
@@ -302,7 +332,11 @@ fn what_has_no_form_is_named_with_the_node() {
     };
     let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
         ("unknown op", conv(|node| node.op_type = "Einsum".into()), &["node `conv1` (Einsum)", "no such op"]),
-        ("other domain", conv(|node| node.domain = "com.x".into()), &["`conv1` (com.x.Conv)", "standard set"]),
+        (
+            "other domain",
+            conv(|node| node.domain = "com.x".into()),
+            &["`conv1` (com.x.Conv)", "standard set"],
+        ),
         (
             "uneven pads",
             spoilt(&good, "conv1", |node| ints(node, "pads", &[0, 0, 1, 1])),
@@ -323,7 +357,11 @@ fn what_has_no_form_is_named_with_the_node() {
             conv(|node| node.input[1] = "image".into()),
             &["node `conv1`", "`image` is no constant"],
         ),
-        ("unknown value", conv(|node| node.input[0] = "x".into()), &["`conv1` (Conv) reads `x`", "earlier node"]),
+        (
+            "unknown value",
+            conv(|node| node.input[0] = "x".into()),
+            &["`conv1` (Conv) reads `x`", "earlier node"],
+        ),
         (
             "half weights",
             in_graph(|graph| {
@@ -338,7 +376,11 @@ fn what_has_no_form_is_named_with_the_node() {
             in_graph(|graph| graph.initializer[0].external_data.push(Default::default())),
             &["constant `conv1.weight`", "another file"],
         ),
-        ("short weight", in_graph(|graph| graph.initializer[0].raw_data.truncate(8)), &["`conv1.weight`", "8 bytes"]),
+        (
+            "short weight",
+            in_graph(|graph| graph.initializer[0].raw_data.truncate(8)),
+            &["`conv1.weight`", "8 bytes"],
+        ),
         ("two inputs", in_graph(|graph| graph.input.push(graph.input[0].clone())), &["has 2 inputs"]),
         ("no output", in_graph(|graph| graph.output.clear()), &["has 0 outputs", "one output"]),
         ("unmade output", in_graph(|graph| graph.output[0].name = "y".into()), &["`y`, which no node makes"]),
@@ -351,6 +393,10 @@ fn what_has_no_form_is_named_with_the_node() {
             assert!(error.contains(part), "{what}: {error}");
         }
     }
-    let error = read(&file(17, |graph, x| graph.node(Node::new("Exp", "exp").input(&x)).unwrap())).unwrap_err();
-    assert!(matches!(&error, ReadError::Unsupported { node, op, .. } if node == "exp" && op == "Exp"), "{error:?}");
+    let error =
+        read(&file(17, |graph, x| graph.node(Node::new("Exp", "exp").input(&x)).unwrap())).unwrap_err();
+    assert!(
+        matches!(&error, ReadError::Unsupported { node, op, .. } if node == "exp" && op == "Exp"),
+        "{error:?}"
+    );
 }

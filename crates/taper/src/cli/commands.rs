@@ -11,8 +11,8 @@ use taper::pipeline::{self, Data, Observer, Predictor, TrainedRun};
 use taper::scores::Evaluation;
 use taper::{Error, ExportMetrics, ModelConfig, RunFolder, newest_run};
 
-use super::export::export;
 use super::args::{Cli, Command, DataArgs, ModelArgs, OutputArgs, RunArgs, TrainArgs};
+use super::export::export;
 use super::progress::Progress;
 use super::{INTERRUPTED, interrupt, terminal};
 

@@ -37,7 +37,8 @@ pub(super) struct ExportArgs {
 impl ExportArgs {
     /// The safetensors file, if it is one and no run.
     fn file(&self) -> Option<&Path> {
-        let is_file = |path: &&Path| path.is_file() || path.extension().is_some_and(|end| end == "safetensors");
+        let is_file =
+            |path: &&Path| path.is_file() || path.extension().is_some_and(|end| end == "safetensors");
         self.run.as_deref().filter(|path| !path.is_dir()).filter(is_file)
     }
 
@@ -45,10 +46,13 @@ impl ExportArgs {
     pub(super) fn check(&self) -> Result<(), clap::Error> {
         let refuse = |kind, message: &str| Err(Cli::command().error(kind, message));
         match (self.file(), &self.out, &self.model) {
-            (Some(_), None, _) => refuse(ErrorKind::MissingRequiredArgument, "a safetensors file needs --out FILE.onnx"),
-            (None, _, Some(_)) => {
-                refuse(ErrorKind::ArgumentConflict, "--model is for a safetensors file; a run has its own network")
+            (Some(_), None, _) => {
+                refuse(ErrorKind::MissingRequiredArgument, "a safetensors file needs --out FILE.onnx")
             }
+            (None, _, Some(_)) => refuse(
+                ErrorKind::ArgumentConflict,
+                "--model is for a safetensors file; a run has its own network",
+            ),
             _ => Ok(()),
         }
     }

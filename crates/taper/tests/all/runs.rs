@@ -89,7 +89,8 @@ fn the_weights_of_a_file_are_exported_without_a_run() {
     let (folder, run_folder) = copy_of_small_run();
     let weights = folder.path().join("weights.safetensors");
     fs::copy(run_folder.join("model.safetensors"), &weights).unwrap();
-    let exported = json(&succeed(folder.path(), &["export", "weights.safetensors", "--out", "own.onnx", "--json"]));
+    let exported =
+        json(&succeed(folder.path(), &["export", "weights.safetensors", "--out", "own.onnx", "--json"]));
     assert_eq!(exported["verified_images"], 1000);
     let file = |name: &str| fs::read(folder.path().join(name)).unwrap();
     assert!(file("own.onnx") == file("run/model.onnx"), "the network and its metadata are those of the run");
@@ -99,7 +100,10 @@ fn the_weights_of_a_file_are_exported_without_a_run() {
     fs::write(folder.path().join("other.toml"), network.replace("\"conv1\"", "\"stem.0\"")).unwrap();
     let words = ["export", "weights.safetensors", "--model", "other.toml", "--rename", "conv1=stem.0"];
     let text = succeed(folder.path(), &[&words[..], &["--out", "other.onnx"]].concat());
-    assert!(text.contains("other.onnx: opset 17, verified in rten") && text.contains("1000 random images"), "{text}");
+    assert!(
+        text.contains("other.onnx: opset 17, verified in rten") && text.contains("1000 random images"),
+        "{text}"
+    );
     let inspected = json(&succeed(folder.path(), &["inspect", "other.onnx", "--json"]));
     assert_eq!(inspected["nodes"][0]["name"], "stem.0");
     assert_eq!(inspected["metadata"].as_array().unwrap().len(), 0);

@@ -32,7 +32,8 @@ pub(crate) fn batch_norm2d(
 /// The batch norms to be folded into `conv`, as one affine map.
 pub(crate) fn folded_into(graph: &Lowering<'_>, conv: &Layer) -> Option<Affine> {
     let index = graph.graph().nodes().iter().position(|node| node.name == conv.name)?;
-    let affine = chain(graph.graph(), index).into_iter().map(|(norm, settings)| affine(graph, norm, settings));
+    let affine =
+        chain(graph.graph(), index).into_iter().map(|(norm, settings)| affine(graph, norm, settings));
     affine.reduce(|first, then| Affine {
         shift: first.shift.iter().zip(&then.scale).zip(&then.shift).map(|((a, s), b)| a * s + b).collect(),
         scale: first.scale.iter().zip(&then.scale).map(|(a, b)| a * b).collect(),
@@ -86,7 +87,9 @@ fn sole_reader(graph: &Graph, index: usize) -> Option<(usize, &Layer)> {
 
 /// The value that the one at `index` is once dropout has gone.
 fn source(graph: &Graph, mut index: usize) -> usize {
-    while let Some(Layer { op: Op::Dropout(_), inputs, .. }) = index.checked_sub(1).map(|at| &graph.nodes()[at]) {
+    while let Some(Layer { op: Op::Dropout(_), inputs, .. }) =
+        index.checked_sub(1).map(|at| &graph.nodes()[at])
+    {
         index = inputs[0].index();
     }
     index

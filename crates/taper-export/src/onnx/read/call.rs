@@ -78,7 +78,9 @@ impl<'a> Call<'a> {
         }
         let pads = self.ints("pads").unwrap_or(&[0; 4]);
         let Some((starts, ends)) = pads.split_at_checked(2) else {
-            return Err(self.unsupported(format!("its `pads` are {pads:?}; only images of two dimensions are")));
+            return Err(
+                self.unsupported(format!("its `pads` are {pads:?}; only images of two dimensions are"))
+            );
         };
         Ok([self.sizes("pads", starts)?, self.sizes("pads", ends)?])
     }

@@ -33,7 +33,9 @@ pub enum ReadError {
         reason: String,
     },
     /// A node reads what no node before it makes.
-    #[error("node `{node}` ({op}) reads `{value}`, which neither an input, a constant nor an earlier node gives")]
+    #[error(
+        "node `{node}` ({op}) reads `{value}`, which neither an input, a constant nor an earlier node gives"
+    )]
     UnknownValue {
         /// The node's name, or that of its output.
         node: String,

@@ -27,7 +27,9 @@ impl<'a> Reader<'a> {
         call.only(&["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"])?;
         let weight = call.array(1)?;
         let [out_channels, _, height, width] = weight.shape[..] else {
-            return Err(call.unsupported(format!("its weight is {:?}; only images are convolved", weight.shape)));
+            return Err(
+                call.unsupported(format!("its weight is {:?}; only images are convolved", weight.shape))
+            );
         };
         let [padding, ends] = call.pads()?;
         if padding != ends {
@@ -93,10 +95,13 @@ impl<'a> Reader<'a> {
         call.only(&["axes", "keepdims", "noop_with_empty_axes"])?;
         self.image(call, call.input(0).unwrap_or_default())?;
         let axes = call.ints("axes").map(<[i64]>::to_vec).or_else(|| call.whole(1)).unwrap_or_default();
-        let mut axes: Vec<i64> = axes.into_iter().map(|axis| if axis < 0 { axis + 4 } else { axis }).collect();
+        let mut axes: Vec<i64> =
+            axes.into_iter().map(|axis| if axis < 0 { axis + 4 } else { axis }).collect();
         axes.sort_unstable();
         if axes != [2, 3] {
-            return Err(call.unsupported(format!("only the mean over height and width is read, not over {axes:?}")));
+            return Err(
+                call.unsupported(format!("only the mean over height and width is read, not over {axes:?}"))
+            );
         }
         self.is_for_candle = true;
         let (x, name) = (self.first(call)?, self.name(call, None));

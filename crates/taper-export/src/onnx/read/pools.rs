@@ -29,7 +29,10 @@ fn pooled(windows: [Window; 2], input: [usize; 2]) -> Option<Sizes> {
 fn agrees_on_ceiling(windows: [Window; 2], sizes: Sizes) -> bool {
     windows.iter().zip(sizes).all(|(window, (input, output))| {
         let span = (window.kernel - 1) * window.dilation + 1;
-        (input + 2 * window.padding - span).div_ceil(window.stride) + 1 == output
+        // Below zero where the kernel is larger than the padded input.
+        let travel = (input + 2 * window.padding) as i64 - span as i64;
+        let stride = window.stride as i64;
+        (travel + stride - 1).div_euclid(stride) + 1 == output as i64
     })
 }
 
@@ -70,21 +73,24 @@ fn axis_window(
     dilated: bool,
 ) -> Option<Window> {
     let positions = indices.len().checked_div(kernel).filter(|&positions| positions > 0)?;
-    dilations(kernel, input, indices).into_iter().filter(|&dilation| (dilation > 1) == dilated).find_map(|dilation| {
-        (0..=kernel / 2).find_map(|padding| {
-            let travel = (input + 2 * padding).checked_sub((kernel - 1) * dilation + 1)?;
-            // The formulas of the output's size, turned round, with room for rounding.
-            let least = (travel / positions).max(1);
-            let most = travel.checked_div(positions.saturating_sub(2)).unwrap_or(input + padding) + 1;
-            let fits = |stride: &usize| {
-                let window = Window { kernel, stride: *stride, padding, dilation, ceil_mode };
-                window.pooled(input) == Ok(positions)
-                    && max_pool::taps(&window, input, positions).is_ok_and(|taps| taps == indices)
-            };
-            let stride = (least..=most).take(MOST_STRIDES).find(fits)?;
-            Some(Window { kernel, stride, padding, dilation, ceil_mode })
-        })
-    })
+    dilations(kernel, input, indices).into_iter().filter(|&dilation| (dilation > 1) == dilated).find_map(
+        |dilation| {
+            (0..=kernel / 2).find_map(|padding| {
+                // Rounding up makes a window of a kernel that is larger than the padded input.
+                let travel = (input + 2 * padding).saturating_sub((kernel - 1) * dilation + 1);
+                // The formulas of the output's size, turned round, with room for rounding.
+                let least = (travel / positions).max(1);
+                let most = travel.checked_div(positions.saturating_sub(2)).unwrap_or(input + padding) + 1;
+                let fits = |stride: &usize| {
+                    let window = Window { kernel, stride: *stride, padding, dilation, ceil_mode };
+                    window.pooled(input) == Ok(positions)
+                        && max_pool::taps(&window, input, positions).is_ok_and(|taps| taps == indices)
+                };
+                let stride = (least..=most).take(MOST_STRIDES).find(fits)?;
+                Some(Window { kernel, stride, padding, dilation, ceil_mode })
+            })
+        },
+    )
 }
 
 /// The dilations that these taps may have: the distances of neighbours that both lie inside the input.
@@ -100,7 +106,9 @@ impl<'a> Reader<'a> {
     /// `[C, H, W]` of the value that a node reads.
     pub(super) fn image(&self, call: Call<'a>, value: &str) -> Result<[usize; 3], ReadError> {
         let shape = self.graph.shape(self.value(call, value)?);
-        shape.image().map_err(|_| call.unsupported(format!("it reads {shape}, which is no image [N, C, H, W]")))
+        shape
+            .image()
+            .map_err(|_| call.unsupported(format!("it reads {shape}, which is no image [N, C, H, W]")))
     }
 
     pub(super) fn max_pool(&mut self, call: Call<'a>) -> Result<(), ReadError> {
@@ -132,7 +140,8 @@ impl<'a> Reader<'a> {
             }
             max_pool::ends(pool, sizes) == ends
         };
-        let mut candidates = [false, true].map(|ceil_mode| MaxPool2d { ceil_mode, ..pool.clone() }).into_iter();
+        let mut candidates =
+            [false, true].map(|ceil_mode| MaxPool2d { ceil_mode, ..pool.clone() }).into_iter();
         candidates.find(fits).ok_or_else(|| unlike_pytorch(call))
     }
 
@@ -162,7 +171,13 @@ impl<'a> Reader<'a> {
         };
         let candidates = [(false, true), (false, false), (true, true), (true, false)];
         let mut candidates = candidates.into_iter().filter(|(ceil_mode, _)| !(rounds_up && *ceil_mode)).map(
-            |(ceil_mode, count_include_pad)| AvgPool2d { kernel, stride, padding, ceil_mode, count_include_pad },
+            |(ceil_mode, count_include_pad)| AvgPool2d {
+                kernel,
+                stride,
+                padding,
+                ceil_mode,
+                count_include_pad,
+            },
         );
         let pool = candidates.find(fits).ok_or_else(|| unlike_pytorch(call))?;
         let (x, name) = (self.value(call, input)?, self.name(call, None));
