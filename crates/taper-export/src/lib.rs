@@ -1,9 +1,39 @@
 //! Ships a trained network: as safetensors, which PyTorch loads, and as ONNX, which every runtime loads.
 //!
-//! An ONNX file is verified before it is kept: [`export`] lowers the [`Graph`](taper_graph::Graph), loads the
-//! file's own bytes in [rten](https://github.com/robertknight/rten), an independent runtime, and compares what it
-//! answers with what the trained model answered. Nothing here needs `protoc`, Python or a tensor library. Without
-//! the feature `verify` the crate has few dependencies and [`onnx::lower`] still writes the same bytes.
+//! A model written by hand in candle becomes a verified ONNX file; only the signature of its forward is generic:
+//!
+//! ```
+//! use candle_core::{DType, Device, Result, Tensor};
+//! use candle_nn::{Conv2d, Linear, VarBuilder, VarMap, conv2d, linear};
+//! use taper_export::flow::{Export, Flow, Layer};
+//!
+//! struct Net { conv: Conv2d, head: Linear }
+//!
+//! impl Layer for Net {
+//!     fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+//!         xs.apply(&self.conv)?.relu()?.max_pool2d(2)?.flatten_from(1)?.apply(&self.head)
+//!     }
+//! }
+//!
+//! let vars = VarMap::new();
+//! let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
+//! let (conv, head) = (conv2d(1, 4, 3, Default::default(), vb.pp("conv"))?, linear(36, 10, vb.pp("head"))?);
+//! let sample = Tensor::rand(0f32, 1f32, (4, 1, 8, 8), &Device::Cpu)?;
+//! let export = Export::new("net").weights(&vars).input("image", &sample, &[(0, "N")]).output("logits");
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("net.onnx");
+//! let exported = export.write(&path, &Net { conv, head })?;
+//! assert!(exported.verification.max_abs_diff < 1e-4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`flow`] says what changes in a model and what can be recorded. A Taper [`Graph`](taper_graph::Graph) goes through
+//! [`export`]. Below both lies [`onnx`]: a typed graph builder with its own shape inference, for whoever writes nodes
+//! directly.
+//!
+//! A file is verified before it is kept: its own bytes are run in [rten](https://github.com/robertknight/rten), an
+//! independent runtime, and the answers compared with the model's. Nothing here needs `protoc` or Python. The
+//! features `candle` and `verify` can be left out: [`onnx::lower`] still writes the same bytes, from plain arrays.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -29,6 +59,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "candle")]
+pub mod flow;
 mod metadata;
 pub mod onnx;
 pub mod safetensors;

@@ -1,6 +1,11 @@
-//! ONNX: the messages, a graph builder, the lowering of a Taper graph, and a look into any file.
+//! ONNX: the messages, a graph builder that infers and checks types, the validation of a whole file, the lowering of
+//! a Taper graph, and a look into any file.
 
 mod builder;
+pub(crate) mod compose;
+mod error;
+mod fact;
+mod infer;
 mod inspect;
 mod lower;
 mod model;
@@ -8,12 +13,27 @@ mod node;
 mod ops;
 mod options;
 pub mod proto;
+mod scope;
+mod size;
+mod table;
 mod tensor;
+mod validate;
 
-pub use builder::{BuildError, GraphBuilder, Value};
+#[cfg(feature = "candle")]
+pub(crate) mod parts {
+    //! What the recorder uses of it.
+
+    pub(crate) use super::compose;
+    pub(crate) use super::size::{Atom, Size};
+}
+
+pub use builder::{GraphBuilder, Value};
+pub use error::BuildError;
 pub use inspect::{InspectError, Inspection, NodeInfo, ValueInfo, inspect, inspect_file};
 pub use lower::{LowerError, lower};
 pub use model::{OnnxModel, OpsetVersion};
 pub use node::Node;
 pub use options::{Options, Profile};
+pub use table::{Op as Operator, operators};
 pub use tensor::{DataType, Dim, Tensor};
+pub use validate::validate;

@@ -2,10 +2,18 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 #![allow(clippy::disallowed_types, reason = "what the oracles take")]
 
+#[path = "all/defects.rs"]
+mod defects;
+#[path = "all/export_docs.rs"]
+mod export_docs;
+#[path = "all/flow.rs"]
+mod flow;
 #[path = "all/inspect.rs"]
 mod inspect;
 #[path = "all/lowering.rs"]
 mod lowering;
+#[path = "all/networks.rs"]
+mod networks;
 #[path = "all/oracle.rs"]
 mod oracle;
 #[path = "all/pooling.rs"]

@@ -2,106 +2,87 @@
 
 use std::collections::BTreeSet;
 
+use super::error::BuildError;
+use super::fact::{Fact, dims};
 use super::model::{OnnxModel, OpsetVersion};
 use super::node::Node;
 use super::proto::GraphProto;
+use super::scope::Scope;
+use super::size::Size;
 use super::tensor::{DataType, Dim, Tensor, value_info};
+use super::validate::validate;
 
 /// A value of the graph being built: an input, a constant, or what a node makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Value(String);
+#[derive(Debug, Clone, PartialEq)]
+pub struct Value {
+    name: String,
+    fact: Fact,
+}
 
 impl Value {
     /// Its name in the file.
     pub fn name(&self) -> &str {
-        &self.0
+        &self.name
     }
-}
 
-/// Why a graph cannot be built.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// Two inputs, outputs or constants bear one name.
-    #[error("two values of the ONNX graph `{graph}` are named `{name}`; give each its own name")]
-    DuplicateName {
-        /// The graph's name.
-        graph: String,
-        /// The name.
-        name: String,
-    },
-    /// A node reads a value that this graph does not have.
-    #[error("node `{node}` of the ONNX graph `{graph}` reads `{value}`, which is not there; add it first")]
-    UnknownValue {
-        /// The graph's name.
-        graph: String,
-        /// The node's name, or that of the output.
-        node: String,
-        /// The value's name.
-        value: String,
-    },
-    /// A constant has more or fewer elements than its sizes say.
-    #[error(
-        "constant `{name}` of sizes {dims:?} is given {elements} elements; give as many as the sizes say"
-    )]
-    TensorSize {
-        /// The constant's name.
-        name: String,
-        /// Its sizes.
-        dims: Vec<usize>,
-        /// The elements given.
-        elements: usize,
-    },
-    /// The file would be larger than one protobuf message can be.
-    #[error(
-        "the ONNX file of `{graph}` would take {bytes} bytes, but one file holds at most 2 GiB; use fewer weights"
-    )]
-    TooLarge {
-        /// The graph's name.
-        graph: String,
-        /// The size.
-        bytes: usize,
-    },
+    /// Its element type.
+    pub fn data_type(&self) -> DataType {
+        self.fact.data_type
+    }
+
+    /// Its shape; a size that follows from named ones is a formula over them, such as `2*N`.
+    pub fn dims(&self) -> Vec<Dim> {
+        dims(&self.fact.sizes)
+    }
+
+    /// What is known of it.
+    #[cfg(feature = "candle")]
+    pub(crate) fn fact(&self) -> &Fact {
+        &self.fact
+    }
 }
 
 /// The most bytes a protobuf message may have.
 const MAX_BYTES: usize = i32::MAX as usize;
 
-/// Builds a graph in which every node reads only what stands before it and every name is unique, so that the
-/// result needs no sorting and no check for dangling names.
+/// Builds a graph in which every node reads only what stands before it, every name is unique, and every type and
+/// shape is worked out and checked as the node is added, so that an error names the node that is at fault.
 ///
 /// The names of inputs and constants are taken as given and must differ; the name of a node and of its value is
 /// made unique by a number behind it (`relu`, `relu_2`).
 ///
 /// ```
 /// use taper_export::onnx::{DataType, Dim, GraphBuilder, Node, OpsetVersion, Tensor};
-/// let mut graph = GraphBuilder::new("double");
-/// let dims = [Dim::Symbolic("N".to_owned()), Dim::Fixed(3)];
-/// let x = graph.input("x", DataType::Float32, &dims)?;
+/// let mut graph = GraphBuilder::new("double", OpsetVersion::default());
+/// let x = graph.input("x", DataType::Float32, &[Dim::Symbolic("N".to_owned()), Dim::Fixed(3)])?;
 /// let two = graph.constant("two", Tensor::f32(&[], &[2.0]))?;
 /// let y = graph.node(Node::new("Mul", "double").inputs([&x, &two]))?;
-/// graph.output(&y, "y", DataType::Float32, &dims)?;
-/// let model = graph.finish(OpsetVersion::default(), [])?;
+/// assert_eq!(y.dims(), [Dim::Symbolic("N".to_owned()), Dim::Fixed(3)]);
+/// graph.output(&y, "y")?;
+/// let model = graph.finish([])?;
 /// assert_eq!(model.proto().graph.as_ref().map(|graph| graph.node.len()), Some(1));
 /// # Ok::<(), taper_export::onnx::BuildError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct GraphBuilder {
     graph: GraphProto,
-    values: BTreeSet<String>,
+    opset: OpsetVersion,
+    scope: Scope,
     reserved: BTreeSet<String>,
-    nodes: BTreeSet<String>,
 }
 
 impl GraphBuilder {
-    /// An empty graph.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            graph: GraphProto { name: name.into(), ..GraphProto::default() },
-            values: BTreeSet::new(),
-            reserved: BTreeSet::new(),
-            nodes: BTreeSet::new(),
-        }
+    /// An empty graph of the operators of `opset`.
+    pub fn new(name: impl Into<String>, opset: OpsetVersion) -> Self {
+        let name = name.into();
+        let scope = Scope::new(&name, opset.opset());
+        let graph = GraphProto { name, ..GraphProto::default() };
+        Self { graph, opset, scope, reserved: BTreeSet::new() }
+    }
+
+    /// The operator set whose operators it takes.
+    pub fn opset(&self) -> OpsetVersion {
+        self.opset
     }
 
     /// Keeps names free for an input, output or constant that is added later: no node's value will get them.
@@ -111,7 +92,7 @@ impl GraphBuilder {
 
     /// `name`, or `name_2`, `name_3`, … if a value bears or keeps it: for a constant whose name is nobody's business.
     pub fn free_name(&self, name: &str) -> String {
-        unique(name, |name| self.values.contains(name) || self.reserved.contains(name))
+        unique(name, |name| self.scope.fact(name).is_some() || self.reserved.contains(name))
     }
 
     /// An input that is given when the graph runs.
@@ -119,9 +100,9 @@ impl GraphBuilder {
     /// # Errors
     /// [`BuildError::DuplicateName`].
     pub fn input(&mut self, name: &str, data_type: DataType, dims: &[Dim]) -> Result<Value, BuildError> {
-        let value = self.exactly(name)?;
+        self.scope.add(name, Fact::new(data_type, dims.iter().map(Size::from).collect()))?;
         self.graph.input.push(value_info(name, data_type, dims));
-        Ok(value)
+        self.value(name)
     }
 
     /// A constant (ONNX calls it an initializer).
@@ -133,30 +114,58 @@ impl GraphBuilder {
             let (dims, elements) = (tensor.dims().to_vec(), tensor.elements());
             return Err(BuildError::TensorSize { name: name.to_owned(), dims, elements });
         }
-        let value = self.exactly(name)?;
-        self.graph.initializer.push(tensor.into_proto(name));
-        Ok(value)
+        let proto = tensor.into_proto(name);
+        self.scope.add_constant(&proto)?;
+        self.graph.initializer.push(proto);
+        self.value(name)
+    }
+
+    /// A constant whose name is nobody's business: `name`, made unique.
+    ///
+    /// # Errors
+    /// [`BuildError::TensorSize`].
+    pub(crate) fn helper(&mut self, name: &str, tensor: Tensor) -> Result<Value, BuildError> {
+        self.constant(&self.free_name(name), tensor)
     }
 
     /// A node with one output, named after it.
     ///
     /// # Errors
-    /// [`BuildError::UnknownValue`] if it reads what this graph does not have.
+    /// [`BuildError::UnknownValue`] if it reads what this graph does not have, [`BuildError::UnknownOp`], or
+    /// [`BuildError::Node`] if its settings or inputs do not fit the operator.
     pub fn node(&mut self, node: Node) -> Result<Value, BuildError> {
-        let mut proto = node.proto;
-        for input in &proto.input {
-            self.known(input, &proto.name)?;
-        }
-        let value = self.free_name(&proto.name);
-        proto.name = unique(&proto.name, |name| self.nodes.contains(name));
-        proto.output = vec![value.clone()];
-        self.values.insert(value.clone());
-        self.nodes.insert(proto.name.clone());
-        self.graph.node.push(proto);
-        Ok(Value(value))
+        let name = self.add(node, 1)?.swap_remove(0);
+        self.value(&name)
     }
 
-    /// Makes `value` an output of the graph, under the name `name`.
+    /// A node with `count` outputs, named after it: `lstm`, `lstm_2`, ….
+    ///
+    /// # Errors
+    /// As [`GraphBuilder::node`].
+    pub fn node_with_outputs(&mut self, node: Node, count: usize) -> Result<Vec<Value>, BuildError> {
+        let names = self.add(node, count)?;
+        names.iter().map(|name| self.value(name)).collect()
+    }
+
+    fn add(&mut self, node: Node, count: usize) -> Result<Vec<String>, BuildError> {
+        let mut proto = node.proto;
+        let mut names: Vec<String> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let is_taken = |name: &str| {
+                self.scope.fact(name).is_some()
+                    || self.reserved.contains(name)
+                    || names.iter().any(|known| known == name)
+            };
+            names.push(unique(&proto.name, is_taken));
+        }
+        proto.name = unique(&proto.name, |name| self.scope.has_node(name));
+        proto.output.clone_from(&names);
+        self.scope.add_node(&proto)?;
+        self.graph.node.push(proto);
+        Ok(names)
+    }
+
+    /// Makes `value` an output of the graph, under the name `name`, with the type it has.
     ///
     /// The value is renamed throughout, so that no node is spent on it, unless it is an input or a constant or
     /// an output already: then an `Identity` hands it on. Declare outputs last, since a renamed [`Value`] can no
@@ -164,59 +173,55 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// [`BuildError::UnknownValue`], [`BuildError::DuplicateName`].
-    pub fn output(
-        &mut self,
-        value: &Value,
-        name: &str,
-        data_type: DataType,
-        dims: &[Dim],
-    ) -> Result<(), BuildError> {
-        self.known(&value.0, name)?;
-        let is_inner = self.graph.node.iter().any(|node| node.output.contains(&value.0))
-            && !self.graph.output.iter().any(|output| output.name == value.0);
+    pub fn output(&mut self, value: &Value, name: &str) -> Result<(), BuildError> {
+        self.value_of(&value.name, name)?;
+        let is_inner = self.graph.node.iter().any(|node| node.output.contains(&value.name))
+            && !self.graph.output.iter().any(|output| output.name == value.name);
         let inner =
             if is_inner { value.clone() } else { self.node(Node::new("Identity", name).input(value))? };
-        if inner.0 != name {
-            self.exactly(name)?;
-            self.rename(&inner.0, name);
+        if inner.name != name {
+            if self.scope.fact(name).is_some() {
+                let (graph, name) = (self.graph.name.clone(), name.to_owned());
+                return Err(BuildError::DuplicateName { graph, name });
+            }
+            self.rename(&inner.name, name);
         }
-        self.graph.output.push(value_info(name, data_type, dims));
+        self.graph.output.push(value_info(name, inner.data_type(), &inner.dims()));
         Ok(())
     }
 
-    /// The file: this graph with an operator set and named texts, which are sorted by name.
+    /// The file: this graph with named texts, which are sorted by name, after a check of the whole by
+    /// [`validate`](super::validate()).
     ///
     /// # Errors
-    /// [`BuildError::TooLarge`] above 2 GiB.
+    /// What is not valid; [`BuildError::TooLarge`] above 2 GiB.
     pub fn finish(
         self,
-        opset: OpsetVersion,
         metadata: impl IntoIterator<Item = (String, String)>,
     ) -> Result<OnnxModel, BuildError> {
         let graph = self.graph.name.clone();
-        let model = OnnxModel::new(self.graph, opset, metadata.into_iter().collect());
+        let model = OnnxModel::new(self.graph, self.opset, metadata.into_iter().collect());
+        validate(model.proto())?;
         match model.encoded_len() {
             bytes if bytes > MAX_BYTES => Err(BuildError::TooLarge { graph, bytes }),
             _ => Ok(model),
         }
     }
 
-    fn exactly(&mut self, name: &str) -> Result<Value, BuildError> {
-        if self.values.insert(name.to_owned()) {
-            return Ok(Value(name.to_owned()));
-        }
-        Err(BuildError::DuplicateName { graph: self.graph.name.clone(), name: name.to_owned() })
+    pub(crate) fn value(&self, name: &str) -> Result<Value, BuildError> {
+        self.value_of(name, name)
     }
 
-    fn known(&self, value: &str, node: &str) -> Result<(), BuildError> {
-        if self.values.contains(value) {
-            return Ok(());
+    /// The value called `name`, which `node` reads.
+    fn value_of(&self, name: &str, node: &str) -> Result<Value, BuildError> {
+        match self.scope.fact(name) {
+            Some(fact) => Ok(Value { name: name.to_owned(), fact: fact.clone() }),
+            None => Err(BuildError::UnknownValue {
+                graph: self.graph.name.clone(),
+                node: node.to_owned(),
+                value: name.to_owned(),
+            }),
         }
-        Err(BuildError::UnknownValue {
-            graph: self.graph.name.clone(),
-            node: node.to_owned(),
-            value: value.to_owned(),
-        })
     }
 
     fn rename(&mut self, old: &str, new: &str) {
@@ -224,7 +229,7 @@ impl GraphBuilder {
         for name in names.filter(|name| *name == old) {
             new.clone_into(name);
         }
-        self.values.remove(old);
+        self.scope.rename(old, new);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use taper_graph::{Graph, GraphError, Node as Layer, Op, Shape, ShapeError, Weights, WeightsError};
 
-use super::builder::{BuildError, GraphBuilder, Value};
+use super::builder::{GraphBuilder, Value};
+use super::error::BuildError;
 use super::model::{OnnxModel, OpsetVersion};
 use super::node::Node;
 use super::ops;
@@ -77,9 +78,9 @@ pub fn lower(graph: &Graph, weights: &Weights, options: &Options) -> Result<Onnx
     }
     let Lowering { mut builder, values, .. } = lowering;
     let output = &values[graph.output().index()];
-    builder.output(output, &options.output, DataType::Float32, &dims_of(graph.output_shape()))?;
+    builder.output(output, &options.output)?;
     let metadata = options.metadata.as_ref().map(Metadata::to_props).unwrap_or_default();
-    Ok(builder.finish(OpsetVersion::default(), metadata)?)
+    Ok(builder.finish(metadata)?)
 }
 
 /// [`Weights`] fit the graph they were made for; this proves that it is this one.
@@ -104,7 +105,7 @@ pub(super) struct Lowering<'a> {
 
 impl<'a> Lowering<'a> {
     fn new(graph: &'a Graph, weights: &'a Weights, options: &Options) -> Result<Self, BuildError> {
-        let mut builder = GraphBuilder::new(graph.name());
+        let mut builder = GraphBuilder::new(graph.name(), OpsetVersion::default());
         builder.reserve(graph.params().map(|named| named.name));
         // A bias that folding or `Gemm` adds where the layer has none.
         builder.reserve(graph.nodes().iter().map(|layer| format!("{}.bias", layer.name)));
@@ -184,8 +185,12 @@ impl<'a> Lowering<'a> {
 
     /// A constant that no parameter of the network stands for.
     pub(super) fn helper(&mut self, layer: &Layer, what: &str, tensor: Tensor) -> Result<Value, LowerError> {
-        let name = self.builder.free_name(&format!("{}.{what}", layer.name));
-        Ok(self.builder.constant(&name, tensor)?)
+        Ok(self.builder.helper(&format!("{}.{what}", layer.name), tensor)?)
+    }
+
+    /// The builder itself, for what is composed of several nodes.
+    pub(super) fn builder(&mut self) -> &mut GraphBuilder {
+        &mut self.builder
     }
 
     pub(super) fn node(&mut self, node: Node) -> Result<Value, LowerError> {

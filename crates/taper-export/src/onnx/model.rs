@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
+use super::error::BuildError;
 use super::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
 /// The version of the standard operator set, and the version of the file format that goes with it.
@@ -21,6 +22,29 @@ impl Default for OpsetVersion {
 }
 
 impl OpsetVersion {
+    /// Operator set `opset` with the oldest version of the file format that has it.
+    ///
+    /// # Errors
+    /// [`BuildError::Opset`] outside 12 to 22.
+    ///
+    /// ```
+    /// use taper_export::onnx::OpsetVersion;
+    /// assert_eq!(OpsetVersion::new(12)?.ir(), 7);
+    /// assert!(OpsetVersion::new(11).is_err());
+    /// # Ok::<(), taper_export::onnx::BuildError>(())
+    /// ```
+    pub fn new(opset: i64) -> Result<Self, BuildError> {
+        // https://github.com/onnx/onnx/blob/main/docs/Versioning.md#released-versions
+        let ir = match opset {
+            12..=14 => 7,
+            15..=18 => 8,
+            19 | 20 => 9,
+            21 | 22 => 10,
+            _ => return Err(BuildError::Opset { opset }),
+        };
+        Ok(Self { opset, ir })
+    }
+
     /// The version of the operator set.
     pub fn opset(self) -> i64 {
         self.opset

@@ -6,13 +6,14 @@ use super::proto::{AttributeProto, AttributeType, NodeProto};
 /// A standard operator applied to values, with its settings.
 ///
 /// ```
-/// use taper_export::onnx::{Dim, GraphBuilder, DataType, Node};
-/// let mut graph = GraphBuilder::new("pooling");
+/// use taper_export::onnx::{Dim, GraphBuilder, DataType, Node, OpsetVersion};
+/// let mut graph = GraphBuilder::new("pooling", OpsetVersion::default());
 /// let dims = [Dim::Symbolic("N".to_owned()), Dim::Fixed(8), Dim::Fixed(4), Dim::Fixed(4)];
 /// let x = graph.input("x", DataType::Float32, &dims)?;
 /// let pool = Node::new("MaxPool", "pool").input(&x).ints("kernel_shape", [2, 2]).ints("strides", [2, 2]);
 /// let y = graph.node(pool)?;
 /// assert_eq!(y.name(), "pool");
+/// assert_eq!(y.dims()[2..], [Dim::Fixed(2), Dim::Fixed(2)]);
 /// # Ok::<(), taper_export::onnx::BuildError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,12 @@ impl Node {
     /// Reads `value` as its next input.
     pub fn input(mut self, value: &Value) -> Self {
         self.proto.input.push(value.name().to_owned());
+        self
+    }
+
+    /// Leaves its next input out.
+    pub fn skip(mut self) -> Self {
+        self.proto.input.push(String::new());
         self
     }
 
@@ -49,7 +56,7 @@ impl Node {
 
     /// With whole numbers as the setting `name`.
     pub fn ints(self, name: &str, values: impl IntoIterator<Item = usize>) -> Self {
-        let values = values.into_iter().map(|value| value as i64).collect();
+        let values: Vec<i64> = values.into_iter().map(|value| value as i64).collect();
         self.attribute(name, AttributeType::Ints, |attribute| attribute.ints = values)
     }
 

@@ -188,6 +188,9 @@ pub struct TensorProto {
     /// The elements, if they are f32 and not in `raw_data`.
     #[prost(float, repeated, tag = "4")]
     pub float_data: Vec<f32>,
+    /// The elements, if they are smaller whole numbers, f16 or booleans and not in `raw_data`.
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
     /// The elements, if they are 64-bit whole numbers and not in `raw_data`.
     #[prost(int64, repeated, tag = "7")]
     pub int64_data: Vec<i64>,
@@ -197,6 +200,9 @@ pub struct TensorProto {
     /// The elements, little endian.
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
+    /// The elements, if they are f64 and not in `raw_data`.
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
     /// Where the elements are, if they lie in another file.
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,

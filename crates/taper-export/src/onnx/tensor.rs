@@ -71,6 +71,17 @@ impl DataType {
     pub fn code(self) -> i32 {
         self as i32
     }
+
+    /// The bytes of one element; `None` for text.
+    pub(super) fn bytes(self) -> Option<usize> {
+        match self {
+            DataType::UInt8 | DataType::Int8 | DataType::Bool => Some(1),
+            DataType::UInt16 | DataType::Int16 | DataType::Float16 | DataType::BFloat16 => Some(2),
+            DataType::Float32 | DataType::Int32 | DataType::UInt32 => Some(4),
+            DataType::Float64 | DataType::Int64 | DataType::UInt64 => Some(8),
+            DataType::Text => None,
+        }
+    }
 }
 
 impl fmt::Display for DataType {
@@ -160,6 +171,12 @@ impl Tensor {
         Self { data_type: DataType::Int64, dims: vec![data.len()], elements: data.len(), raw }
     }
 
+    /// A tensor of any type but text, with the bytes of its elements, little endian.
+    pub fn raw(data_type: DataType, dims: &[usize], raw: Vec<u8>) -> Self {
+        let elements = data_type.bytes().map_or(0, |bytes| raw.len() / bytes);
+        Self { data_type, dims: dims.to_vec(), elements, raw }
+    }
+
     /// The sizes.
     pub fn dims(&self) -> &[usize] {
         &self.dims
@@ -174,6 +191,7 @@ impl Tensor {
     pub(super) fn is_consistent(&self) -> bool {
         let product = self.dims.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
         product == Some(self.elements)
+            && self.data_type.bytes().map(|bytes| bytes * self.elements) == Some(self.raw.len())
     }
 
     pub(super) fn into_proto(self, name: &str) -> TensorProto {
@@ -185,4 +203,32 @@ impl Tensor {
             ..TensorProto::default()
         }
     }
+}
+
+/// The element type of a constant, if it has as many elements as its sizes say; the text says what is wrong.
+pub(super) fn check_data(tensor: &TensorProto) -> Result<DataType, String> {
+    let data_type = DataType::from_code(tensor.data_type)
+        .ok_or_else(|| format!("its element type {} is unknown", tensor.data_type))?;
+    let sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
+    let elements = sizes.into_iter().try_fold(1usize, |product, size| product.checked_mul(size?));
+    let elements = elements.ok_or_else(|| format!("its sizes {:?} are impossible", tensor.dims))?;
+    if !tensor.external_data.is_empty() {
+        return Ok(data_type);
+    }
+    let Some(bytes) = data_type.bytes() else { return Ok(data_type) };
+    let (found, wanted, what) = if tensor.raw_data.is_empty() {
+        let lists = [
+            tensor.float_data.len(),
+            tensor.int64_data.len(),
+            tensor.int32_data.len(),
+            tensor.double_data.len(),
+        ];
+        (lists.iter().sum(), elements, "elements")
+    } else {
+        (tensor.raw_data.len(), elements.saturating_mul(bytes), "bytes")
+    };
+    if found == wanted {
+        return Ok(data_type);
+    }
+    Err(format!("it has {found} {what}, but {data_type} {:?} takes {wanted}", tensor.dims))
 }

@@ -126,7 +126,7 @@ fn the_header_says_what_the_file_is() {
 #[test]
 fn the_builder_refuses_what_no_runtime_would_load() {
     let dims = [Dim::Symbolic("N".to_owned()), Dim::Fixed(2)];
-    let mut graph = GraphBuilder::new("wrong");
+    let mut graph = GraphBuilder::new("wrong", OpsetVersion::default());
     let x = graph.input("x", DataType::Float32, &dims).unwrap();
     let error = graph.input("x", DataType::Float32, &dims).unwrap_err();
     assert!(matches!(error, BuildError::DuplicateName { .. }), "{error}");
@@ -135,24 +135,24 @@ fn the_builder_refuses_what_no_runtime_would_load() {
         error.to_string(),
         "constant `w` of sizes [2, 3] is given 5 elements; give as many as the sizes say"
     );
-    let mut other = GraphBuilder::new("other");
+    let mut other = GraphBuilder::new("other", OpsetVersion::default());
     let stranger = other.input("stranger", DataType::Float32, &dims).unwrap();
     let error = graph.node(Node::new("Add", "sum").inputs([&x, &stranger])).unwrap_err();
     assert!(error.to_string().contains("node `sum`") && error.to_string().contains("`stranger`"), "{error}");
-    assert!(graph.output(&stranger, "y", DataType::Float32, &dims).is_err());
+    assert!(graph.output(&stranger, "y").is_err());
 }
 
 #[test]
 fn an_input_or_one_value_twice_can_be_an_output() {
     let dims = [Dim::Fixed(2)];
-    let mut graph = GraphBuilder::new("hands_on");
+    let mut graph = GraphBuilder::new("hands_on", OpsetVersion::default());
     let x = graph.input("x", DataType::Float32, &dims).unwrap();
     let relu = graph.node(Node::new("Relu", "relu").input(&x)).unwrap();
     let again = graph.node(Node::new("Relu", "relu").input(&relu)).unwrap();
     assert_eq!(again.name(), "relu_2");
-    graph.output(&x, "same", DataType::Float32, &dims).unwrap();
-    graph.output(&again, "y", DataType::Float32, &dims).unwrap();
-    let model = graph.finish(OpsetVersion::default(), []).unwrap();
+    graph.output(&x, "same").unwrap();
+    graph.output(&again, "y").unwrap();
+    let model = graph.finish([]).unwrap();
     let nodes = &model.proto().graph.as_ref().unwrap().node;
     let outputs: Vec<(&str, &str)> =
         nodes.iter().map(|node| (node.name.as_str(), node.output[0].as_str())).collect();

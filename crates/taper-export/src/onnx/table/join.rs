@@ -1,0 +1,139 @@
+//! Values put together, taken apart, repeated and padded.
+
+use super::super::fact::{Fact, shape};
+use super::super::infer::{Call, broadcast};
+use super::super::proto::AttributeType;
+use super::super::size::Size;
+use super::{Attribute, MANY, Op};
+
+const AXIS: Attribute = Attribute::new("axis", AttributeType::Int);
+
+pub(super) const OPS: &[Op] = &[
+    Op::new("Concat", &[11, 13], concat)
+        .inputs(1, MANY)
+        .with(&[Attribute::required("axis", AttributeType::Int)]),
+    Op::new("Expand", &[8, 13], expand).inputs(2, 2),
+    Op::new("Pad", &[11, 13, 18, 19, 21], pad)
+        .inputs(2, 4)
+        .with(&[Attribute::new("mode", AttributeType::String)]),
+    Op::new("Split", &[11, 13, 18], split).inputs(1, 2).outputs(MANY).with(&[
+        AXIS,
+        Attribute::new("split", AttributeType::Ints).only(12, 12),
+        Attribute::new("num_outputs", AttributeType::Int).only(18, 22),
+    ]),
+    Op::new("Tile", &[6, 13], tile).inputs(2, 2),
+];
+
+fn concat(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    let data_type = call.same_types()?;
+    let first = call.input(0)?;
+    let axis = call.axis(call.int("axis").unwrap_or(0), first.rank())?;
+    let mut sizes = first.sizes.clone();
+    for fact in call.inputs.iter().flatten().skip(1) {
+        let fits = |place: usize| place == axis || !fact.sizes[place].differs(&sizes[place]);
+        if fact.rank() != sizes.len() || !(0..sizes.len()).all(fits) {
+            return Err(format!(
+                "its inputs {} and {} do not fit along axis {axis}",
+                shape(&first.sizes),
+                shape(&fact.sizes)
+            ));
+        }
+        sizes[axis] = sizes[axis].plus(&fact.sizes[axis]);
+    }
+    let known: Option<Vec<_>> = call.inputs.iter().flatten().map(|fact| fact.known.clone()).collect();
+    Ok(vec![Fact { known: known.map(|parts| parts.concat()), ..Fact::new(data_type, sizes) }])
+}
+
+fn expand(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    let (x, target) = (call.input(0)?, call.ranked(1, 1)?);
+    let sizes = match &target.known {
+        Some(wanted) => broadcast(&x.sizes, wanted)?,
+        None => {
+            let count = target.sizes[0].fixed().ok_or("nobody knows how many dimensions it makes")?;
+            let rank = x.rank().max(usize::try_from(count).unwrap_or(0));
+            (0..rank).map(|place| call.unknown(place)).collect()
+        }
+    };
+    Ok(vec![Fact::new(x.data_type, sizes)])
+}
+
+fn tile(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    let (x, repeats) = (call.input(0)?, call.ranked(1, 1)?);
+    let sizes = match &repeats.known {
+        Some(known) if known.len() != x.rank() => {
+            return Err(format!(
+                "it has {} repeats for {}; give one for each dimension",
+                known.len(),
+                shape(&x.sizes)
+            ));
+        }
+        Some(known) => x.sizes.iter().zip(known).map(|(size, count)| size.times(count)).collect(),
+        None => (0..x.rank()).map(|place| call.unknown(place)).collect(),
+    };
+    Ok(vec![Fact::new(x.data_type, sizes)])
+}
+
+fn pad(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    let x = call.input(0)?;
+    let mode = call.text("mode").unwrap_or("constant");
+    if !(matches!(mode, "constant" | "reflect" | "edge") || (mode == "wrap" && call.opset >= 19)) {
+        return Err(format!(
+            "its attribute `mode` is `{mode}`, which operator set {} does not have",
+            call.opset
+        ));
+    }
+    if call.inputs.len() > 3 && call.opset < 18 {
+        return Err("it reads axes, which came with operator set 18; give pads of all dimensions".to_owned());
+    }
+    let rank = x.rank();
+    let axes: Vec<usize> = match call.optional(3) {
+        Some(_) => {
+            let axes = call.numbers(3).ok_or("its axes are not constant; give a constant")?;
+            axes.into_iter().map(|axis| call.axis(axis, rank)).collect::<Result<_, _>>()?
+        }
+        None => (0..rank).collect(),
+    };
+    let Some(pads) = &call.input(1)?.known else {
+        return Ok(vec![Fact::new(x.data_type, (0..rank).map(|place| call.unknown(place)).collect())]);
+    };
+    if pads.len() != 2 * axes.len() {
+        return Err(format!("it has {} pads for {} dimensions; give two for each", pads.len(), axes.len()));
+    }
+    let mut sizes = x.sizes.clone();
+    for (place, &axis) in axes.iter().enumerate() {
+        sizes[axis] = sizes[axis].plus(&pads[place]).plus(&pads[place + axes.len()]);
+    }
+    Ok(vec![Fact::new(x.data_type, sizes)])
+}
+
+fn split(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    let x = call.input(0)?;
+    let axis = call.axis(call.int("axis").unwrap_or(0), x.rank())?;
+    let count = call.node.output.len();
+    let parts: Option<Vec<Size>> = match (call.optional(1), call.ints("split")) {
+        (Some(parts), _) => parts.known.clone(),
+        (None, Some(parts)) => Some(parts.iter().map(|&part| Size::from(part)).collect()),
+        (None, None) => even_parts(&x.sizes[axis], count as i64),
+    };
+    let parts = parts.unwrap_or_else(|| (0..count).map(|place| call.unknown(place)).collect());
+    let sum = parts.iter().fold(Size::from(0), |sum, part| sum.plus(part));
+    if parts.len() != count || sum.differs(&x.sizes[axis]) {
+        return Err(format!("it splits {} into {} for {count} outputs", x.sizes[axis], shape(&parts)));
+    }
+    let part = |part: Size| {
+        let mut sizes = x.sizes.clone();
+        sizes[axis] = part;
+        Fact::new(x.data_type, sizes)
+    };
+    Ok(parts.into_iter().map(part).collect())
+}
+
+/// As even as can be: the last part may be smaller.
+fn even_parts(size: &Size, count: i64) -> Option<Vec<Size>> {
+    if let Some(part) = size.exactly_over(&Size::from(count)) {
+        return Some(vec![part; usize::try_from(count).ok()?]);
+    }
+    let size = size.fixed()?;
+    let part = (size + count - 1) / count;
+    Some((0..count).map(|place| Size::from(part.min(size - place * part))).collect())
+}

@@ -1,0 +1,164 @@
+//! `docs/export.md`, which is written from the operator table and from what the cases become.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use candle_core::Result;
+use candle_nn::VarBuilder;
+use taper_export::flow::Model;
+use taper_export::onnx::{DataType, OnnxModel, OpsetVersion, Options, lower, operators};
+use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Dropout, Graph, Linear, MaxPool2d, Op};
+
+use crate::flow::cases::{self, Visit};
+use crate::flow::check::{Sample, setup};
+use crate::reference;
+
+/// With this environment variable, the file is written instead of compared.
+const WRITE: &str = "TAPER_WRITE_DOCS";
+
+const HEAD: &str = "\
+# What becomes what in ONNX
+
+Written by `TAPER_WRITE_DOCS=1 cargo test --workspace --test all export_docs`, which without the variable tells whether
+it is current. The nodes are those of operator set 17; others are what newer or older sets make of it.
+";
+
+/// The operators of a file in their order, one of several alike once, with their number.
+fn ops(file: &OnnxModel) -> String {
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for node in &file.proto().graph.as_ref().unwrap().node {
+        match counted.iter_mut().find(|(op, _)| *op == node.op_type) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((&node.op_type, 1)),
+        }
+    }
+    let text = |&(op, count): &(&str, usize)| if count > 1 { format!("{count} {op}") } else { op.to_owned() };
+    let texts: Vec<String> = counted.iter().map(text).collect();
+    if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
+}
+
+struct Nodes;
+
+impl Visit for Nodes {
+    /// In operator sets 17, 12 and 22.
+    type Made = [String; 3];
+    fn visit<M: Model>(
+        &self,
+        name: &str,
+        make: impl Fn(VarBuilder<'static>) -> Result<M>,
+        samples: &[Sample],
+    ) -> std::result::Result<Self::Made, String> {
+        let setup = setup(name, make, samples)?;
+        let nodes = |opset| {
+            let file = setup.export.clone().opset(OpsetVersion::new(opset).unwrap()).record(&setup.model);
+            file.map(|file| ops(&file)).unwrap_or_else(|_| "refused".to_owned())
+        };
+        Ok([17, 12, 22].map(nodes))
+    }
+}
+
+fn operator_table(text: &mut String) {
+    writeln!(
+        text,
+        "\n## The operators\n\nWhat the graph builder and the validation know, and nothing else.\n"
+    )
+    .unwrap();
+    writeln!(
+        text,
+        "| operator | changed in | types of the first input, in 17 | settings |\n| --- | --- | --- | --- |"
+    )
+    .unwrap();
+    let kinds = [
+        DataType::Float16,
+        DataType::Float32,
+        DataType::Float64,
+        DataType::Int8,
+        DataType::Int32,
+        DataType::Int64,
+        DataType::UInt8,
+        DataType::Bool,
+    ];
+    let mut all: Vec<_> = operators().collect();
+    all.sort_by_key(|op| op.name());
+    for op in all {
+        let versions: Vec<String> = op.versions().iter().map(i64::to_string).collect();
+        let taken: Vec<String> =
+            kinds.iter().filter(|&&kind| op.takes(kind, 17)).map(DataType::to_string).collect();
+        let taken = if taken.len() == kinds.len() { "any".to_owned() } else { taken.join(", ") };
+        let settings: Vec<String> = op.attributes().map(|name| format!("`{name}`")).collect();
+        writeln!(text, "| {} | {} | {taken} | {} |", op.name(), versions.join(", "), settings.join(", "))
+            .unwrap();
+    }
+}
+
+/// Every op of a Taper graph, on an image.
+fn graph_ops() -> Vec<(&'static str, Vec<Op>)> {
+    let image = |op: Op| vec![op];
+    vec![
+        ("conv2d", image(Op::Conv2d(Conv2d::new(4, 3)))),
+        (
+            "conv2d, batch_norm2d",
+            vec![Op::Conv2d(Conv2d::new(4, 3)), Op::BatchNorm2d(BatchNorm2d::default())],
+        ),
+        ("batch_norm2d", image(Op::BatchNorm2d(BatchNorm2d::default()))),
+        ("max_pool2d", image(Op::MaxPool2d(MaxPool2d::new(2)))),
+        ("avg_pool2d", image(Op::AvgPool2d(AvgPool2d::new(2)))),
+        ("global_avg_pool", image(Op::GlobalAvgPool)),
+        ("flatten", image(Op::Flatten)),
+        ("flatten, linear", vec![Op::Flatten, Op::Linear(Linear::new(3))]),
+        ("relu", image(Op::Relu)),
+        ("gelu", image(Op::Gelu)),
+        ("silu", image(Op::Silu)),
+        ("tanh", image(Op::Tanh)),
+        ("sigmoid", image(Op::Sigmoid)),
+        ("softmax", image(Op::Softmax)),
+        ("relu, dropout", vec![Op::Relu, Op::Dropout(Dropout { p: 0.5 })]),
+    ]
+}
+
+fn text() -> String {
+    let mut text = HEAD.to_owned();
+    writeln!(text, "\n## Models written in candle").unwrap();
+    for (family, outcomes) in cases::visit(&Nodes) {
+        writeln!(text, "\n### {family}\n\n| candle | nodes | others |\n| --- | --- | --- |").unwrap();
+        for case in outcomes {
+            let [nodes, oldest, newest] =
+                case.result.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            let code = case.code.split_whitespace().collect::<Vec<_>>().join(" ");
+            let title = match code.len() {
+                0..60 => format!("`{}`", code.replace('|', "\\|")),
+                _ => case.name.replace('_', " "),
+            };
+            let others: Vec<String> = [(12, oldest), (22, newest)]
+                .into_iter()
+                .filter(|(_, found)| *found != nodes)
+                .map(|(opset, found)| format!("{opset}: {found}"))
+                .collect();
+            writeln!(text, "| {title} | {nodes} | {} |", others.join("; ")).unwrap();
+        }
+    }
+    writeln!(text, "\n## Taper graphs\n\n| ops | nodes |\n| --- | --- |").unwrap();
+    for (name, ops_of) in graph_ops() {
+        let graph = Graph::sequential("docs", &[2, 6, 6], ops_of).unwrap();
+        let file = lower(&graph, &reference::weights(&graph, 1), &Options::default()).unwrap();
+        writeln!(text, "| {name} | {} |", ops(&file)).unwrap();
+    }
+    operator_table(&mut text);
+    text
+}
+
+#[test]
+fn is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/export.md");
+    let text = text();
+    if std::env::var_os(WRITE).is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    let line = found.lines().zip(text.lines()).position(|(found, wanted)| found != wanted);
+    assert!(
+        found == text,
+        "docs/export.md is not current from line {:?} on; set {WRITE}=1 to write it",
+        line.map(|line| line + 1)
+    );
+}
