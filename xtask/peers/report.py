@@ -24,8 +24,8 @@ NAMES = {
 # Whose version a contender's is, where that is not its own name.
 LIBRARIES = {"pytorch-channels-last": "PyTorch", "pytorch-compile": "PyTorch", "taper-layers": "candle"}
 NOTE = """\
-`{command}` wrote this file. Each measurement is a process of its own; contenders take turns, in another order each
-round. A figure is the median over the rounds, with the best in brackets. The work is the same for all: the same
+`{command}` wrote this file.
+Each measurement is a process of its own; contenders take turns, in another order each round. A figure is the median over the rounds, with the best in brackets. The work is the same for all: the same
 network file, f32, the same images, batches made within the timed step. Weights are drawn as PyTorch draws them, and
 trained with Adam at 10⁻³. Memory is the most that the process held.
 """

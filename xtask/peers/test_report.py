@@ -40,7 +40,7 @@ class Report(unittest.TestCase):
         text = report.write(measured, [("Processor", "P")], datetime.date(2026, 1, 2), "cargo xtask peers")
         self.assertIn("| Taper | 7,000 (8,000) | 14.3 (12.5) | 9 | 0.200 (0.200) | 99.0 (99.0) | 7.00× |\n", text)
         self.assertIn("| PyTorch | 1,000 (1,500) | 100 (66.7) | 9 | – | 99.0 (99.0) | 1.00× |\n", text)
-        self.assertIn("| PyTorch, torch.compile | – | – | – | – | – |\n", text)
+        self.assertIn("| PyTorch, torch.compile | – | – | – | – | – | – |\n", text)
         self.assertIn("- PyTorch, torch.compile: no compiler (training, net)\n", text)
         for row in ["| Date | 2026-01-02 |", "| Processor | P |", "| PyTorch | 2.15 |"]:
             self.assertIn(row, text)

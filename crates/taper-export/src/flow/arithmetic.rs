@@ -11,6 +11,11 @@ pub trait Operand<F> {
     /// # Errors
     /// Those of candle, for a number that the element type of `beside` does not have.
     fn operand(self, beside: &F) -> Result<F>;
+
+    /// The operand, if it is a number and thus the same whatever flows.
+    fn number(&self) -> Option<f64> {
+        None
+    }
 }
 
 impl<F: Sealed> Operand<F> for &F {
@@ -24,6 +29,10 @@ macro_rules! numbers {
         impl<F: Sealed> Operand<F> for $number {
             fn operand(self, beside: &F) -> Result<F> {
                 number(self as f64, beside.value())
+            }
+
+            fn number(&self) -> Option<f64> {
+                Some(*self as f64)
             }
         }
     )*};
@@ -209,14 +218,12 @@ pub trait Arithmetic: Sealed {
     /// Those of candle.
     #[track_caller]
     fn clamp<A: Operand<Self>, B: Operand<Self>>(&self, min: A, max: B) -> Result<Self> {
-        let (min, max) = (min.operand(self)?, max.operand(self)?);
-        let scalar = |bound: &Self| bound.value().to_dtype(DType::F64)?.to_vec0::<f64>();
-        match (scalar(&min), scalar(&max)) {
-            (Ok(min), Ok(max)) => {
+        match (min.number(), max.number()) {
+            (Some(min), Some(max)) => {
                 let call = Call::new("clamp", Kind::Clamp { min, max });
                 Self::call(call, &[self], |x| x[0].clamp(min, max))
             }
-            _ => self.maximum(&min)?.minimum(&max),
+            _ => self.maximum(&min.operand(self)?)?.minimum(&max.operand(self)?),
         }
     }
 

@@ -20,7 +20,7 @@ use super::layer::{Layer, LayerT};
 /// }
 ///
 /// let (net, sample) = (Net(Dropout::new(0.5)), Tensor::ones((4, 3), DType::F32, &Device::Cpu)?);
-/// let file = Export::new("net").input("x", &sample, &[(0, "N")]).record(&Inference(&net))?;
+/// let file = Export::new("net").input("x", &sample, &[(0, "N")]).record(&Inference(net))?;
 /// assert_eq!(file.proto().graph.as_ref().map(|graph| graph.node.len()), Some(1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -64,15 +64,27 @@ impl Emitter<'_> {
         Ok(self.graph.node(Node::new("Mul", title).inputs([x, &tanh]))?)
     }
 
-    /// `sign(x)·floor(|x| + ½)`: ONNX rounds halves to even, candle away from zero.
+    /// ONNX rounds halves to even, candle away from zero: `sign(x)·(floor(|x|) + (|x| - floor(|x|) ≥ ½))`, in which nothing
+    /// but the result is rounded.
     fn round(&mut self, title: &str, x: &Value) -> Emitted {
         let named = |what: &str| format!("{title}.{what}");
         let half = self.number(title, "half", 0.5, x)?;
         let size = self.graph.node(Node::new("Abs", named("size")).input(x))?;
-        let shifted = self.graph.node(Node::new("Add", named("shifted")).inputs([&size, &half]))?;
-        let floor = self.graph.node(Node::new("Floor", named("floor")).input(&shifted))?;
+        let floor = self.graph.node(Node::new("Floor", named("floor")).input(&size))?;
+        let rest = self.graph.node(Node::new("Sub", named("rest")).inputs([&size, &floor]))?;
+        let up = self.graph.node(Node::new("GreaterOrEqual", named("up")).inputs([&rest, &half]))?;
+        let up = Node::new("Cast", named("one")).input(&up).int("to", i64::from(x.data_type().code()));
+        let up = self.graph.node(up)?;
+        let whole = self.graph.node(Node::new("Add", named("whole")).inputs([&floor, &up]))?;
         let sign = self.graph.node(Node::new("Sign", named("sign")).input(x))?;
-        Ok(self.graph.node(Node::new("Mul", title).inputs([&sign, &floor]))?)
+        Ok(self.graph.node(Node::new("Mul", title).inputs([&sign, &whole]))?)
+    }
+
+    /// `exp(y·log(x))`, as candle computes it: of a negative `x` it is NaN, also where `Pow` would have an answer.
+    fn pow(&mut self, title: &str, x: &Value, y: &Value) -> Emitted {
+        let log = self.graph.node(Node::new("Log", format!("{title}.log")).input(x))?;
+        let scaled = self.graph.node(Node::new("Mul", format!("{title}.scaled")).inputs([&log, y]))?;
+        Ok(self.graph.node(Node::new("Exp", title).input(&scaled))?)
     }
 
     pub(super) fn binary(&mut self, step: &Step, title: &str, function: Binary) -> Emitted {
@@ -83,7 +95,10 @@ impl Emitter<'_> {
             Binary::Div => "Div",
             Binary::Maximum => "Max",
             Binary::Minimum => "Min",
-            Binary::Pow => "Pow",
+            Binary::Pow => {
+                let (left, right) = (self.operand(step, title, 0)?, self.operand(step, title, 1)?);
+                return self.pow(title, &left, &right);
+            }
         };
         let (left, right) = (self.operand(step, title, 0)?, self.operand(step, title, 1)?);
         if !is_narrow(&left) {

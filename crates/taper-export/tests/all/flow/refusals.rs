@@ -177,7 +177,7 @@ impl Layer for Hidden {
 
 #[test]
 fn nodes_of_ones_own_are_checked() {
-    let line = line!() - 6;
+    let line = line!() - 11;
     let export = Export::new("custom").input("x", &numbers(&[4, 6], 1), &[(0, "N")]);
     let verify = |op| export.verify(&export.record(&Hidden(op)).unwrap(), &Hidden(op));
     assert!(verify("Cos").unwrap().max_abs_diff < 1e-6);
