@@ -24,6 +24,8 @@ mod presets;
 mod pytorch;
 #[path = "all/read.rs"]
 mod read;
+#[path = "all/read_foreign.rs"]
+mod read_foreign;
 #[path = "all/reference.rs"]
 mod reference;
 #[path = "all/safetensors.rs"]

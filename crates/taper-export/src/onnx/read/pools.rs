@@ -76,17 +76,18 @@ fn axis_window(
     dilations(kernel, input, indices).into_iter().filter(|&dilation| (dilation > 1) == dilated).find_map(
         |dilation| {
             (0..=kernel / 2).find_map(|padding| {
-                // Rounding up makes a window of a kernel that is larger than the padded input.
-                let travel = (input + 2 * padding).saturating_sub((kernel - 1) * dilation + 1);
+                let (span, padded) = ((kernel - 1) * dilation + 1, input + 2 * padding);
+                // Rounding up makes a window of a kernel that lacks less than a stride.
+                let (travel, lack) = (padded.saturating_sub(span), span.saturating_sub(padded));
                 // The formulas of the output's size, turned round, with room for rounding.
-                let least = (travel / positions).max(1);
+                let least = (travel / positions).max(lack + 1);
                 let most = travel.checked_div(positions.saturating_sub(2)).unwrap_or(input + padding) + 1;
                 let fits = |stride: &usize| {
                     let window = Window { kernel, stride: *stride, padding, dilation, ceil_mode };
                     window.pooled(input) == Ok(positions)
                         && max_pool::taps(&window, input, positions).is_ok_and(|taps| taps == indices)
                 };
-                let stride = (least..=most).take(MOST_STRIDES).find(fits)?;
+                let stride = (least..=most.max(least)).take(MOST_STRIDES).find(fits)?;
                 Some(Window { kernel, stride, padding, dilation, ceil_mode })
             })
         },
