@@ -55,7 +55,13 @@ def call(words: list[str], folder: Path) -> tuple[str | None, str]:
     """Run a program: why it failed, if it did, and its output."""
     try:
         done = subprocess.run(
-            words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, text=True, errors="replace"
+            words,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT,
+            text=True,
+            errors="replace",
         )
     except subprocess.TimeoutExpired:
         return f"not done after {TIMEOUT} s", ""

@@ -41,9 +41,7 @@ class Report(unittest.TestCase):
     def test_one_that_is_not_there_is_a_row_and_a_failure_only_if_it_is_required(self):
         missing = {"version": None, "missing": "no | such\nwheel", "loaded": False, "differences": {}}
         absent = outcome(**missing)
-        self.assertEqual(
-            report.row(absent), "| Some Runtime | – | not installed | – | – | – | no \\| such wheel |\n"
-        )
+        self.assertEqual(report.row(absent), "| Some Runtime | – | not installed | – | – | – | no \\| such wheel |\n")
         self.assertIsNone(absent.failure())
         self.assertIn("not installed", outcome(REQUIRED, **missing).failure())
 

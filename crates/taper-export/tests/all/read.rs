@@ -98,7 +98,7 @@ fn wire(
     x: ValueId,
     y: ValueId,
 ) -> Result<ValueId, taper_graph::GraphError> {
-    let (small, odd, flag) = (1 + setting % 3, setting / 3 % 2, setting % 2 == 0);
+    let (small, odd, flag) = (1 + setting % 3, setting / 3 % 2, setting.is_multiple_of(2));
     let stride = [1 + setting / 2 % 2, 1 + setting / 4 % 2];
     let op = match kind % 18 {
         0 | 1 => Op::Conv2d(Conv2d {
