@@ -56,7 +56,9 @@ def ncnn(model: Path, sizes: list[int]) -> Network:
     shape = ",".join(map(str, [1, *sizes]))
     # Weights in float16 are its default.
     words = ["pnnx", "model.onnx", f"inputshape=[{shape}]", "fp16=0"]
-    done = subprocess.run([str(Path(sys.executable).parent / words[0]), *words[1:]], capture_output=True, text=True)
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / words[0]), *words[1:]], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise RuntimeError(f"pnnx: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
     network = library.Net()
@@ -78,8 +80,9 @@ def ncnn(model: Path, sizes: list[int]) -> Network:
 def pytorch(model: Path, _: list[int]) -> Network:
     """Reads the weights beside the ONNX file, which it cannot read."""
     import torch
-    from reference_cnn import ReferenceCnn
     from safetensors.torch import load_file
+
+    from reference_cnn import ReferenceCnn
 
     network = ReferenceCnn().eval()
     network.load_state_dict(load_file(model.with_suffix(".safetensors")), strict=True)

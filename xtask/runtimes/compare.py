@@ -62,6 +62,7 @@ def call(words: list[str], folder: Path) -> tuple[str | None, str]:
             timeout=TIMEOUT,
             text=True,
             errors="replace",
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"not done after {TIMEOUT} s", ""
