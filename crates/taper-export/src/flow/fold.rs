@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Result};
 
 use super::call::Kind;
 use super::emit::Names;
@@ -47,12 +47,17 @@ fn foldable(
     readers: &BTreeMap<usize, usize>,
 ) -> Option<usize> {
     let norm = &steps[place];
-    let (Kind::BatchNorm { .. }, [Source::Made(value), parameters @ ..]) = (&norm.call.kind, &norm.inputs[..]) else {
+    let (Kind::BatchNorm { .. }, [Source::Made(value), parameters @ ..]) =
+        (&norm.call.kind, &norm.inputs[..])
+    else {
         return None;
     };
     let conv = *makers.get(value)?;
-    let (Kind::Conv { .. }, [_, weights @ ..]) = (&steps[conv].call.kind, &steps[conv].inputs[..]) else { return None };
-    let is_constant = |source: &Source| matches!(source, Source::Constant(tensor, _) if tensor.dtype() == DType::F32);
+    let (Kind::Conv { .. }, [_, weights @ ..]) = (&steps[conv].call.kind, &steps[conv].inputs[..]) else {
+        return None;
+    };
+    let is_constant =
+        |source: &Source| matches!(source, Source::Constant(tensor, _) if tensor.dtype() == DType::F32);
     let is_alone = readers.get(value) == Some(&1) && weights.iter().all(|weight| count(steps, weight) == 1);
     (is_alone && parameters.iter().chain(weights).all(is_constant)).then_some(conv)
 }
@@ -60,7 +65,8 @@ fn foldable(
 /// How many steps read a constant: one that is shared keeps its name and its numbers.
 fn count(steps: &[Step], constant: &Source) -> usize {
     let Source::Constant(wanted, _) = constant else { return 0 };
-    let is_same = |source: &&Source| matches!(source, Source::Constant(tensor, _) if tensor.id() == wanted.id());
+    let is_same =
+        |source: &&Source| matches!(source, Source::Constant(tensor, _) if tensor.id() == wanted.id());
     steps.iter().flat_map(|step| &step.inputs).filter(is_same).count()
 }
 
@@ -70,7 +76,8 @@ fn folded(conv: &Step, norm: &Step, names: &mut Names) -> Result<Step> {
         Some(Source::Constant(tensor, _)) => Some(tensor.clone()),
         _ => None,
     };
-    let wide = |step: &Step, place: usize| tensor(step, place).map(|tensor| tensor.to_dtype(DType::F64)).transpose();
+    let wide =
+        |step: &Step, place: usize| tensor(step, place).map(|tensor| tensor.to_dtype(DType::F64)).transpose();
     let missing = || candle_core::Error::Msg("a batch norm has no statistics".to_owned());
     let eps = if let Kind::BatchNorm { eps } = norm.call.kind { eps } else { 0.0 };
     let (mean, variance) = (wide(norm, 1)?.ok_or_else(missing)?, wide(norm, 2)?.ok_or_else(missing)?);

@@ -33,8 +33,10 @@ impl LayerT for Normed {
 
 fn normed(vars: &VarMap, reads_twice: bool) -> Result<Inference<Normed>> {
     let vb = VarBuilder::from_varmap(vars, DType::F32, &Device::Cpu);
-    let convs =
-        [conv2d_no_bias(2, 4, 3, Default::default(), vb.pp("c1"))?, conv2d(4, 4, 3, Default::default(), vb.pp("c2"))?];
+    let convs = [
+        conv2d_no_bias(2, 4, 3, Default::default(), vb.pp("c1"))?,
+        conv2d(4, 4, 3, Default::default(), vb.pp("c2"))?,
+    ];
     let norms = [batch_norm(4, 1e-5, vb.pp("n1"))?, batch_norm(4, 1e-3, vb.pp("n2"))?];
     fill(vars);
     Ok(Inference(Normed { convs, norms, reads_twice }))
