@@ -12,6 +12,7 @@ mod model;
 mod node;
 mod ops;
 mod options;
+mod precision;
 pub mod proto;
 mod scope;
 mod size;
@@ -33,7 +34,8 @@ pub use inspect::{InspectError, Inspection, NodeInfo, ValueInfo, inspect, inspec
 pub use lower::{LowerError, lower};
 pub use model::{OnnxModel, OpsetVersion};
 pub use node::Node;
-pub use options::{Options, Profile};
+pub use options::{Head, Layout, Options, Pixels, Profile};
+pub use precision::Precision;
 pub use table::{Op as Operator, operators};
 pub use tensor::{DataType, Dim, Tensor};
 pub use validate::validate;
