@@ -3,12 +3,12 @@
 
     python check_models.py FOLDER
 
-FOLDER is what `TAPER_DUMP_DIR` named when the tests ran. Every file goes through `onnx.checker` in full and strict
-shape inference. Of a model written in candle, NAME.safetensors lies beside NAME.onnx, with the inputs `x0`, `x1`, … and
-candle's own outputs `y0`, …; where the model has dynamic sizes, with `small.x0`, … and `small.y0`, … as well. onnxruntime's
-answers have to be candle's to 1e-4, relative to the greatest number where that is above 1. Every failure is one
-line on standard error; the last line on standard output counts. The exit code is 0 if all passed, 1 if not, 2 for
-wrong usage.
+FOLDER is what `TAPER_DUMP_DIR` named when the tests ran. Every file goes through `onnx.checker` in full and
+strict shape inference. Of a model written in candle, NAME.safetensors lies beside NAME.onnx, with the
+inputs `x0`, `x1`, … and candle's own outputs `y0`, …; where the model has dynamic sizes, with `small.x0`, …
+and `small.y0`, … as well. onnxruntime's answers have to be candle's to 1e-4, relative to the greatest
+number where that is above 1. Every failure is one line on standard error; the last line on standard output
+counts. The exit code is 0 if all passed, 1 if not, 2 for wrong usage.
 """
 
 import sys
@@ -93,8 +93,10 @@ def main(arguments: list[str]) -> int:
             print(f"FAILED {path.stem}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
     if answered < LEAST:
         failed += 1
-        print(f"FAILED: only {answered} files agree, of {LEAST} at least; run the tests first", file=sys.stderr)
-    print(f"{len(paths)} files, {failed} failed; {answered} agree in onnxruntime, greatest difference {worst:.1e}")
+        least = f"of {LEAST} at least; run the tests first"
+        print(f"FAILED: only {answered} files agree, {least}", file=sys.stderr)
+    counts = f"{len(paths)} files, {failed} failed; {answered} agree in onnxruntime"
+    print(f"{counts}, greatest difference {worst:.1e}")
     return 1 if failed else 0
 
 

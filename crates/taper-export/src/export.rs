@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use taper_files::{WriteError, write_atomic};
 use taper_graph::{Graph, Weights};
 
+use crate::expect::Expected;
 use crate::onnx::{LowerError, Options, lower};
-use crate::verify::{Sample, TOLERANCE, Verification, VerifyError, verify};
+use crate::verify::{Sample, Verification, VerifyError, verify};
 
 /// Why a network was not exported; no file was written or changed.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,10 @@ pub struct Exported {
 
 /// Writes `graph` with `weights` to `path` as a verified ONNX file: the bytes are made in memory, run in an
 /// independent runtime on `sample`, and written, whole or not at all, only if every logit agrees within
-/// [`TOLERANCE`].
+/// [`TOLERANCE`](crate::TOLERANCE), in float16 within 1e-2 of the greatest.
+///
+/// `sample` is always what the network itself takes and answers. Where `options` ask for bytes, probabilities or
+/// classes, those that go with it are worked out.
 ///
 /// # Errors
 /// [`ExportError`] naming the file; an earlier file at `path` stays as it was.
@@ -66,8 +70,9 @@ pub fn export(
     let model =
         lower(graph, weights, options).map_err(|cause| ExportError::Lower { path: path_of(), cause })?;
     let bytes = model.to_bytes();
-    let verification =
-        verify(&bytes, sample, TOLERANCE).map_err(|cause| ExportError::Verify { path: path_of(), cause })?;
+    let refused = |cause| ExportError::Verify { path: path_of(), cause };
+    let expected = Expected::new(sample, graph.input_shape(), options).map_err(refused)?;
+    let verification = verify(&bytes, &expected.sample(), expected.tolerance).map_err(refused)?;
     write_atomic(path, |file| file.write_all(&bytes))?;
     let (opset, ir_version) = (model.opset(), model.proto().ir_version);
     Ok(Exported { opset, ir_version, bytes: bytes.len(), verification })

@@ -25,12 +25,14 @@ mod custom;
 mod emit;
 mod error;
 mod export;
+mod fold;
 mod group_norm;
 mod index;
 mod inference;
 mod layer;
 mod merge;
 pub mod ops;
+mod parting;
 mod reducing;
 mod rnn;
 mod sequential;
@@ -53,6 +55,7 @@ pub use group_norm::{GroupNorm, group_norm};
 pub use index::{Index, Part};
 pub use inference::{Foreign, Inference};
 pub use layer::{Layer, LayerT};
+pub use parting::Parting;
 pub use reducing::Reducing;
 pub use rnn::{Gru, GruState, Lstm, LstmState, States, gru, lstm};
 pub use sequential::{Sequential, seq};
@@ -91,7 +94,7 @@ operators! {
 
 /// What flows through a model: a [`Tensor`], which computes, or a [`Wire`], which records. It has candle's own
 /// methods, by way of the traits it is made of; nothing else can implement it.
-pub trait Flow: Arithmetic + Reducing + Shaping + Spatial + Plus + Minus + Times + Over {
+pub trait Flow: Arithmetic + Parting + Reducing + Shaping + Spatial + Plus + Minus + Times + Over {
     /// Passes through a layer.
     ///
     /// # Errors

@@ -66,6 +66,8 @@ pub mod onnx;
 pub mod safetensors;
 
 #[cfg(feature = "verify")]
+mod expect;
+#[cfg(feature = "verify")]
 mod export;
 #[cfg(feature = "verify")]
 mod verify;

@@ -12,6 +12,7 @@ mod model;
 mod node;
 mod ops;
 mod options;
+mod precision;
 pub mod proto;
 mod read;
 mod scope;
@@ -34,7 +35,8 @@ pub use inspect::{ConstantInfo, InspectError, Inspection, NodeInfo, ValueInfo, i
 pub use lower::{LowerError, lower};
 pub use model::{OnnxModel, OpsetVersion};
 pub use node::Node;
-pub use options::{Options, Profile};
+pub use options::{Head, Layout, Options, Pixels, Profile};
+pub use precision::Precision;
 pub use read::{Imported, ReadError, read};
 pub use table::{Op as Operator, operators};
 pub use tensor::{DataType, Dim, Tensor};

@@ -1,17 +1,26 @@
 //! Runs an ONNX file in an independent runtime and compares.
 
-use rten::Model;
+use rten::{Model, TryFromValueError, Value};
 use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
 use serde::Serialize;
 
-use crate::onnx::{Dim, InspectError, ValueInfo, inspect};
+use crate::onnx::{DataType, Dim, InspectError, Precision, ValueInfo, inspect};
 
 /// The greatest difference from the trained model's logits that an exported file may show.
 ///
 /// Two correct implementations differ by rounding alone, around 1e-6 for logits of size 10; a wrong weight, pad or
 /// axis shows as 1e-2 and more.
 pub const TOLERANCE: f64 = 1e-4;
+
+/// The same of a file in `precision`, relative to the greatest logit if that is above 1: numbers of float16 are 1e-3
+/// apart, and errors add up through the layers.
+pub(crate) fn tolerance(precision: Precision) -> f64 {
+    match precision {
+        Precision::Float32 => TOLERANCE,
+        Precision::Float16Weights | Precision::Float16 => 1e-2,
+    }
+}
 
 /// The runtime that verifies.
 pub const RUNTIME: &str = "rten 0.27.0";
@@ -49,9 +58,9 @@ pub enum VerifyError {
     /// The bytes are no ONNX file.
     #[error(transparent)]
     Inspect(#[from] InspectError),
-    /// The file has not exactly one f32 input and one f32 output with a batch dimension.
+    /// The file has not exactly one input and one output of numbers with a batch dimension.
     #[error(
-        "it takes {inputs} and returns {outputs}, but one float32 tensor each, batch first, is needed; export the network again"
+        "it takes {inputs} and returns {outputs}, but one tensor of numbers each, batch first, is needed; export the network again"
     )]
     Interface {
         /// Its inputs.
@@ -74,6 +83,21 @@ pub enum VerifyError {
         value: String,
         /// How many there should be.
         expected: usize,
+    },
+    /// The images are no bytes.
+    #[error(
+        "image {image} of the sample has the number {number}, which no byte becomes in the range from {low} to {high}; \
+         give images of the normalisation that the file is to have"
+    )]
+    Pixels {
+        /// The image, counted from 0.
+        image: usize,
+        /// The number.
+        number: f32,
+        /// What the byte 0 becomes.
+        low: f32,
+        /// What the byte 255 becomes.
+        high: f32,
     },
     /// There is nothing to compare with.
     #[error("there are no images to verify the file on; give at least one")]
@@ -111,6 +135,8 @@ pub enum VerifyError {
 
 /// Loads `onnx`, the bytes of a file, in rten, runs it on the images of `sample` in batches of 1, 7 and 100, and
 /// compares what it returns with the logits of `sample`. A NaN counts as different from everything.
+///
+/// The numbers of `sample` are those that the file takes and returns, of whatever type it has them.
 ///
 /// # Errors
 /// [`VerifyError::Differs`] if any logit differs by more than `tolerance`, naming the worst; the others if the file
@@ -187,9 +213,18 @@ impl Interface {
         let count = end - start;
         let image = sample.images.len() / sample.count;
         let shape = batch_of(&self.input, count);
-        let images = Tensor::from_data(&shape, sample.images[start * image..end * image].to_vec());
-        let output = model.run_one(images.into(), None).map_err(|error| runtime("run", &error))?;
-        let output: Tensor<f32> = output.try_into().map_err(|error| runtime("run", &error))?;
+        let images = sample.images[start * image..end * image].to_vec();
+        let images = match self.input.data_type {
+            Some(DataType::UInt8) => {
+                Tensor::from_data(&shape, images.into_iter().map(|x| x as u8).collect::<Vec<_>>()).into()
+            }
+            _ => Tensor::from_data(&shape, images).into(),
+        };
+        let output = model.run_one(images, None).map_err(|error| runtime("run", &error))?;
+        let output: Tensor<f32> = match output {
+            Value::Int32Tensor(classes) => classes.map(|&class| class as f32),
+            other => other.try_into().map_err(|error: TryFromValueError| runtime("run", &error))?,
+        };
         let expected = batch_of(&self.output, count);
         if output.shape() != expected {
             let cause = format!("for {count} images it returns {:?} instead of {expected:?}", output.shape());
@@ -199,10 +234,13 @@ impl Interface {
     }
 }
 
-/// The number of elements of one item of a declared f32 value; `None` if it is anything but a batch of such.
+/// The number of elements of one item of a declared value; `None` if it is anything but a batch of numbers that f32
+/// can hold.
 fn elements(value: &ValueInfo) -> Option<usize> {
-    let (Some(crate::onnx::DataType::Float32), Some([_, item @ ..])) =
-        (value.data_type, value.dims.as_deref())
+    let (
+        Some(DataType::Float32 | DataType::Float16 | DataType::UInt8 | DataType::Int64),
+        Some([_, item @ ..]),
+    ) = (value.data_type, value.dims.as_deref())
     else {
         return None;
     };

@@ -14,6 +14,8 @@ mod inspect;
 mod lowering;
 #[path = "all/networks.rs"]
 mod networks;
+#[path = "all/options.rs"]
+mod options;
 #[path = "all/oracle.rs"]
 mod oracle;
 #[path = "all/pooling.rs"]

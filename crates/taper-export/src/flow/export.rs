@@ -8,10 +8,11 @@ use candle_nn::VarMap;
 use super::Model;
 use super::emit::{Emitter, Names};
 use super::error::FlowError;
+use super::fold::fold;
 use super::merge::{Merged, Recording, merge};
-use super::trace::{Axis, points};
+use super::trace::{Axis, listed, points};
 use super::wire::Wire;
-use crate::onnx::{OnnxModel, OpsetVersion, Profile};
+use crate::onnx::{OnnxModel, OpsetVersion, Precision, Profile};
 
 /// The size that a dynamic axis has at least while recording: the smallest recorded is two steps below.
 const LEAST: i64 = 4;
@@ -49,6 +50,8 @@ pub struct Export {
     profile: Profile,
     multiples: BTreeMap<String, i64>,
     metadata: Vec<(String, String)>,
+    pub(super) precision: Precision,
+    doc: String,
     names: Names,
 }
 
@@ -72,6 +75,8 @@ impl Export {
             profile: Profile::default(),
             multiples: BTreeMap::new(),
             metadata: Vec::new(),
+            precision: Precision::default(),
+            doc: String::new(),
             names: Names::default(),
         }
     }
@@ -120,13 +125,24 @@ impl Export {
         Self { profile, ..self }
     }
 
+    /// A model of float32 with weights, or all values, of another type in the file.
+    pub fn precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// With a text for a human reader.
+    pub fn doc(self, doc: impl Into<String>) -> Self {
+        Self { doc: doc.into(), ..self }
+    }
+
     /// With named texts in the file.
     pub fn metadata(mut self, texts: impl IntoIterator<Item = (String, String)>) -> Self {
         self.metadata.extend(texts);
         self
     }
 
-    /// Records `model` and builds its graph. Nothing is run but candle itself.
+    /// Records `model` and builds its graph. Nothing is run but candle itself. A batch norm whose input is a convolution
+    /// that nothing else reads is folded into it: the weights of that name are then those of both.
     ///
     /// # Errors
     /// [`FlowError`], with the line of the model at fault.
@@ -135,16 +151,21 @@ impl Export {
         let points = points(&axes);
         let recordings =
             points.iter().map(|point| self.run(model, point)).collect::<Result<Vec<Recording>, _>>()?;
-        let Merged { steps, outputs } = merge(&recordings, self.inputs.len(), &axes, &points)?;
+        let mut merged = merge(&recordings, self.inputs.len(), &axes, &points)?;
         drop(recordings);
-        let names = self.output_names(outputs.len())?;
-        let mut emitter = Emitter::new(&self.name, self.opset, self.profile, &self.names);
-        emitter.reserve(names.iter().cloned());
+        let mut names = self.names.clone();
+        fold(&mut merged, self.inputs.len(), &mut names)
+            .map_err(|cause| FlowError::Forward { sizes: listed(&points), cause })?;
+        let Merged { steps, outputs } = merged;
+        let output_names = self.output_names(outputs.len())?;
+        let mut emitter = Emitter::new(&self.name, self.opset, self.profile, &names);
+        emitter.reserve(output_names.iter().cloned());
         for input in &self.inputs {
             emitter.input(input)?;
         }
         emitter.steps(&steps, &outputs, &points)?;
-        emitter.finish(&outputs, &names, self.metadata.iter().cloned())
+        let file = emitter.finish(&outputs, &output_names, self.metadata.iter().cloned())?;
+        Ok(file.with_precision(self.precision)?.with_doc(&self.doc))
     }
 
     /// The dynamic sizes, in the order in which the inputs name them.

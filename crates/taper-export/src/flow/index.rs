@@ -37,7 +37,7 @@ parts! {
     RangeToInclusive<usize>: |range| Part::Range(0, Some(range.end + 1));
 }
 
-/// A place, a range, or up to five of them: what [`Shaping::i`](super::Shaping::i) takes.
+/// A place, a range, or up to five of them: what [`Parting::i`](super::Parting::i) takes.
 pub trait Index {
     /// What becomes of the dimensions, from the first on.
     fn parts(self) -> Vec<Part>;

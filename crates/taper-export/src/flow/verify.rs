@@ -11,12 +11,12 @@ use super::trace::points;
 use super::{Export, Model};
 use crate::export::Exported;
 use crate::onnx::OnnxModel;
-use crate::verify::{RUNTIME, TOLERANCE, Verification};
+use crate::verify::{RUNTIME, Verification, tolerance};
 
 impl Export {
     /// Records `model`, runs the file in an independent runtime at two sizes of every dynamic axis, and writes it
-    /// to `path`, whole or not at all, only if it answers as the model does within [`TOLERANCE`], relative to the
-    /// greatest number if that is above 1.
+    /// to `path`, whole or not at all, only if it answers as the model does within [`TOLERANCE`](crate::TOLERANCE), or
+    /// 1e-2 in float16, relative to the greatest number if that is above 1.
     ///
     /// # Errors
     /// [`FlowError`]; an earlier file at `path` stays as it was.
@@ -39,6 +39,7 @@ impl Export {
         let axes = self.axes()?;
         let points = points(&axes);
         let candle = |cause| FlowError::Forward { sizes: String::new(), cause };
+        let tolerance = tolerance(self.precision);
         let (mut worst, mut images) = (0.0f64, 0);
         for point in points.iter().take(1).chain(points.iter().skip(1).next_back()) {
             let samples: Result<Vec<Tensor>, _> = self.inputs.iter().map(|input| input.at(point)).collect();
@@ -48,7 +49,7 @@ impl Export {
             images += samples.first().and_then(|sample| sample.dims().first()).copied().unwrap_or(0);
             for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 let (difference, greatest) = difference(found, expected).map_err(candle)?;
-                if difference.is_nan() || difference > TOLERANCE * greatest.max(1.0) {
+                if difference.is_nan() || difference > tolerance * greatest.max(1.0) {
                     let sizes = super::trace::listed(std::slice::from_ref(point));
                     let reason = format!(
                         "output {place} of {RUNTIME} differs by {difference:e} from candle's ({sizes}); \

@@ -36,7 +36,6 @@ impl Value {
     }
 
     /// What is known of it.
-    #[cfg(feature = "candle")]
     pub(crate) fn fact(&self) -> &Fact {
         &self.fact
     }

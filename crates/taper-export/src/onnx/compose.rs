@@ -30,7 +30,7 @@ pub(crate) fn scalar(
 }
 
 /// The nearest f16, ties to even, as bits.
-fn half_bits(number: f64) -> u16 {
+pub(super) fn half_bits(number: f64) -> u16 {
     let sign = if number.is_sign_negative() { 0x8000 } else { 0 };
     let size = number.abs();
     if size.is_nan() {
@@ -86,6 +86,28 @@ pub(crate) fn gelu_tanh(graph: &mut GraphBuilder, name: &str, x: &Value) -> Resu
 pub(crate) fn silu(graph: &mut GraphBuilder, name: &str, x: &Value) -> Result<Value, BuildError> {
     let sigmoid = graph.node(Node::new("Sigmoid", format!("{name}.sigmoid")).input(x))?;
     graph.node(Node::new("Mul", name).inputs([x, &sigmoid]))
+}
+
+/// `Softmax` or `LogSoftmax` over one dimension. That of operator sets before 13 joins all dimensions from its axis on:
+/// it must be the last.
+pub(crate) fn softmax(
+    graph: &mut GraphBuilder,
+    op: &str,
+    name: &str,
+    x: &Value,
+    dim: usize,
+) -> Result<Value, BuildError> {
+    let last = x.fact().rank().saturating_sub(1);
+    if graph.opset().opset() >= 13 || dim == last {
+        return graph.node(Node::new(op, name).input(x).int("axis", dim as i64));
+    }
+    let mut order: Vec<usize> = (0..=last).collect();
+    order.swap(dim, last);
+    let turned = Node::new("Transpose", format!("{name}.turned")).input(x).ints("perm", order.clone());
+    let turned = graph.node(turned)?;
+    let softmax = Node::new(op, format!("{name}.last")).input(&turned).int("axis", last as i64);
+    let softmax = graph.node(softmax)?;
+    graph.node(Node::new("Transpose", name).input(&softmax).ints("perm", order))
 }
 
 /// `ReduceMean` and its like over `axes`, which older operator sets take as a setting.

@@ -3,12 +3,13 @@
 use taper_graph::{Graph, GraphError, Node as Layer, Op, Shape, ShapeError, Weights, WeightsError};
 
 use super::builder::{GraphBuilder, Value};
+use super::compose;
 use super::error::BuildError;
-use super::model::{OnnxModel, OpsetVersion};
+use super::model::OnnxModel;
 use super::node::Node;
 use super::ops;
-use super::options::{Options, Profile};
-use super::tensor::{DataType, Tensor, dims_of};
+use super::options::{Head, Layout, Options, Pixels, Profile};
+use super::tensor::{DataType, Dim, Tensor, dims_of};
 use crate::metadata::Metadata;
 
 /// Why a graph has no ONNX form.
@@ -46,8 +47,8 @@ impl From<GraphError> for LowerError {
     }
 }
 
-/// Writes `graph` with `weights` as an ONNX file: opset 17, format version 8, one f32 input `[N, …]` with a symbolic
-/// batch, one f32 output.
+/// Writes `graph` with `weights` as an ONNX file: one input `[N, …]` with a symbolic batch and one output, by default
+/// of float32, opset 17 and format version 8; [`Options`] has the rest.
 ///
 /// Nodes bear the names of the layers and constants those of the weights. A batch norm whose input is a
 /// convolution that nothing else reads is folded into it; dropout leaves no trace. The shapes of values in between
@@ -77,10 +78,54 @@ pub fn lower(graph: &Graph, weights: &Weights, options: &Options) -> Result<Onnx
         lowering.values.push(value);
     }
     let Lowering { mut builder, values, .. } = lowering;
-    let output = &values[graph.output().index()];
-    builder.output(output, &options.output)?;
+    let output = head(&mut builder, &values[graph.output().index()], options.head)?;
+    builder.output(&output, &options.output)?;
     let metadata = options.metadata.as_ref().map(Metadata::to_props).unwrap_or_default();
-    Ok(builder.finish(metadata)?)
+    Ok(builder.finish(metadata)?.with_precision(options.precision)?.with_doc(&options.doc))
+}
+
+/// What the network's last values become.
+fn head(builder: &mut GraphBuilder, logits: &Value, head: Head) -> Result<Value, BuildError> {
+    match head {
+        Head::Logits => Ok(logits.clone()),
+        Head::Softmax => compose::softmax(builder, "Softmax", "softmax", logits, 1),
+        Head::ArgMax => {
+            builder.node(Node::new("ArgMax", "argmax").input(logits).int("axis", 1).int("keepdims", 0))
+        }
+    }
+}
+
+/// Bytes as the network takes them: `[N, C, H, W]` in the range of the normalisation.
+fn normalised(
+    builder: &mut GraphBuilder,
+    options: &Options,
+    dims: &[Dim],
+    pixels: &Pixels,
+) -> Result<Value, BuildError> {
+    let float = |builder: &mut GraphBuilder, bytes: &Value| {
+        let cast = Node::new("Cast", "pixels.float32").input(bytes);
+        builder.node(cast.int("to", i64::from(DataType::Float32.code())))
+    };
+    let mut x = match (pixels.layout, dims) {
+        (Layout::Nhwc, [count, channels, height, width]) => {
+            let dims = [count, height, width, channels].map(Dim::clone);
+            let bytes = builder.input(&options.input, DataType::UInt8, &dims)?;
+            let float = float(builder, &bytes)?;
+            builder.node(Node::new("Transpose", "pixels.nchw").input(&float).ints("perm", [0, 3, 1, 2]))?
+        }
+        _ => {
+            let bytes = builder.input(&options.input, DataType::UInt8, dims)?;
+            float(builder, &bytes)?
+        }
+    };
+    let [low, high] = pixels.normalization.range;
+    let scale = builder.helper("pixels.scale", Tensor::f32(&[], &[(high - low) / 255.0]))?;
+    x = builder.node(Node::new("Mul", "pixels.scaled").inputs([&x, &scale]))?;
+    if low != 0.0 {
+        let low = builder.helper("pixels.low", Tensor::f32(&[], &[low]))?;
+        x = builder.node(Node::new("Add", "pixels.shifted").inputs([&x, &low]))?;
+    }
+    Ok(x)
 }
 
 /// [`Weights`] fit the graph they were made for; this proves that it is this one.
@@ -105,12 +150,16 @@ pub(super) struct Lowering<'a> {
 
 impl<'a> Lowering<'a> {
     fn new(graph: &'a Graph, weights: &'a Weights, options: &Options) -> Result<Self, BuildError> {
-        let mut builder = GraphBuilder::new(graph.name(), OpsetVersion::default());
+        let mut builder = GraphBuilder::new(graph.name(), options.opset);
         builder.reserve(graph.params().map(|named| named.name));
         // A bias that folding or `Gemm` adds where the layer has none.
         builder.reserve(graph.nodes().iter().map(|layer| format!("{}.bias", layer.name)));
         builder.reserve([options.output.clone()]);
-        let input = builder.input(&options.input, DataType::Float32, &dims_of(graph.input_shape()))?;
+        let dims = dims_of(graph.input_shape());
+        let input = match &options.pixels {
+            None => builder.input(&options.input, DataType::Float32, &dims)?,
+            Some(pixels) => normalised(&mut builder, options, &dims, pixels)?,
+        };
         Ok(Self { graph, weights, profile: options.profile, builder, values: vec![input] })
     }
 

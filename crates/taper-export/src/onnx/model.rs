@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::error::BuildError;
+use super::precision::{Precision, convert};
 use super::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
+use super::validate::validate;
 
 /// The version of the standard operator set, and the version of the file format that goes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,37 @@ impl OnnxModel {
             ..ModelProto::default()
         };
         Self { proto }
+    }
+
+    /// The same file, of float32, with weights or all values in another precision. [`Precision`] says which.
+    ///
+    /// # Errors
+    /// [`BuildError::Constant`] for a number beyond float16, or what the operators do not take.
+    ///
+    /// ```
+    /// use taper_export::onnx::{DataType, Dim, GraphBuilder, Node, OpsetVersion, Precision, Tensor};
+    /// let mut graph = GraphBuilder::new("third", OpsetVersion::default());
+    /// let x = graph.input("x", DataType::Float32, &[Dim::Symbolic("N".to_owned())])?;
+    /// let third = graph.constant("third", Tensor::f32(&[], &[0.333]))?;
+    /// let y = graph.node(Node::new("Mul", "third").inputs([&x, &third]))?;
+    /// graph.output(&y, "y")?;
+    /// let half = graph.finish([])?.with_precision(Precision::Float16)?;
+    /// assert_eq!(half.proto().graph.as_ref().unwrap().initializer[0].raw_data, [0x54, 0x35]);
+    /// # Ok::<(), taper_export::onnx::BuildError>(())
+    /// ```
+    pub fn with_precision(mut self, precision: Precision) -> Result<Self, BuildError> {
+        if precision == Precision::Float32 {
+            return Ok(self);
+        }
+        self.proto.graph = self.proto.graph.map(|graph| convert(graph, precision)).transpose()?;
+        validate(&self.proto)?;
+        Ok(self)
+    }
+
+    /// The same file with a text for a human reader.
+    pub fn with_doc(mut self, doc: impl Into<String>) -> Self {
+        self.proto.doc_string = doc.into();
+        self
     }
 
     /// The file's bytes.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::metadata::Metadata;
+use super::model::OpsetVersion;
+use super::precision::Precision;
+use crate::metadata::{Metadata, Normalization};
 
 /// Which runtimes the file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -24,8 +26,40 @@ impl fmt::Display for Profile {
     }
 }
 
-/// How a graph becomes a file. [`Options::default`] gives the input `image`, the output `logits`, no metadata and
-/// the portable profile.
+/// What the network's last values become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Head {
+    /// Nothing else: the file returns the logits.
+    #[default]
+    Logits,
+    /// Softmax over dimension 1: the file returns probabilities.
+    Softmax,
+    /// The class of the greatest: the file returns int64 `[N]`. OpenCV 4.12 answers wrongly here, without a word.
+    ArgMax,
+}
+
+/// The order of the dimensions of an image of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Layout {
+    /// Channels first, as in the network.
+    #[default]
+    Nchw,
+    /// Channels last, as in picture files.
+    Nhwc,
+}
+
+/// Images as bytes: the file itself does what has to be done to a pixel before the network sees it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Pixels {
+    /// The order of the dimensions.
+    pub layout: Layout,
+    /// What becomes of a pixel.
+    pub normalization: Normalization,
+}
+
+/// How a graph becomes a file. [`Options::default`] gives the input `image`, the output `logits`, float32 throughout,
+/// operator set 17, no metadata and the portable profile.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Options {
@@ -37,6 +71,16 @@ pub struct Options {
     pub profile: Profile,
     /// What the file says about the network: becomes its `metadata_props`.
     pub metadata: Option<Metadata>,
+    /// The operator set, and the version of the file format that goes with it.
+    pub opset: OpsetVersion,
+    /// What the network's last values become.
+    pub head: Head,
+    /// Images as bytes, if the file is to normalise them.
+    pub pixels: Option<Pixels>,
+    /// The element type of weights and values.
+    pub precision: Precision,
+    /// Text for a human reader.
+    pub doc: String,
 }
 
 impl Default for Options {
@@ -46,6 +90,11 @@ impl Default for Options {
             output: "logits".to_owned(),
             profile: Profile::default(),
             metadata: None,
+            opset: OpsetVersion::default(),
+            head: Head::default(),
+            pixels: None,
+            precision: Precision::default(),
+            doc: String::new(),
         }
     }
 }
@@ -59,5 +108,35 @@ impl Options {
     /// For the runtimes of `profile`.
     pub fn profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
+    }
+
+    /// With names for the input and the output.
+    pub fn names(self, input: impl Into<String>, output: impl Into<String>) -> Self {
+        Self { input: input.into(), output: output.into(), ..self }
+    }
+
+    /// With the operators of `opset`.
+    pub fn opset(self, opset: OpsetVersion) -> Self {
+        Self { opset, ..self }
+    }
+
+    /// With `head` at the end.
+    pub fn head(self, head: Head) -> Self {
+        Self { head, ..self }
+    }
+
+    /// With images of bytes as its input.
+    pub fn pixels(self, pixels: Pixels) -> Self {
+        Self { pixels: Some(pixels), ..self }
+    }
+
+    /// With weights, or all values, of another type than float32.
+    pub fn precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// With a text for a human reader.
+    pub fn doc(self, doc: impl Into<String>) -> Self {
+        Self { doc: doc.into(), ..self }
     }
 }

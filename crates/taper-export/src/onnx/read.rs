@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use taper_graph::{Array, Graph, Op, ValueId, Weights};
 
 use super::inspect::{decode, value_info};
+use super::model::OpsetVersion;
 use super::options::{Options, Profile};
 use super::proto::{GraphProto, NodeProto, ValueInfoProto};
 use super::tensor::{DataType, Dim};
@@ -29,8 +30,8 @@ pub struct Imported {
     pub graph: Graph,
     /// Its weights.
     pub weights: Weights,
-    /// What the file was written with: the names of input and output, the profile, and the metadata if they are
-    /// those of Taper.
+    /// What the file was written with: the names of input and output, the operator set (17 if the file's is not one
+    /// that Taper writes), the profile, the text for a human reader, and the metadata if they are those of Taper.
     pub options: Options,
 }
 
@@ -66,7 +67,8 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
     let (model, proto) = decode(bytes)?;
     let standard = model.opset_import.iter().find(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
     let constants = Constants::of(&proto);
-    let mut reader = Reader::new(&proto, &constants, standard.map_or(0, |set| set.version))?;
+    let opset = standard.map_or(0, |set| set.version);
+    let mut reader = Reader::new(&proto, &constants, opset)?;
     for index in reader.needed()? {
         reader.node(index)?;
     }
@@ -83,6 +85,9 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
             Profile::Portable
         },
         metadata: Metadata::from_props(&props, &graph),
+        opset: OpsetVersion::new(opset).unwrap_or_default(),
+        doc: model.doc_string,
+        ..Options::default()
     };
     Ok(Imported { graph, weights, options })
 }

@@ -4,5 +4,7 @@
 pub(crate) mod cases;
 #[path = "flow/check.rs"]
 pub(crate) mod check;
+#[path = "flow/files.rs"]
+mod files;
 #[path = "flow/refusals.rs"]
 mod refusals;

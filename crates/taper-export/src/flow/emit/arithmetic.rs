@@ -205,21 +205,10 @@ impl Emitter<'_> {
         Ok(self.graph.node(Node::new("Expand", title).inputs([&number, &sizes]))?)
     }
 
-    /// Softmax of older operator sets joins all dimensions from its axis on: it must be the last.
     pub(super) fn softmax(&mut self, step: &Step, title: &str, dim: usize, log: bool) -> Emitted {
         let x = self.operand(step, title, 0)?;
         let op = if log { "LogSoftmax" } else { "Softmax" };
-        let last = x.fact().rank() - 1;
-        if self.opset() >= 13 || dim == last {
-            return Ok(self.graph.node(Node::new(op, title).input(&x).int("axis", dim as i64))?);
-        }
-        let mut order: Vec<usize> = (0..=last).collect();
-        order.swap(dim, last);
-        let turned = Node::new("Transpose", format!("{title}.turned")).input(&x).ints("perm", order.clone());
-        let turned = self.graph.node(turned)?;
-        let softmax = Node::new(op, format!("{title}.last")).input(&turned).int("axis", last as i64);
-        let softmax = self.graph.node(softmax)?;
-        Ok(self.graph.node(Node::new("Transpose", title).input(&softmax).ints("perm", order))?)
+        Ok(compose::softmax(&mut self.graph, op, title, &x, dim)?)
     }
 
     pub(super) fn reduce(

@@ -25,8 +25,21 @@ impl Names {
         }
     }
 
+    /// Gives `tensor` the name `name`, in the place of what bore it.
+    pub(in crate::flow) fn alias(&mut self, tensor: &Tensor, name: String) {
+        if let Some(old) = self.by_name.insert(name.clone(), tensor.clone()) {
+            self.by_id.remove(&old.id());
+        }
+        self.by_id.insert(tensor.id(), name);
+    }
+
+    /// Whether something bears this name.
+    pub(in crate::flow) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// The name of a weight.
-    pub(super) fn of(&self, tensor: &Tensor) -> Option<&str> {
+    pub(in crate::flow) fn of(&self, tensor: &Tensor) -> Option<&str> {
         self.by_id.get(&tensor.id()).map(String::as_str)
     }
 

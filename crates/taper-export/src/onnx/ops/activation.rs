@@ -28,5 +28,5 @@ pub(crate) fn silu(graph: &mut Lowering<'_>, layer: &Layer) -> Result<Value, Low
 /// Softmax over dimension 1.
 pub(crate) fn softmax(graph: &mut Lowering<'_>, layer: &Layer) -> Result<Value, LowerError> {
     let x = graph.input(layer).clone();
-    graph.node(Node::new("Softmax", &layer.name).input(&x).int("axis", 1))
+    Ok(compose::softmax(graph.builder(), "Softmax", &layer.name, &x, 1)?)
 }

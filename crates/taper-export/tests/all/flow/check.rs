@@ -76,7 +76,7 @@ pub(crate) fn ids(shape: &[usize], end: u32, seed: u64) -> Tensor {
 }
 
 /// Gives every weight values that do not depend on the run; variances and scales stay near 1.
-fn fill(vars: &VarMap) {
+pub(crate) fn fill(vars: &VarMap) {
     let data = vars.data().lock().unwrap();
     let mut names: Vec<_> = data.keys().cloned().collect();
     names.sort();

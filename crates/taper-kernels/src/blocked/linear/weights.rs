@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::BlockedLinear;
 use super::transpose::transpose;
+use crate::blocked::Blocked;
 use crate::error::{KernelError, check_len};
 use crate::simd::{LANES, dispatch};
 
@@ -78,8 +79,11 @@ impl BlockedLinear {
 
     /// Calls `visit` with where each weight stands in PyTorch's order and in that of the backward pass.
     fn for_each_weight(&self, mut visit: impl FnMut(usize, usize)) {
-        let order = self.order();
-        let rows: Vec<usize> = (0..self.in_features).map(|input| self.row(input)).collect();
+        let (order, inputs) = (self.order(), 0..self.in_features);
+        let rows: Vec<usize> = match self.image {
+            Some(image) => inputs.map(|input| row(image, input)).collect(),
+            None => inputs.collect(),
+        };
         for output in 0..self.out_features {
             for (input, &row) in rows.iter().enumerate() {
                 visit(output * self.in_features + input, order.at(row, output));
@@ -87,15 +91,14 @@ impl BlockedLinear {
         }
     }
 
-    /// Where an input feature, in PyTorch's order, stands in a row.
-    fn row(&self, feature: usize) -> usize {
-        let Some(image) = self.image else { return feature };
-        let (channel, pixel) = (feature / image.pixels(), feature % image.pixels());
-        image.at(channel / LANES, pixel / image.width, pixel % image.width) + channel % LANES
-    }
-
     fn check_weights(&self, plain: usize, packed: usize) -> Result<(), KernelError> {
         check_len("weight", plain, self.in_features.saturating_mul(self.out_features))?;
         check_len("packed weight", packed, self.weight_len())
     }
+}
+
+/// Where an input feature, in PyTorch's order, stands in an image.
+fn row(image: Blocked, feature: usize) -> usize {
+    let (channel, pixel) = (feature / image.pixels(), feature % image.pixels());
+    image.at(channel / LANES, pixel / image.width, pixel % image.width) + channel % LANES
 }

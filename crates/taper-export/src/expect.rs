@@ -1,0 +1,79 @@
+//! What a file of some options is given, and what it has to answer.
+
+use taper_graph::Shape;
+
+use crate::onnx::{Head, Layout, Options, Pixels, Precision};
+use crate::verify::{Sample, TOLERANCE, VerifyError, tolerance};
+
+/// A sample in the terms of a file.
+pub(crate) struct Expected {
+    images: Vec<f32>,
+    answers: Vec<f32>,
+    count: usize,
+    pub(crate) tolerance: f64,
+}
+
+impl Expected {
+    /// What the file of a network that takes `input` is given and has to answer where the network itself takes and
+    /// answers `sample`.
+    pub(crate) fn new(sample: &Sample<'_>, input: &Shape, options: &Options) -> Result<Self, VerifyError> {
+        let images = match &options.pixels {
+            Some(pixels) => bytes(sample, input, pixels)?,
+            None => sample.images.to_vec(),
+        };
+        let rows = || sample.logits.chunks((sample.logits.len() / sample.count.max(1)).max(1));
+        let answers = match options.head {
+            Head::Logits => sample.logits.to_vec(),
+            Head::Softmax => rows().flat_map(softmax).collect(),
+            Head::ArgMax => rows().map(argmax).collect(),
+        };
+        let greatest = answers.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+        let tolerance = match options.precision {
+            Precision::Float32 => TOLERANCE,
+            precision => tolerance(precision) * f64::from(greatest),
+        };
+        Ok(Self { images, answers, count: sample.count, tolerance })
+    }
+
+    pub(crate) fn sample(&self) -> Sample<'_> {
+        Sample { count: self.count, images: &self.images, logits: &self.answers }
+    }
+}
+
+/// The bytes that become these images, in the order of the file.
+fn bytes(sample: &Sample<'_>, input: &Shape, pixels: &Pixels) -> Result<Vec<f32>, VerifyError> {
+    let [low, high] = pixels.normalization.range;
+    let size = (sample.images.len() / sample.count.max(1)).max(1);
+    let mut bytes = Vec::with_capacity(sample.images.len());
+    for (place, &number) in sample.images.iter().enumerate() {
+        let byte = (number - low) / (high - low) * 255.0;
+        if (byte - byte.round()).abs() > 1e-2 || !(-0.5..255.5).contains(&byte) {
+            return Err(VerifyError::Pixels { image: place / size, number, low, high });
+        }
+        bytes.push(byte.round());
+    }
+    Ok(match (pixels.layout, input.image()) {
+        (Layout::Nhwc, Ok([channels, height, width])) => {
+            let area = height * width;
+            let image = |image: &[f32]| {
+                let pixel = |place: usize| (0..channels).map(move |channel| channel * area + place);
+                (0..area).flat_map(pixel).map(|place| image[place]).collect::<Vec<f32>>()
+            };
+            bytes.chunks_exact(channels * area).flat_map(image).collect()
+        }
+        _ => bytes,
+    })
+}
+
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let greatest = logits.iter().fold(f64::NEG_INFINITY, |most, &x| most.max(x.into()));
+    let powers: Vec<f64> = logits.iter().map(|&x| (f64::from(x) - greatest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| (power / sum) as f32).collect()
+}
+
+/// The place of the greatest, the first of equals.
+fn argmax(logits: &[f32]) -> f32 {
+    let place = |best: usize, (place, &x): (usize, &f32)| if x > logits[best] { place } else { best };
+    logits.iter().enumerate().fold(0, place) as f32
+}
