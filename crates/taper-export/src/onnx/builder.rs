@@ -48,7 +48,7 @@ const MAX_BYTES: usize = i32::MAX as usize;
 /// shape is worked out and checked as the node is added, so that an error names the node that is at fault.
 ///
 /// The names of inputs and constants are taken as given and must differ; the name of a node and of its value is
-/// made unique by a number behind it (`relu`, `relu_2`).
+/// made unique by a number behind it (`relu`, `relu_2`). What is refused with an error leaves the graph as it was.
 ///
 /// ```
 /// use taper_export::onnx::{DataType, Dim, GraphBuilder, Node, OpsetVersion, Tensor};
@@ -174,15 +174,16 @@ impl GraphBuilder {
     /// [`BuildError::UnknownValue`], [`BuildError::DuplicateName`].
     pub fn output(&mut self, value: &Value, name: &str) -> Result<(), BuildError> {
         self.value_of(&value.name, name)?;
+        let is_free = self.scope.fact(name).is_none();
         let is_inner = self.graph.node.iter().any(|node| node.output.contains(&value.name))
             && !self.graph.output.iter().any(|output| output.name == value.name);
+        if !is_free && !(is_inner && value.name == name) {
+            let (graph, name) = (self.graph.name.clone(), name.to_owned());
+            return Err(BuildError::DuplicateName { graph, name });
+        }
         let inner =
             if is_inner { value.clone() } else { self.node(Node::new("Identity", name).input(value))? };
         if inner.name != name {
-            if self.scope.fact(name).is_some() {
-                let (graph, name) = (self.graph.name.clone(), name.to_owned());
-                return Err(BuildError::DuplicateName { graph, name });
-            }
             self.rename(&inner.name, name);
         }
         self.graph.output.push(value_info(name, inner.data_type(), &inner.dims()));
