@@ -134,6 +134,15 @@ def compare(found: Arrays, expected: Arrays) -> None:
         np.testing.assert_allclose(answer, wanted, rtol=RTOL, atol=ATOL, err_msg=f"output {place}")
 
 
+def check_declared(model: ModelProto, expected: Arrays) -> None:
+    """The sizes that Taper inferred are those of the outputs, as far as they are numbers."""
+    for value, wanted in zip(model.graph.output, expected, strict=True):
+        dims = value.type.tensor_type.shape.dim
+        sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
+        fits = len(sizes) == wanted.ndim and all(a in (None, b) for a, b in zip(sizes, wanted.shape, strict=True))
+        assert fits, f"`{value.name}` is declared {sizes}, but is {list(wanted.shape)}"
+
+
 def in_onnxruntime(model: ModelProto, feeds: dict[str, np.ndarray]) -> Arrays:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # Fatal: what fails is told as an exception.
@@ -159,7 +168,9 @@ def agrees(runtime: Runtime, model: ModelProto, folder: Path, names: list[str]) 
     for place in sets if taken == set(names) else sets[:1]:
         inputs = zip(names, load_arrays(place, "input"), strict=True)
         feeds = {name: array for name, array in inputs if name in taken}
-        compare(runtime(model, feeds), load_arrays(place, "output"))
+        expected = load_arrays(place, "output")
+        compare(runtime(model, feeds), expected)
+        check_declared(model, expected)
 
 
 def check_format(model: ModelProto) -> None:

@@ -95,7 +95,7 @@ impl<'a> Call<'a> {
             return Err(format!("it has no attribute `{name}` in operator set {opset}; remove it"));
         };
         if attribute.r#type == known.kind as i32 {
-            return Ok(());
+            return check_choice(attribute, known.values);
         }
         let found = AttributeType::try_from(attribute.r#type).unwrap_or(AttributeType::Undefined);
         Err(format!("its attribute `{name}` is {found:?} and should be {:?}", known.kind))
@@ -228,6 +228,16 @@ impl<'a> Call<'a> {
         let output = self.node.output.first().map_or("", |name| name);
         Size::named(format!("{output}.{place}"))
     }
+}
+
+/// That a text is one of `values`, if there are any.
+fn check_choice(attribute: &AttributeProto, values: &[&str]) -> Result<(), String> {
+    let found = attribute.s.as_deref().unwrap_or_default();
+    if values.is_empty() || values.iter().any(|value| value.as_bytes() == found) {
+        return Ok(());
+    }
+    let (name, found) = (&attribute.name, String::from_utf8_lossy(found));
+    Err(format!("its attribute `{name}` is `{found}`; give one of {}", values.join(", ")))
 }
 
 /// The sizes of values laid over each other, aligned at the last dimension.

@@ -7,6 +7,7 @@ use super::error::BuildError;
 use super::fact::{Fact, shape};
 use super::infer::Call;
 use super::proto::{NodeProto, TensorProto};
+use super::size::Size;
 use super::table;
 
 /// More dimensions than any runtime takes; a file could otherwise make Taper work on millions of them.
@@ -47,18 +48,19 @@ impl Scope {
     /// Whether a value can be added under a name. Nothing is added before everything is checked, so that the graph is
     /// what it was when an error is handed back.
     fn check_new(&self, name: &str, fact: &Fact) -> Result<(), BuildError> {
-        let (graph, name) = (self.graph.clone(), name.to_owned());
-        if self.facts.contains_key(&name) {
+        let of = || (self.graph.clone(), name.to_owned());
+        if self.facts.contains_key(name) {
+            let (graph, name) = of();
             return Err(BuildError::DuplicateName { graph, name });
         }
-        if fact.rank() > MOST_DIMENSIONS {
-            let shape = format!("of {} dimensions", fact.rank());
-            return Err(BuildError::Shape { graph, name, shape });
-        }
-        if fact.sizes.iter().any(|size| size.fixed().is_some_and(|size| size < 0)) {
-            return Err(BuildError::Shape { graph, name, shape: shape(&fact.sizes) });
-        }
-        Ok(())
+        let is_negative = |size: &Size| size.fixed().is_some_and(|size| size < 0);
+        let shape = match fact.rank() {
+            rank if rank > MOST_DIMENSIONS => format!("of {rank} dimensions"),
+            _ if fact.sizes.iter().any(is_negative) => shape(&fact.sizes),
+            _ => return Ok(()),
+        };
+        let (graph, name) = of();
+        Err(BuildError::Shape { graph, name, shape })
     }
 
     /// Adds a constant.

@@ -66,6 +66,15 @@ impl Size {
         self != other && self.minus(other).fixed().is_some_and(|difference| difference != 0)
     }
 
+    /// Whether the two are multiples of the same names by different numbers: equal only where a name stands for 0.
+    pub(crate) fn differs_by_factor(&self, other: &Self) -> bool {
+        let (mut own, mut others) = (self.terms(), other.terms());
+        match (own.next(), own.next(), others.next(), others.next()) {
+            (Some((factors, a)), None, Some((same, b)), None) => factors == same && a != b,
+            _ => false,
+        }
+    }
+
     pub(crate) fn plus(&self, other: &Self) -> Self {
         let mut terms = Terms::clone(&self.terms);
         let sum =
@@ -121,7 +130,7 @@ impl Size {
 
     /// Divided by `divisor`, which is positive, rounded up.
     pub(crate) fn over_up(&self, divisor: i64) -> Self {
-        self.plus(&Size::from(divisor - 1)).over(divisor)
+        self.plus(&Size::from(-1)).over(divisor).plus(&Size::from(1))
     }
 
     /// Divided by `divisor`, if that leaves no rest.

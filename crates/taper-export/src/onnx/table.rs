@@ -59,6 +59,8 @@ pub(super) struct Attribute {
     pub(super) required: bool,
     /// The operator sets that have it, first and last.
     pub(super) opsets: (i64, i64),
+    /// The texts that it may be; none if any.
+    pub(super) values: &'static [&'static str],
 }
 
 impl Op {
@@ -97,11 +99,16 @@ impl Op {
 
 impl Attribute {
     const fn new(name: &'static str, kind: AttributeType) -> Self {
-        Self { name, kind, required: false, opsets: (OLDEST, NEWEST) }
+        Self { name, kind, required: false, opsets: (OLDEST, NEWEST), values: &[] }
     }
 
     const fn required(name: &'static str, kind: AttributeType) -> Self {
         Self { required: true, ..Self::new(name, kind) }
+    }
+
+    /// One of these texts.
+    const fn choice(name: &'static str, values: &'static [&'static str]) -> Self {
+        Self { values, ..Self::new(name, AttributeType::String) }
     }
 
     /// In operator sets from `first` to `last` only.

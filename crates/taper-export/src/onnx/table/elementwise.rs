@@ -30,7 +30,7 @@ pub(super) const OPS: &[Op] = &[
         .taking(|kind, set| if set < 13 { numbers::<13>(kind, set) } else { floats::<13>(kind, set) }),
     unary("Exp", &[6, 13]),
     unary("Floor", &[6, 13]),
-    unary("Gelu", &[20]).with(&[Attribute::new("approximate", AttributeType::String)]),
+    unary("Gelu", &[20]).with(&[Attribute::choice("approximate", &["none", "tanh"])]),
     late("HardSigmoid", &[6, 22]).with(&[ALPHA, Attribute::new("beta", AttributeType::Float)]),
     late("HardSwish", &[14, 22]),
     Op::new("Identity", &[1, 13, 14, 16, 19, 21], identity),
@@ -67,7 +67,7 @@ pub(super) const OPS: &[Op] = &[
     binary("Add", &[7, 13, 14]),
     binary("BitShift", &[11])
         .taking(is_unsigned)
-        .with(&[Attribute::required("direction", AttributeType::String)]),
+        .with(&[Attribute { required: true, ..Attribute::choice("direction", &["LEFT", "RIGHT"]) }]),
     binary("BitwiseAnd", &[18]).taking(is_whole),
     binary("BitwiseOr", &[18]).taking(is_whole),
     binary("BitwiseXor", &[18]).taking(is_whole),

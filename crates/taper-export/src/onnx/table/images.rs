@@ -10,11 +10,12 @@ const BLOCK: Attribute = Attribute::required("blocksize", AttributeType::Int);
 
 pub(super) const OPS: &[Op] = &[
     Op::new("DepthToSpace", &[11, 13], depth_to_space)
-        .with(&[BLOCK, Attribute::new("mode", AttributeType::String)]),
+        .with(&[BLOCK, Attribute::choice("mode", &["DCR", "CRD"])]),
     Op::new("GridSample", &[16, 20, 22], grid_sample).inputs(2, 2).taking(any::<22>).with(&[
         Attribute::new("align_corners", AttributeType::Int),
-        Attribute::new("mode", AttributeType::String),
-        Attribute::new("padding_mode", AttributeType::String),
+        // The longer words before operator set 20, the shorter ones since.
+        Attribute::choice("mode", &["linear", "nearest", "cubic", "bilinear", "bicubic"]),
+        Attribute::choice("padding_mode", &["zeros", "border", "reflection"]),
     ]),
     Op::new("SpaceToDepth", &[1, 13], space_to_depth).with(&[BLOCK]),
 ];

@@ -16,7 +16,7 @@ pub(super) const OPS: &[Op] = &[
     Op::new("Pad", &[11, 13, 18, 19, 21], pad)
         .inputs(2, 4)
         .taking(|kind, set| if set < 13 { numbers::<13>(kind, set) } else { any::<13>(kind, set) })
-        .with(&[Attribute::new("mode", AttributeType::String)]),
+        .with(&[Attribute::choice("mode", &["constant", "reflect", "edge", "wrap"])]),
     Op::new("Split", &[11, 13, 18], split).inputs(1, 2).outputs(MANY).with(&[
         AXIS,
         Attribute::new("split", AttributeType::Ints).only(12, 12),
@@ -78,12 +78,10 @@ fn tile(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 
 fn pad(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let x = call.input(0)?;
-    let mode = call.text("mode").unwrap_or("constant");
-    if !(matches!(mode, "constant" | "reflect" | "edge") || (mode == "wrap" && call.opset >= 19)) {
-        return Err(format!(
-            "its attribute `mode` is `{mode}`, which operator set {} does not have",
-            call.opset
-        ));
+    if call.opset < 19 && call.text("mode") == Some("wrap") {
+        return Err(
+            "its attribute `mode` is `wrap`, which came with operator set 19; use 19 or newer".to_owned()
+        );
     }
     call.check_type(1, is_int64)?;
     call.check_alike([0, 2])?;

@@ -11,7 +11,7 @@ const ALPHA: Attribute = Attribute::new("activation_alpha", AttributeType::Float
 const BETA: Attribute = Attribute::new("activation_beta", AttributeType::Floats);
 const ACTIVATIONS: Attribute = Attribute::new("activations", AttributeType::Strings);
 const CLIP: Attribute = Attribute::new("clip", AttributeType::Float);
-const DIRECTION: Attribute = Attribute::new("direction", AttributeType::String);
+const DIRECTION: Attribute = Attribute::choice("direction", &["forward", "reverse", "bidirectional"]);
 const HIDDEN: Attribute = Attribute::new("hidden_size", AttributeType::Int);
 const LAYOUT: Attribute = Attribute::new("layout", AttributeType::Int).only(14, 22);
 const RESET: Attribute = Attribute::new("linear_before_reset", AttributeType::Int);
@@ -63,11 +63,7 @@ fn recurrent(call: &Call<'_>, gates: i64) -> Result<Vec<Fact>, String> {
     let x = call.ranked(0, 3)?;
     call.check_alike([0, 1, 2, 3, 5, 6, 7])?;
     call.check_type(4, |kind, _| kind == DataType::Int32)?;
-    let directions = Size::from(match call.text("direction").unwrap_or("forward") {
-        "forward" | "reverse" => 1,
-        "bidirectional" => 2,
-        other => return Err(format!("its attribute `direction` is `{other}`, which is none of ONNX's")),
-    });
+    let directions = Size::from(if call.text("direction") == Some("bidirectional") { 2 } else { 1 });
     let hidden = match call.int("hidden_size") {
         Some(hidden @ 1..) => Size::from(hidden),
         Some(other) => return Err(format!("its attribute `hidden_size` is {other}; give a number from 1")),

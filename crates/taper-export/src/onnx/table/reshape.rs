@@ -59,7 +59,7 @@ fn reshape(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     }
     let rest = product(sizes.iter().flatten());
     match sizes.iter().filter(|size| size.is_none()).count() {
-        0 if rest.differs(&x.elements()) => Err(mismatch(x, wanted)),
+        0 if rest.differs(&x.elements()) || rest.differs_by_factor(&x.elements()) => Err(mismatch(x, wanted)),
         0 | 1 => {
             let inferred = match (x.elements().exactly_over(&rest), x.elements().fixed(), rest.fixed()) {
                 (Some(size), _, _) => size,
@@ -74,7 +74,8 @@ fn reshape(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 }
 
 fn mismatch(x: &Fact, wanted: &[Size]) -> String {
-    format!("its input {} does not have the elements of {}", shape(&x.sizes), shape(wanted))
+    let (found, wanted) = (shape(&x.sizes), shape(wanted));
+    format!("its input {found} does not have the elements of {wanted}; give a shape with as many")
 }
 
 /// The elements, in the same order.

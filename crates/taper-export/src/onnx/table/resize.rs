@@ -12,13 +12,24 @@ const ROI_MODE: &str = "tf_crop_and_resize";
 pub(super) const OPS: &[Op] = &[Op::new("Resize", &[11, 13, 18, 19], resize).inputs(1, 4).with(&[
     Attribute::new("antialias", AttributeType::Int).only(18, 22),
     Attribute::new("axes", AttributeType::Ints).only(18, 22),
-    Attribute::new("coordinate_transformation_mode", AttributeType::String),
+    Attribute::choice(
+        "coordinate_transformation_mode",
+        &[
+            "half_pixel",
+            "half_pixel_symmetric",
+            "pytorch_half_pixel",
+            "align_corners",
+            "asymmetric",
+            "tf_half_pixel_for_nn",
+            ROI_MODE,
+        ],
+    ),
     Attribute::new("cubic_coeff_a", AttributeType::Float),
     Attribute::new("exclude_outside", AttributeType::Int),
     Attribute::new("extrapolation_value", AttributeType::Float),
-    Attribute::new("keep_aspect_ratio_policy", AttributeType::String).only(18, 22),
-    Attribute::new("mode", AttributeType::String),
-    Attribute::new("nearest_mode", AttributeType::String),
+    Attribute::choice("keep_aspect_ratio_policy", &["stretch", "not_larger", "not_smaller"]).only(18, 22),
+    Attribute::choice("mode", &["nearest", "linear", "cubic"]),
+    Attribute::choice("nearest_mode", &["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]),
 ])];
 
 /// Either scales (input 2) or sizes (input 3), one for each dimension or each of `axes`.
@@ -80,11 +91,7 @@ fn to_sizes(call: &Call<'_>, x: &Fact, axes: &[usize]) -> Result<Option<Vec<Size
     let wanted = call.optional(3).and_then(|sizes| sizes.known.clone());
     let larger = match call.text("keep_aspect_ratio_policy").unwrap_or("stretch") {
         "stretch" => return Ok(wanted),
-        "not_larger" => false,
-        "not_smaller" => true,
-        other => {
-            return Err(format!("its attribute `keep_aspect_ratio_policy` is `{other}`, none of ONNX's"));
-        }
+        policy => policy == "not_smaller",
     };
     let fixed = |sizes: Option<Vec<Size>>| sizes?.iter().map(Size::fixed).collect::<Option<Vec<i64>>>();
     let own = fixed(Some(axes.iter().map(|&place| x.sizes[place].clone()).collect()));

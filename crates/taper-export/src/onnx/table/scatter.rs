@@ -9,7 +9,8 @@ use super::gather::{check_places, check_within};
 use super::{Attribute, NEVER, Op, any, is_bool, is_index, is_int64, numbers};
 
 const AXIS: Attribute = Attribute::new("axis", AttributeType::Int);
-const REDUCTION: Attribute = Attribute::new("reduction", AttributeType::String).only(16, 22);
+const REDUCTION: Attribute =
+    Attribute::choice("reduction", &["none", "add", "mul", "min", "max"]).only(16, 22);
 
 pub(super) const OPS: &[Op] = &[
     Op::new("Compress", &[11], compress).inputs(2, 2).taking(any::<NEVER>).with(&[AXIS]),
@@ -85,12 +86,11 @@ fn one_hot(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 }
 
 fn check_reduction(call: &Call<'_>) -> Result<(), String> {
-    match call.text("reduction").unwrap_or("none") {
-        "none" | "add" | "mul" => Ok(()),
-        "min" | "max" if call.opset >= 18 => Ok(()),
-        other => {
-            Err(format!("its attribute `reduction` is `{other}`, which operator set {} lacks", call.opset))
-        }
+    match call.text("reduction") {
+        Some(new @ ("min" | "max")) if call.opset < 18 => Err(format!(
+            "its attribute `reduction` is `{new}`, which came with operator set 18; use 18 or newer"
+        )),
+        _ => Ok(()),
     }
 }
 

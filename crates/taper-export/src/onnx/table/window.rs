@@ -6,7 +6,8 @@ use super::super::proto::AttributeType;
 use super::super::size::Size;
 use super::Attribute;
 
-pub(super) const AUTO_PAD: Attribute = Attribute::new("auto_pad", AttributeType::String);
+pub(super) const AUTO_PAD: Attribute =
+    Attribute::choice("auto_pad", &["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]);
 pub(super) const CEIL: Attribute = Attribute::new("ceil_mode", AttributeType::Int);
 pub(super) const DILATIONS: Attribute = Attribute::new("dilations", AttributeType::Ints);
 pub(super) const KERNEL: Attribute = Attribute::new("kernel_shape", AttributeType::Ints);
@@ -47,8 +48,7 @@ impl Windows {
         let padding = match call.text("auto_pad").unwrap_or("NOTSET") {
             "NOTSET" => Padding::Given,
             "VALID" => Padding::None,
-            "SAME_UPPER" | "SAME_LOWER" => Padding::Same,
-            other => return Err(format!("its attribute `auto_pad` is `{other}`, which is none of ONNX's")),
+            _ => Padding::Same,
         };
         let pads = match padding {
             Padding::Given => list(call, "pads", 2 * axes, 0, 0)?,
@@ -56,8 +56,9 @@ impl Windows {
         };
         Ok(Self {
             strides: list(call, "strides", axes, 1, 1)?,
-            spans: spans
-                .ok_or_else(|| format!("its window {kernel:?} of dilations {dilations:?} is too large"))?,
+            spans: spans.ok_or_else(|| {
+                format!("its window {kernel:?} of dilations {dilations:?} is too large; make it smaller")
+            })?,
             pads,
             padding,
             ceil: call.int("ceil_mode") == Some(1),
