@@ -188,10 +188,10 @@ impl GraphBuilder {
     /// [`BuildError::UnknownValue`], [`BuildError::DuplicateName`].
     pub fn output(&mut self, value: &Value, name: &str) -> Result<(), BuildError> {
         self.value_of(&value.name, name)?;
-        let is_free = self.scope.fact(name).is_none();
         let is_inner = self.graph.node.iter().any(|node| node.output.contains(&value.name))
             && !self.graph.output.iter().any(|output| output.name == value.name);
-        if !is_free && !(is_inner && value.name == name) {
+        let keeps_name = is_inner && value.name == name;
+        if self.scope.fact(name).is_some() && !keeps_name {
             let (graph, name) = (self.graph.name.clone(), name.to_owned());
             return Err(BuildError::DuplicateName { graph, name });
         }
