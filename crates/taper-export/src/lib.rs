@@ -63,6 +63,7 @@
 pub mod flow;
 mod metadata;
 pub mod onnx;
+pub mod quantize;
 pub mod safetensors;
 
 #[cfg(feature = "verify")]
@@ -73,7 +74,7 @@ mod export;
 mod verify;
 
 #[cfg(feature = "verify")]
-pub use export::{ExportError, Exported, export};
+pub use export::{Calibration, ExportError, Exported, Int8, export, export_int8};
 pub use metadata::{DatasetInfo, Metadata, Normalization};
 #[cfg(feature = "verify")]
-pub use verify::{RUNTIME, Sample, TOLERANCE, Verification, VerifyError, verify};
+pub use verify::{Agreement, RUNTIME, Sample, TOLERANCE, Verification, VerifyError, agreement, verify};

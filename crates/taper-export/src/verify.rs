@@ -1,11 +1,16 @@
 //! Runs an ONNX file in an independent runtime and compares.
 
-use rten::{Model, TryFromValueError, Value};
+use std::borrow::Cow;
+use std::path::Path;
+
+use prost::Message;
+use rten::{Model, ModelOptions, TryFromValueError, Value, ValueOrView};
 use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
 use serde::Serialize;
 
-use crate::onnx::{DataType, Dim, InspectError, Precision, ValueInfo, inspect};
+use crate::onnx::external::Split;
+use crate::onnx::{DataType, Dim, InspectError, OnnxModel, Precision, ValueInfo, inspect};
 
 /// The greatest difference from the trained model's logits that an exported file may show.
 ///
@@ -50,6 +55,24 @@ pub struct Verification {
     /// The runtime and its version.
     pub runtime: &'static str,
 }
+
+/// How far a file in int8 agrees with the trained model. It answers otherwise by more than rounding, and its logits are
+/// not held to a tolerance but its classes are.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Agreement {
+    /// The number of images compared, the greatest difference of any logit, and the runtime.
+    pub verification: Verification,
+    /// The mean absolute difference of all logits.
+    pub mean_abs_diff: f64,
+    /// The share of images, from 0 to 1, for which both name the same class.
+    pub classes: f64,
+    /// The class that the file names for each image.
+    pub named: Vec<usize>,
+}
+
+/// The least share of images for which a file in int8 must name the class that the trained model names.
+pub(crate) const LEAST_AGREEMENT: f64 = 0.95;
 
 /// Why a file was not verified.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -112,6 +135,18 @@ pub enum VerifyError {
         /// What the runtime said.
         cause: String,
     },
+    /// The file in int8 names other classes.
+    #[error(
+        "it is refused: in int8 it names the class that the trained model names for only {share:.1} % of {images} \
+         images, less than {least} %; calibrate on more images, by another method, or export it as float16",
+        share = 100.0 * agreement, least = 100.0 * LEAST_AGREEMENT
+    )]
+    Disagrees {
+        /// The number of images.
+        images: usize,
+        /// The share for which both name the same class.
+        agreement: f64,
+    },
     /// The file computes something else.
     #[error(
         "it is refused: {RUNTIME} computes {found} for logit {logit} of image {image}, the trained model {expected}; \
@@ -142,36 +177,140 @@ pub enum VerifyError {
 /// [`VerifyError::Differs`] if any logit differs by more than `tolerance`, naming the worst; the others if the file
 /// does not get that far.
 pub fn verify(onnx: &[u8], sample: &Sample<'_>, tolerance: f64) -> Result<Verification, VerifyError> {
-    let interface = Interface::of(onnx)?;
-    interface.check(sample)?;
-    let model = Model::load(onnx.to_vec()).map_err(|error| runtime("load", &error))?;
-    let classes = sample.logits.len() / sample.count;
+    verify_files(Files::one(onnx), sample, tolerance)
+}
+
+/// As [`verify`], of a file that may have another beside it.
+pub(crate) fn verify_files(
+    files: Files<'_>,
+    sample: &Sample<'_>,
+    tolerance: f64,
+) -> Result<Verification, VerifyError> {
+    let classes = sample.logits.len() / sample.count.max(1);
     let mut worst = Worst::default();
+    answers(files, sample, |start, found, expected| {
+        for (place, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+            worst.see(start * classes + place, found, expected);
+        }
+    })?;
+    worst.judge(classes, tolerance)?;
+    Ok(Verification { images: sample.count, max_abs_diff: worst.difference, runtime: RUNTIME })
+}
+
+/// Loads `onnx`, the bytes of a file in int8, and compares it as [`verify`] does, but by the classes it names.
+///
+/// # Errors
+/// [`VerifyError::Disagrees`] if it names another class than the model for more than one image in twenty; the others if
+/// the file does not get that far, or a logit is NaN.
+pub fn agreement(onnx: &[u8], sample: &Sample<'_>) -> Result<Agreement, VerifyError> {
+    agreement_of_files(Files::one(onnx), sample)
+}
+
+/// As [`agreement`], of a file that may have another beside it.
+pub(crate) fn agreement_of_files(files: Files<'_>, sample: &Sample<'_>) -> Result<Agreement, VerifyError> {
+    let classes = sample.logits.len() / sample.count.max(1);
+    let mut worst = Worst::default();
+    let (mut sum, mut alike, mut named) = (0.0, 0, Vec::with_capacity(sample.count));
+    answers(files, sample, |start, found, expected| {
+        for (place, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+            worst.see(start * classes + place, found, expected);
+            sum += (f64::from(found) - f64::from(expected)).abs();
+        }
+        for (found, expected) in found.chunks(classes).zip(expected.chunks(classes)) {
+            let class = class(found);
+            alike += usize::from(class == self::class(expected));
+            named.push(class);
+        }
+    })?;
+    worst.judge(classes, f64::INFINITY)?;
+    let share = alike as f64 / sample.count as f64;
+    if share < LEAST_AGREEMENT {
+        return Err(VerifyError::Disagrees { images: sample.count, agreement: share });
+    }
+    let verification =
+        Verification { images: sample.count, max_abs_diff: worst.difference, runtime: RUNTIME };
+    let mean_abs_diff = sum / sample.logits.len() as f64;
+    Ok(Agreement { verification, mean_abs_diff, classes: share, named })
+}
+
+/// The class that an answer names: the place of the greatest, the first of equals, or the one number itself.
+pub(crate) fn class(answer: &[f32]) -> usize {
+    let place = |best: usize, (place, &x): (usize, &f32)| if x > answer[best] { place } else { best };
+    match answer {
+        [class] => *class as usize,
+        _ => answer.iter().enumerate().fold(0, place),
+    }
+}
+
+/// The bytes of a file, and of the one beside it that has its large constants.
+pub(crate) struct Files<'a> {
+    onnx: Cow<'a, [u8]>,
+    /// Its name, and its bytes.
+    data: Option<(String, Vec<u8>)>,
+}
+
+impl<'a> Files<'a> {
+    fn one(onnx: &'a [u8]) -> Self {
+        Self { onnx: Cow::Borrowed(onnx), data: None }
+    }
+
+    /// What [`OnnxModel::write`] writes.
+    pub(crate) fn of(model: &OnnxModel, path: &Path, most: usize) -> Result<Self, VerifyError> {
+        let Some(split) = Split::of(model, path, most) else {
+            return Ok(Self { onnx: Cow::Owned(model.to_bytes()), data: None });
+        };
+        let mut data = Vec::with_capacity(split.data_len());
+        split.write_data(&mut data).map_err(|error| runtime("load", &error))?;
+        Ok(Self { onnx: Cow::Owned(split.proto.encode_to_vec()), data: Some((split.location, data)) })
+    }
+
+    /// Loads them in the runtime.
+    pub(crate) fn load(self) -> Result<Model, rten::LoadError> {
+        let mut options = ModelOptions::with_all_ops();
+        if let Some((name, data)) = self.data {
+            options.external_data(&name, data);
+        }
+        options.load(self.onnx.into_owned())
+    }
+}
+
+/// Runs a file on the images of `sample`, in batches of 1, 7 and 100, and hands the first image of each batch, the
+/// answers found and those expected to `see`.
+fn answers(
+    files: Files<'_>,
+    sample: &Sample<'_>,
+    mut see: impl FnMut(usize, &[f32], &[f32]),
+) -> Result<(), VerifyError> {
+    let interface = Interface::of(&files.onnx)?;
+    interface.check(sample)?;
+    let model = files.load().map_err(|error| runtime("load", &error))?;
+    let classes = sample.logits.len() / sample.count;
     let mut start = 0;
     for batch in BATCHES.into_iter().chain(std::iter::repeat(BATCHES[2])) {
         let end = sample.count.min(start + batch);
         let found = interface.run(&model, sample, start, end)?;
-        let expected = &sample.logits[start * classes..end * classes];
-        for (place, (&found, &expected)) in found.iter().zip(expected).enumerate() {
-            worst.see(start * classes + place, found, expected);
-        }
+        see(start, &found, &sample.logits[start * classes..end * classes]);
         start = end;
         if start == sample.count {
             break;
         }
     }
-    worst.judge(classes, tolerance)?;
-    Ok(Verification { images: sample.count, max_abs_diff: worst.difference, runtime: RUNTIME })
+    Ok(())
 }
 
 /// The one input and one output that a file declares.
-struct Interface {
-    input: ValueInfo,
+pub(crate) struct Interface {
+    pub(crate) input: ValueInfo,
     output: ValueInfo,
 }
 
 impl Interface {
-    fn of(onnx: &[u8]) -> Result<Self, VerifyError> {
+    /// The numbers of one image.
+    pub(crate) fn image_size(&self) -> usize {
+        elements(&self.input).unwrap_or(0)
+    }
+
+    pub(crate) fn of(onnx: &[u8]) -> Result<Self, VerifyError> {
         let file = inspect(onnx)?;
         match (&file.inputs[..], &file.outputs[..]) {
             ([input], [output]) if elements(input).is_some() && elements(output).is_some() => {
@@ -212,25 +351,35 @@ impl Interface {
     ) -> Result<Vec<f32>, VerifyError> {
         let count = end - start;
         let image = sample.images.len() / sample.count;
-        let shape = batch_of(&self.input, count);
-        let images = sample.images[start * image..end * image].to_vec();
-        let images = match self.input.data_type {
-            Some(DataType::UInt8) => {
-                Tensor::from_data(&shape, images.into_iter().map(|x| x as u8).collect::<Vec<_>>()).into()
-            }
-            _ => Tensor::from_data(&shape, images).into(),
-        };
+        let images = given(&self.input, count, &sample.images[start * image..end * image]);
         let output = model.run_one(images, None).map_err(|error| runtime("run", &error))?;
-        let output: Tensor<f32> = match output {
-            Value::Int32Tensor(classes) => classes.map(|&class| class as f32),
-            other => other.try_into().map_err(|error: TryFromValueError| runtime("run", &error))?,
-        };
+        let output = numbers(output).map_err(|error| runtime("run", &error))?;
         let expected = batch_of(&self.output, count);
         if output.shape() != expected {
             let cause = format!("for {count} images it returns {:?} instead of {expected:?}", output.shape());
             return Err(VerifyError::Runtime { step: "run", cause });
         }
         Ok(output.to_vec())
+    }
+}
+
+/// `count` images for a declared input, which takes bytes or numbers.
+pub(crate) fn given(input: &ValueInfo, count: usize, images: &[f32]) -> ValueOrView<'static> {
+    let shape = batch_of(input, count);
+    match input.data_type {
+        Some(DataType::UInt8) => {
+            let bytes: Vec<u8> = images.iter().map(|&number| number as u8).collect();
+            Tensor::from_data(&shape, bytes).into()
+        }
+        _ => Tensor::from_data(&shape, images.to_vec()).into(),
+    }
+}
+
+/// What was computed, as numbers.
+pub(crate) fn numbers(value: Value) -> Result<Tensor<f32>, TryFromValueError> {
+    match value {
+        Value::Int32Tensor(classes) => Ok(classes.map(|&class| class as f32)),
+        other => other.try_into(),
     }
 }
 
