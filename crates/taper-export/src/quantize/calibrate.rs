@@ -19,6 +19,20 @@ const BATCH: usize = 100;
 ///
 /// # Errors
 /// [`QuantizeError`]: images that do not fit the file, or values that are not finite.
+///
+/// ```
+/// use taper_export::onnx::{DataType, Dim, GraphBuilder, Node, OpsetVersion, Tensor};
+/// use taper_export::quantize::{Method, calibrate};
+///
+/// let mut graph = GraphBuilder::new("linear", OpsetVersion::default());
+/// let x = graph.input("x", DataType::Float32, &[Dim::Symbolic("N".to_owned()), Dim::Fixed(2)])?;
+/// let weight = graph.constant("weight", Tensor::f32(&[1, 2], &[0.5, -0.25]))?;
+/// let y = graph.node(Node::new("Gemm", "y").inputs([&x, &weight]).int("transB", 1))?;
+/// graph.output(&y, "y")?;
+/// let ranges = calibrate(&graph.finish([])?, &[0.5, -1.0, 0.25, 1.5], 2, Method::MinMax)?;
+/// assert_eq!(ranges.get("x"), Some([-1.0, 1.5]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn calibrate(
     model: &OnnxModel,
     images: &[f32],

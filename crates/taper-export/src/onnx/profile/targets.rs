@@ -32,7 +32,7 @@ const ARGMAX_IN_OPENCV: &str = "OpenCV 4.12 answers wrongly, without a word; 5.0
 
 static PORTABLE: Target = Target {
     name: "portable",
-    about: "all runtimes that Taper's files were tried in",
+    about: "ONNX Runtime, OpenVINO, tract, rten, OpenCV and ncnn alike",
     opsets: [12, 17],
     why_opsets: "runtimes from before 2023 know none beyond 17",
     lacks: &[
