@@ -73,7 +73,8 @@ pub struct Exported {
 pub struct Int8 {
     /// The size of the float32 file that it was made from.
     pub float_bytes: usize,
-    /// The mean absolute difference of all logits from the network's.
+    /// The mean absolute difference of all numbers answered from the network's: of logits, unless the file ends
+    /// otherwise.
     pub mean_abs_diff: f64,
     /// The share of images, from 0 to 1, for which file and network name the same class.
     pub agreement: f64,

@@ -126,7 +126,7 @@ pub struct Int8Metrics {
     pub calibration: String,
     /// Training images that they were chosen on.
     pub calibration_images: usize,
-    /// Mean absolute difference of all logits from the network's.
+    /// Mean absolute difference of all numbers answered from the network's: of logits, unless the file ends otherwise.
     pub mean_abs_diff: f64,
     /// The share of images for which both name the same class.
     pub agreement: f64,

@@ -10,7 +10,7 @@ use super::{RUNTIME, Sample, Verification, VerifyError, Worst, answers};
 pub struct Agreement {
     /// The number of images compared, the greatest difference of any logit, and the runtime.
     pub verification: Verification,
-    /// The mean absolute difference of all logits.
+    /// The mean absolute difference of all numbers answered: of logits, unless the file ends otherwise.
     pub mean_abs_diff: f64,
     /// The share of images, from 0 to 1, for which both name the same class.
     pub classes: f64,
@@ -21,7 +21,8 @@ pub struct Agreement {
 /// The least share of images for which a file in int8 must name the class that the trained model names.
 pub(crate) const LEAST_AGREEMENT: f64 = 0.95;
 
-/// Loads `onnx`, the bytes of a file in int8, and compares it as [`verify`] does, but by the classes it names.
+/// Loads `onnx`, the bytes of a file in int8, and compares it as [`verify`](super::verify()) does, but by the classes it
+/// names.
 ///
 /// # Errors
 /// [`VerifyError::Disagrees`] if it names another class than the model for more than one image in twenty; the others if
