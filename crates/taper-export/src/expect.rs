@@ -3,7 +3,7 @@
 use taper_graph::Shape;
 
 use crate::onnx::{Head, Layout, Options, Pixels, Precision};
-use crate::verify::{Sample, TOLERANCE, VerifyError, tolerance};
+use crate::verify::{Sample, TOLERANCE, VerifyError, class, tolerance};
 
 /// A sample in the terms of a file.
 pub(crate) struct Expected {
@@ -17,15 +17,12 @@ impl Expected {
     /// What the file of a network that takes `input` is given and has to answer where the network itself takes and
     /// answers `sample`.
     pub(crate) fn new(sample: &Sample<'_>, input: &Shape, options: &Options) -> Result<Self, VerifyError> {
-        let images = match &options.pixels {
-            Some(pixels) => bytes(sample, input, pixels)?,
-            None => sample.images.to_vec(),
-        };
+        let images = given(sample.images, sample.count, input, options)?;
         let rows = || sample.logits.chunks((sample.logits.len() / sample.count.max(1)).max(1));
         let answers = match options.head {
             Head::Logits => sample.logits.to_vec(),
             Head::Softmax => rows().flat_map(softmax).collect(),
-            Head::ArgMax => rows().map(argmax).collect(),
+            Head::ArgMax => rows().map(|row| class(row) as f32).collect(),
         };
         let greatest = answers.iter().fold(1.0f32, |most, x| most.max(x.abs()));
         let tolerance = match options.precision {
@@ -40,12 +37,25 @@ impl Expected {
     }
 }
 
+/// What the file of a network that takes `input` is given where the network itself takes `images`.
+pub(crate) fn given(
+    images: &[f32],
+    count: usize,
+    input: &Shape,
+    options: &Options,
+) -> Result<Vec<f32>, VerifyError> {
+    match &options.pixels {
+        Some(pixels) => bytes(images, count, input, pixels),
+        None => Ok(images.to_vec()),
+    }
+}
+
 /// The bytes that become these images, in the order of the file.
-fn bytes(sample: &Sample<'_>, input: &Shape, pixels: &Pixels) -> Result<Vec<f32>, VerifyError> {
+fn bytes(images: &[f32], count: usize, input: &Shape, pixels: &Pixels) -> Result<Vec<f32>, VerifyError> {
     let [low, high] = pixels.normalization.range;
-    let size = (sample.images.len() / sample.count.max(1)).max(1);
-    let mut bytes = Vec::with_capacity(sample.images.len());
-    for (place, &number) in sample.images.iter().enumerate() {
+    let size = (images.len() / count.max(1)).max(1);
+    let mut bytes = Vec::with_capacity(images.len());
+    for (place, &number) in images.iter().enumerate() {
         let byte = (number - low) / (high - low) * 255.0;
         if (byte - byte.round()).abs() > 1e-2 || !(-0.5..255.5).contains(&byte) {
             return Err(VerifyError::Pixels { image: place / size, number, low, high });
@@ -70,10 +80,4 @@ fn softmax(logits: &[f32]) -> Vec<f32> {
     let powers: Vec<f64> = logits.iter().map(|&x| (f64::from(x) - greatest).exp()).collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|power| (power / sum) as f32).collect()
-}
-
-/// The place of the greatest, the first of equals.
-fn argmax(logits: &[f32]) -> f32 {
-    let place = |best: usize, (place, &x): (usize, &f32)| if x > logits[best] { place } else { best };
-    logits.iter().enumerate().fold(0, place) as f32
 }

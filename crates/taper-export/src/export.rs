@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use taper_files::{WriteError, write_atomic};
+use taper_files::WriteError;
 use taper_graph::{Graph, Weights};
 
-use crate::expect::Expected;
-use crate::onnx::{LowerError, Options, lower};
-use crate::verify::{Sample, Verification, VerifyError, verify};
+use crate::expect::{Expected, given};
+use crate::onnx::external::Split;
+use crate::onnx::{LowerError, OnnxModel, Options, Profile, ProfileError, lower};
+use crate::quantize::{Method, QuantizeError, calibrate, quantize};
+use crate::verify::{Files, Sample, Verification, VerifyError, agreement_of_files, verify_files};
 
 /// Why a network was not exported; no file was written or changed.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +23,15 @@ pub enum ExportError {
         /// Why not.
         #[source]
         cause: LowerError,
+    },
+    /// It has no form in int8.
+    #[error("cannot export {} in int8: {cause}", path.display())]
+    Quantize {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: QuantizeError,
     },
     /// Its file was not verified.
     #[error("{} is not written: {cause}", path.display())]
@@ -44,10 +55,56 @@ pub struct Exported {
     pub opset: i64,
     /// The version of the file format.
     pub ir_version: i64,
-    /// The size of the file.
+    /// The runtimes it is for: those asked for, else all, or ONNX Runtime if not all have what it needs.
+    pub profile: Profile,
+    /// What not all runtimes have, if no profile was asked for and the file is not portable.
+    pub not_portable: Option<ProfileError>,
+    /// The size of the file, and of the one beside it with its large constants, if there is one.
     pub bytes: usize,
     /// The proof that it computes what the trained model computes.
     pub verification: Verification,
+    /// What becomes of it in int8, if it is.
+    pub int8: Option<Int8>,
+}
+
+/// A file in int8 beside the network.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Int8 {
+    /// The size of the float32 file that it was made from.
+    pub float_bytes: usize,
+    /// The mean absolute difference of all numbers answered from the network's: of logits, unless the file ends
+    /// otherwise.
+    pub mean_abs_diff: f64,
+    /// The share of images, from 0 to 1, for which file and network name the same class.
+    pub agreement: f64,
+    /// The class that the file names for each image.
+    pub classes: Vec<usize>,
+}
+
+/// What a file in int8 is calibrated on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Calibration<'a> {
+    /// The number of images.
+    pub count: usize,
+    /// The images, as the network takes them, `[N, C, H, W]` in row-major order.
+    pub images: &'a [f32],
+    /// How the ranges of values are chosen.
+    pub method: Method,
+}
+
+impl Exported {
+    /// What is told of `model`, of `bytes`, for which the profile `asked` was asked, if any.
+    pub(crate) fn new(
+        model: &OnnxModel,
+        bytes: usize,
+        asked: Option<Profile>,
+        verification: Verification,
+    ) -> Self {
+        let (opset, ir_version) = (model.opset(), model.proto().ir_version);
+        let (profile, not_portable) = asked.map_or_else(|| Profile::of(model.proto()), |it| (it, None));
+        Self { opset, ir_version, profile, not_portable, bytes, verification, int8: None }
+    }
 }
 
 /// Writes `graph` with `weights` to `path` as a verified ONNX file: the bytes are made in memory, run in an
@@ -69,11 +126,64 @@ pub fn export(
     let path_of = || path.to_owned();
     let model =
         lower(graph, weights, options).map_err(|cause| ExportError::Lower { path: path_of(), cause })?;
-    let bytes = model.to_bytes();
+    check_files(&model, path, options)?;
     let refused = |cause| ExportError::Verify { path: path_of(), cause };
     let expected = Expected::new(sample, graph.input_shape(), options).map_err(refused)?;
-    let verification = verify(&bytes, &expected.sample(), expected.tolerance).map_err(refused)?;
-    write_atomic(path, |file| file.write_all(&bytes))?;
-    let (opset, ir_version) = (model.opset(), model.proto().ir_version);
-    Ok(Exported { opset, ir_version, bytes: bytes.len(), verification })
+    let files = Files::of(&model, path, options.most_bytes).map_err(refused)?;
+    let verification = verify_files(files, &expected.sample(), expected.tolerance).map_err(refused)?;
+    let bytes = model.write(path, options.most_bytes)?;
+    Ok(Exported::new(&model, bytes, options.profile, verification))
+}
+
+/// Writes `graph` with `weights` to `path` in int8, as [`quantize`](crate::quantize) says, with ranges of values from
+/// running it on the images of `calibration`.
+///
+/// The file is run in an independent runtime on `sample` before it is written, like any other. It answers otherwise by
+/// more than rounding, so it is not held to a tolerance but must name the network's class for 19 images of 20. How often
+/// it does, and what it names, is in [`Exported::int8`].
+///
+/// # Errors
+/// [`ExportError`] naming the file; an earlier file at `path` stays as it was.
+pub fn export_int8(
+    path: &Path,
+    graph: &Graph,
+    weights: &Weights,
+    options: &Options,
+    calibration: &Calibration<'_>,
+    sample: &Sample<'_>,
+) -> Result<Exported, ExportError> {
+    let path_of = || path.to_owned();
+    let lowering = |cause: LowerError| ExportError::Lower { path: path_of(), cause };
+    let quantizing = |cause| ExportError::Quantize { path: path_of(), cause };
+    let refused = |cause| ExportError::Verify { path: path_of(), cause };
+    let float = lower(graph, weights, options).map_err(lowering)?;
+    let Calibration { count, images, method } = *calibration;
+    let images = given(images, count, graph.input_shape(), options).map_err(refused)?;
+    let ranges = calibrate(&float, &images, count, method).map_err(quantizing)?;
+    let model = quantize(&float, &ranges).map_err(quantizing)?;
+    if let Some(profile) = options.profile {
+        profile.check(model.proto()).map_err(|cause| lowering(cause.into()))?;
+    }
+    check_files(&model, path, options)?;
+    let expected = Expected::new(sample, graph.input_shape(), options).map_err(refused)?;
+    let files = Files::of(&model, path, options.most_bytes).map_err(refused)?;
+    let found = agreement_of_files(files, &expected.sample()).map_err(refused)?;
+    let bytes = model.write(path, options.most_bytes)?;
+    let int8 = Int8 {
+        float_bytes: float.encoded_len(),
+        mean_abs_diff: found.mean_abs_diff,
+        agreement: found.classes,
+        classes: found.named,
+    };
+    let exported = Exported::new(&model, bytes, options.profile, found.verification);
+    Ok(Exported { int8: Some(int8), ..exported })
+}
+
+/// Proves that the profile asked for takes as many files as are written.
+fn check_files(model: &OnnxModel, path: &Path, options: &Options) -> Result<(), ExportError> {
+    let refused = |cause: ProfileError| ExportError::Lower { path: path.to_owned(), cause: cause.into() };
+    match (options.profile, Split::of(model, path, options.most_bytes)) {
+        (Some(profile), Some(split)) => profile.check(&split.proto).map_err(refused),
+        _ => Ok(()),
+    }
 }

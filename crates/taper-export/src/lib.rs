@@ -28,8 +28,8 @@
 //! ```
 //!
 //! [`flow`] says what changes in a model and what can be recorded. A Taper [`Graph`](taper_graph::Graph) goes through
-//! [`export`]. Below both lies [`onnx`]: a typed graph builder with its own shape inference, for whoever writes nodes
-//! directly.
+//! [`export`], or in int8 through [`export_int8`]; [`quantize`] does the same to a file of any origin. Below all lies
+//! [`onnx`]: a typed graph builder with its own shape inference, for whoever writes nodes directly.
 //!
 //! A file is verified before it is kept: its own bytes are run in [rten](https://github.com/robertknight/rten), an
 //! independent runtime, and the answers compared with the model's. Nothing here needs `protoc` or Python. The
@@ -63,6 +63,7 @@
 pub mod flow;
 mod metadata;
 pub mod onnx;
+pub mod quantize;
 pub mod safetensors;
 
 #[cfg(feature = "verify")]
@@ -73,7 +74,7 @@ mod export;
 mod verify;
 
 #[cfg(feature = "verify")]
-pub use export::{ExportError, Exported, export};
+pub use export::{Calibration, ExportError, Exported, Int8, export, export_int8};
 pub use metadata::{DatasetInfo, Metadata, Normalization};
 #[cfg(feature = "verify")]
-pub use verify::{RUNTIME, Sample, TOLERANCE, Verification, VerifyError, verify};
+pub use verify::{Agreement, RUNTIME, Sample, TOLERANCE, Verification, VerifyError, agreement, verify};

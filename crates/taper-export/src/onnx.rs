@@ -5,6 +5,7 @@ mod builder;
 pub(crate) mod compose;
 mod data;
 mod error;
+pub(crate) mod external;
 mod fact;
 mod infer;
 mod inspect;
@@ -14,6 +15,7 @@ mod node;
 mod ops;
 mod options;
 mod precision;
+mod profile;
 pub mod proto;
 mod read;
 mod scope;
@@ -21,6 +23,7 @@ mod size;
 mod table;
 mod tensor;
 mod validate;
+mod write;
 
 #[cfg(feature = "candle")]
 pub(crate) mod parts {
@@ -36,8 +39,9 @@ pub use inspect::{ConstantInfo, InspectError, Inspection, NodeInfo, ValueInfo, i
 pub use lower::{LowerError, lower};
 pub use model::{OnnxModel, OpsetVersion};
 pub use node::Node;
-pub use options::{Head, Layout, Options, Pixels, Profile};
+pub use options::{Head, Layout, Options, Pixels};
 pub use precision::Precision;
+pub use profile::{Feature, Profile, ProfileError, UnknownProfile};
 pub use read::{Imported, ReadError, read};
 pub use table::{Op as Operator, operators};
 pub use tensor::{DataType, Dim, Tensor};

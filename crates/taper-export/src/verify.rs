@@ -1,11 +1,18 @@
 //! Runs an ONNX file in an independent runtime and compares.
 
-use rten::{Model, TryFromValueError, Value};
-use rten_tensor::Tensor;
-use rten_tensor::prelude::*;
+mod agreement;
+mod error;
+mod files;
+mod interface;
+
 use serde::Serialize;
 
-use crate::onnx::{DataType, Dim, InspectError, Precision, ValueInfo, inspect};
+use crate::onnx::Precision;
+pub use agreement::{Agreement, agreement};
+pub(crate) use agreement::{agreement_of_files, class};
+pub use error::VerifyError;
+pub(crate) use files::Files;
+pub(crate) use interface::{Interface, given, numbers};
 
 /// The greatest difference from the trained model's logits that an exported file may show.
 ///
@@ -51,88 +58,6 @@ pub struct Verification {
     pub runtime: &'static str,
 }
 
-/// Why a file was not verified.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum VerifyError {
-    /// The bytes are no ONNX file.
-    #[error(transparent)]
-    Inspect(#[from] InspectError),
-    /// The file has not exactly one input and one output of numbers with a batch dimension.
-    #[error(
-        "it takes {inputs} and returns {outputs}, but one tensor of numbers each, batch first, is needed; export the network again"
-    )]
-    Interface {
-        /// Its inputs.
-        inputs: String,
-        /// Its outputs.
-        outputs: String,
-    },
-    /// The sample does not fit the file.
-    #[error(
-        "{what} are {found} numbers, but {count} of {value} are {expected}; give the sample of this network"
-    )]
-    Sample {
-        /// `images` or `logits`.
-        what: &'static str,
-        /// How many there are.
-        found: usize,
-        /// The number of images.
-        count: usize,
-        /// The input or output as declared.
-        value: String,
-        /// How many there should be.
-        expected: usize,
-    },
-    /// The images are no bytes.
-    #[error(
-        "image {image} of the sample has the number {number}, which no byte becomes in the range from {low} to {high}; \
-         give images of the normalisation that the file is to have"
-    )]
-    Pixels {
-        /// The image, counted from 0.
-        image: usize,
-        /// The number.
-        number: f32,
-        /// What the byte 0 becomes.
-        low: f32,
-        /// What the byte 255 becomes.
-        high: f32,
-    },
-    /// There is nothing to compare with.
-    #[error("there are no images to verify the file on; give at least one")]
-    NoImages,
-    /// The runtime cannot load or run the file.
-    #[error(
-        "{RUNTIME} cannot {step} it: {cause}; export the network again, or report its graph as a fault of Taper"
-    )]
-    Runtime {
-        /// `load` or `run`.
-        step: &'static str,
-        /// What the runtime said.
-        cause: String,
-    },
-    /// The file computes something else.
-    #[error(
-        "it is refused: {RUNTIME} computes {found} for logit {logit} of image {image}, the trained model {expected}; \
-         the difference of {difference:e} exceeds {tolerance:e}; report the network's graph as a fault of Taper"
-    )]
-    Differs {
-        /// The image with the greatest difference, counted from 0.
-        image: usize,
-        /// The logit, counted from 0.
-        logit: usize,
-        /// What the file computes.
-        found: f32,
-        /// What the trained model answered.
-        expected: f32,
-        /// The difference; NaN if either is NaN.
-        difference: f64,
-        /// The greatest difference allowed.
-        tolerance: f64,
-    },
-}
-
 /// Loads `onnx`, the bytes of a file, in rten, runs it on the images of `sample` in batches of 1, 7 and 100, and
 /// compares what it returns with the logits of `sample`. A NaN counts as different from everything.
 ///
@@ -142,119 +67,48 @@ pub enum VerifyError {
 /// [`VerifyError::Differs`] if any logit differs by more than `tolerance`, naming the worst; the others if the file
 /// does not get that far.
 pub fn verify(onnx: &[u8], sample: &Sample<'_>, tolerance: f64) -> Result<Verification, VerifyError> {
-    let interface = Interface::of(onnx)?;
-    interface.check(sample)?;
-    let model = Model::load(onnx.to_vec()).map_err(|error| runtime("load", &error))?;
-    let classes = sample.logits.len() / sample.count;
+    verify_files(Files::one(onnx), sample, tolerance)
+}
+
+/// As [`verify`], of a file that may have another beside it.
+pub(crate) fn verify_files(
+    files: Files<'_>,
+    sample: &Sample<'_>,
+    tolerance: f64,
+) -> Result<Verification, VerifyError> {
+    let classes = sample.logits.len() / sample.count.max(1);
     let mut worst = Worst::default();
+    answers(files, sample, |start, found, expected| {
+        for (place, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+            worst.see(start * classes + place, found, expected);
+        }
+    })?;
+    worst.judge(classes, tolerance)?;
+    Ok(Verification { images: sample.count, max_abs_diff: worst.difference, runtime: RUNTIME })
+}
+
+/// Runs a file on the images of `sample`, in batches of 1, 7 and 100, and hands the first image of each batch, the
+/// answers found and those expected to `see`.
+fn answers(
+    files: Files<'_>,
+    sample: &Sample<'_>,
+    mut see: impl FnMut(usize, &[f32], &[f32]),
+) -> Result<(), VerifyError> {
+    let interface = Interface::of(&files.onnx)?;
+    interface.check(sample)?;
+    let model = files.load().map_err(|error| runtime("load", &error))?;
+    let classes = sample.logits.len() / sample.count;
     let mut start = 0;
     for batch in BATCHES.into_iter().chain(std::iter::repeat(BATCHES[2])) {
         let end = sample.count.min(start + batch);
         let found = interface.run(&model, sample, start, end)?;
-        let expected = &sample.logits[start * classes..end * classes];
-        for (place, (&found, &expected)) in found.iter().zip(expected).enumerate() {
-            worst.see(start * classes + place, found, expected);
-        }
+        see(start, &found, &sample.logits[start * classes..end * classes]);
         start = end;
         if start == sample.count {
             break;
         }
     }
-    worst.judge(classes, tolerance)?;
-    Ok(Verification { images: sample.count, max_abs_diff: worst.difference, runtime: RUNTIME })
-}
-
-/// The one input and one output that a file declares.
-struct Interface {
-    input: ValueInfo,
-    output: ValueInfo,
-}
-
-impl Interface {
-    fn of(onnx: &[u8]) -> Result<Self, VerifyError> {
-        let file = inspect(onnx)?;
-        match (&file.inputs[..], &file.outputs[..]) {
-            ([input], [output]) if elements(input).is_some() && elements(output).is_some() => {
-                Ok(Self { input: input.clone(), output: output.clone() })
-            }
-            (inputs, outputs) => {
-                let list = |values: &[ValueInfo]| {
-                    let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
-                    if values.is_empty() { "nothing".to_owned() } else { values.join(" and ") }
-                };
-                Err(VerifyError::Interface { inputs: list(inputs), outputs: list(outputs) })
-            }
-        }
-    }
-
-    fn check(&self, sample: &Sample<'_>) -> Result<(), VerifyError> {
-        if sample.count == 0 {
-            return Err(VerifyError::NoImages);
-        }
-        let parts = [("images", sample.images, &self.input), ("logits", sample.logits, &self.output)];
-        for (what, numbers, value) in parts {
-            let expected = elements(value).unwrap_or(0).saturating_mul(sample.count);
-            if numbers.len() != expected {
-                let (found, count) = (numbers.len(), sample.count);
-                return Err(VerifyError::Sample { what, found, count, value: value.to_string(), expected });
-            }
-        }
-        Ok(())
-    }
-
-    /// What the file returns for the images from `start` to `end`.
-    fn run(
-        &self,
-        model: &Model,
-        sample: &Sample<'_>,
-        start: usize,
-        end: usize,
-    ) -> Result<Vec<f32>, VerifyError> {
-        let count = end - start;
-        let image = sample.images.len() / sample.count;
-        let shape = batch_of(&self.input, count);
-        let images = sample.images[start * image..end * image].to_vec();
-        let images = match self.input.data_type {
-            Some(DataType::UInt8) => {
-                Tensor::from_data(&shape, images.into_iter().map(|x| x as u8).collect::<Vec<_>>()).into()
-            }
-            _ => Tensor::from_data(&shape, images).into(),
-        };
-        let output = model.run_one(images, None).map_err(|error| runtime("run", &error))?;
-        let output: Tensor<f32> = match output {
-            Value::Int32Tensor(classes) => classes.map(|&class| class as f32),
-            other => other.try_into().map_err(|error: TryFromValueError| runtime("run", &error))?,
-        };
-        let expected = batch_of(&self.output, count);
-        if output.shape() != expected {
-            let cause = format!("for {count} images it returns {:?} instead of {expected:?}", output.shape());
-            return Err(VerifyError::Runtime { step: "run", cause });
-        }
-        Ok(output.to_vec())
-    }
-}
-
-/// The number of elements of one item of a declared value; `None` if it is anything but a batch of numbers that f32
-/// can hold.
-fn elements(value: &ValueInfo) -> Option<usize> {
-    let (
-        Some(DataType::Float32 | DataType::Float16 | DataType::UInt8 | DataType::Int64),
-        Some([_, item @ ..]),
-    ) = (value.data_type, value.dims.as_deref())
-    else {
-        return None;
-    };
-    item.iter().try_fold(1usize, |product, dim| match dim {
-        Dim::Fixed(size) if *size > 0 => product.checked_mul(*size),
-        _ => None,
-    })
-}
-
-/// The sizes of a batch of `count` of a declared value.
-fn batch_of(value: &ValueInfo, count: usize) -> Vec<usize> {
-    let size = |dim: &Dim| if let Dim::Fixed(size) = dim { *size } else { 0 };
-    let item = value.dims.iter().flatten().skip(1).map(size);
-    std::iter::once(count).chain(item).collect()
+    Ok(())
 }
 
 fn runtime(step: &'static str, error: &dyn std::error::Error) -> VerifyError {

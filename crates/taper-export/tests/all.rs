@@ -6,6 +6,8 @@
 mod defects;
 #[path = "all/export_docs.rs"]
 mod export_docs;
+#[path = "all/external.rs"]
+mod external;
 #[path = "all/flow.rs"]
 mod flow;
 #[path = "all/inspect.rs"]
@@ -22,8 +24,12 @@ mod oracle;
 mod pooling;
 #[path = "all/presets.rs"]
 mod presets;
+#[path = "all/profiles.rs"]
+mod profiles;
 #[path = "all/pytorch.rs"]
 mod pytorch;
+#[path = "all/quantize.rs"]
+mod quantize;
 #[path = "all/read.rs"]
 mod read;
 #[path = "all/read_foreign.rs"]

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod export;
+mod form;
 mod interrupt;
 mod progress;
 mod terminal;

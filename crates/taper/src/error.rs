@@ -100,6 +100,22 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// There are no images to calibrate int8 on.
+    #[error("{} is not written: int8 is calibrated on images; export a run, or give --data-dir with images", path.display())]
+    NoCalibration {
+        /// The file that was to be written.
+        path: PathBuf,
+    },
+    /// The images are not as large as those that the network takes.
+    #[error("the {name} images are {images:?}, but the network takes {input}; give images of that size")]
+    OtherImages {
+        /// The name of the data.
+        name: String,
+        /// Channels, height and width.
+        images: [usize; 3],
+        /// The shape of the network's input.
+        input: String,
+    },
     /// The network does not classify digits.
     #[error("the network of {} takes {input} and tells {classes} classes apart; `predict` needs [N, 1, 28, 28] and {names}", path.display())]
     NotDigits {

@@ -37,7 +37,7 @@ mod run;
 
 pub use config::{Config, DataConfig, ModelConfig};
 pub use error::Error;
-pub use metrics::{DatasetMetrics, ExportMetrics, Metrics, ModelMetrics, TrainMetrics};
+pub use metrics::{DatasetMetrics, ExportMetrics, Int8Metrics, Metrics, ModelMetrics, TrainMetrics};
 pub use run::{RunFolder, newest_run};
 
 pub use taper_data as data;

@@ -1,6 +1,7 @@
 //! `metrics.json`: what a run used and what it reached.
 
 use serde::{Deserialize, Serialize};
+use taper_export::onnx::Profile;
 use taper_metrics::Evaluation;
 use taper_train::EpochTiming;
 
@@ -96,6 +97,12 @@ pub struct ExportMetrics {
     pub opset: u32,
     /// The version of the file format.
     pub ir_version: u32,
+    /// The runtimes it is for: `portable`, `onnxruntime`, ….
+    #[serde(default = "portable")]
+    pub profile: String,
+    /// Why it is for ONNX Runtime only, if no profile was asked for and not all runtimes have what it needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_portable: Option<String>,
     /// Size of the file in bytes.
     pub bytes: usize,
     /// Greatest difference of any logit from the trained network's.
@@ -104,4 +111,32 @@ pub struct ExportMetrics {
     pub verified_images: usize,
     /// The runtime that was compared with.
     pub runtime: String,
+    /// What becomes of it in int8, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8: Option<Int8Metrics>,
+}
+
+/// A file in int8 beside the trained network, on all test images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Int8Metrics {
+    /// The size of the float32 file that it was made from.
+    pub float_bytes: usize,
+    /// How the ranges of values were chosen: `min-max`, `percentile` or `entropy`.
+    pub calibration: String,
+    /// Training images that they were chosen on.
+    pub calibration_images: usize,
+    /// Mean absolute difference of all numbers answered from the network's: of logits, unless the file ends otherwise.
+    pub mean_abs_diff: f64,
+    /// The share of images for which both name the same class.
+    pub agreement: f64,
+    /// The network's accuracy.
+    pub float_accuracy: f64,
+    /// The file's accuracy.
+    pub accuracy: f64,
+}
+
+/// What files of earlier versions of Taper are.
+fn portable() -> String {
+    Profile::Portable.name().to_owned()
 }

@@ -1,14 +1,14 @@
 //! The steps of a run: get the data, train, evaluate, export, predict.
 //!
 //! ```no_run
-//! use taper::pipeline::{self, Observer};
+//! use taper::pipeline::{self, Form, Observer};
 //! use taper::train::Control;
 //!
 //! let config = taper::Config::default();
 //! let mut observer = Observer { data: &mut |_| (), train: &mut |_| Control::Continue };
 //! let run = pipeline::train(&config, None, &mut observer)?;
 //! let test = pipeline::evaluate(&run.folder, &run.data)?;
-//! let exported = pipeline::export(&run.folder, &run.data, &run.folder.onnx())?;
+//! let exported = pipeline::export(&run.folder, &run.data, &run.folder.onnx(), &Form::default())?;
 //! println!("{} of the test images, ONNX within {:e}", test.accuracy, exported.max_abs_diff);
 //! # Ok::<(), taper::Error>(())
 //! ```
@@ -16,12 +16,14 @@
 mod evaluate;
 mod export;
 mod export_file;
+mod form;
 mod predict;
 mod train;
 
 pub use evaluate::evaluate;
 pub use export::{export, reference};
 pub use export_file::{Foreign, export_file};
+pub use form::{Form, Int8Form};
 pub use predict::{Prediction, Predictor};
 pub use train::{TrainedRun, train};
 

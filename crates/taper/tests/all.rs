@@ -3,6 +3,8 @@
 
 #[path = "all/bad_input.rs"]
 mod bad_input;
+#[path = "all/export_options.rs"]
+mod export_options;
 #[path = "all/program.rs"]
 mod program;
 #[path = "all/runs.rs"]

@@ -47,7 +47,7 @@ pub struct Export {
     pub(super) inputs: Vec<Input>,
     outputs: Vec<String>,
     opset: OpsetVersion,
-    profile: Profile,
+    pub(super) profile: Profile,
     multiples: BTreeMap<String, i64>,
     metadata: Vec<(String, String)>,
     pub(super) precision: Precision,

@@ -10,8 +10,8 @@ use super::error::FlowError;
 use super::trace::points;
 use super::{Export, Model};
 use crate::export::Exported;
-use crate::onnx::OnnxModel;
-use crate::verify::{RUNTIME, Verification, tolerance};
+use crate::onnx::{OnnxModel, Options, Profile};
+use crate::verify::{Files, RUNTIME, Verification, tolerance};
 
 impl Export {
     /// Records `model`, runs the file in an independent runtime at two sizes of every dynamic axis, and writes it
@@ -22,12 +22,12 @@ impl Export {
     /// [`FlowError`]; an earlier file at `path` stays as it was.
     pub fn write<M: Model>(&self, path: &Path, model: &M) -> Result<Exported, FlowError> {
         let file = self.record(model)?;
-        let bytes = file.to_bytes();
         let verification = self.verify(&file, model)?;
-        taper_files::write_atomic(path, |out| out.write_all(&bytes))
+        let bytes = file
+            .write(path, Options::default().most_bytes)
             .map_err(|cause| FlowError::Write { path: path.to_owned(), cause })?;
-        let (opset, ir_version) = (file.opset(), file.proto().ir_version);
-        Ok(Exported { opset, ir_version, bytes: bytes.len(), verification })
+        let asked = (self.profile != Profile::default()).then_some(self.profile);
+        Ok(Exported::new(&file, bytes, asked, verification))
     }
 
     /// Runs `file`, recorded from `model`, in an independent runtime at two sizes of every dynamic axis.
@@ -35,7 +35,9 @@ impl Export {
     /// # Errors
     /// [`FlowError::Verify`] if the runtime refuses it or answers something else.
     pub fn verify<M: Model>(&self, file: &OnnxModel, model: &M) -> Result<Verification, FlowError> {
-        let runtime = rten::Model::load(file.to_bytes()).map_err(|error| failed("load", &error))?;
+        let files = Files::of(file, Path::new("model.onnx"), Options::default().most_bytes);
+        let files = files.map_err(|error| FlowError::Verify { reason: error.to_string() })?;
+        let runtime = files.load().map_err(|error| failed("load", &error))?;
         let axes = self.axes()?;
         let points = points(&axes);
         let candle = |cause| FlowError::Forward { sizes: String::new(), cause };

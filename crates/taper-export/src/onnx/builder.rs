@@ -6,6 +6,7 @@ use super::error::BuildError;
 use super::fact::{Fact, dims};
 use super::model::{OnnxModel, OpsetVersion};
 use super::node::Node;
+use super::options::MOST_BYTES;
 use super::proto::GraphProto;
 use super::scope::Scope;
 use super::size::Size;
@@ -40,9 +41,6 @@ impl Value {
         &self.fact
     }
 }
-
-/// The most bytes a protobuf message may have.
-const MAX_BYTES: usize = i32::MAX as usize;
 
 /// Builds a graph in which every node reads only what stands before it, every name is unique, and every type and
 /// shape is worked out and checked as the node is added, so that an error names the node that is at fault.
@@ -208,7 +206,8 @@ impl GraphBuilder {
     /// [`validate`](super::validate()).
     ///
     /// # Errors
-    /// What is not valid; [`BuildError::TooLarge`] above 2 GiB.
+    /// What is not valid; [`BuildError::TooLarge`] above 2 GiB without its large constants, which can lie in a file of their
+    /// own.
     pub fn finish(
         self,
         metadata: impl IntoIterator<Item = (String, String)>,
@@ -216,8 +215,8 @@ impl GraphBuilder {
         let graph = self.graph.name.clone();
         let model = OnnxModel::new(self.graph, self.opset, metadata.into_iter().collect());
         validate(model.proto())?;
-        match model.encoded_len() {
-            bytes if bytes > MAX_BYTES => Err(BuildError::TooLarge { graph, bytes }),
+        match model.least_len() {
+            bytes if bytes > MOST_BYTES => Err(BuildError::TooLarge { graph, bytes }),
             _ => Ok(model),
         }
     }

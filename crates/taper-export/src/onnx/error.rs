@@ -147,9 +147,10 @@ pub enum BuildError {
         /// The oldest format that states an operator set.
         least: i64,
     },
-    /// The file would be larger than one protobuf message can be.
+    /// The file would be larger than one protobuf message can be, even with its large constants in another.
     #[error(
-        "the ONNX file of `{graph}` would take {bytes} bytes, but one file holds at most 2 GiB; use fewer weights"
+        "the ONNX file of `{graph}` would take {bytes} bytes in small constants and nodes, but one file holds at most \
+         2 GiB; join constants to larger ones"
     )]
     TooLarge {
         /// The graph's name.

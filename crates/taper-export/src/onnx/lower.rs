@@ -8,7 +8,8 @@ use super::error::BuildError;
 use super::model::OnnxModel;
 use super::node::Node;
 use super::ops;
-use super::options::{Head, Layout, Options, Pixels, Profile};
+use super::options::{Head, Layout, Options, Pixels};
+use super::profile::{Profile, ProfileError};
 use super::tensor::{DataType, Dim, Tensor, dims_of};
 use crate::metadata::Metadata;
 
@@ -36,6 +37,9 @@ pub enum LowerError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The profile asked for does not take something that the options ask for.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// Names clash or the file would be too large.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -55,7 +59,7 @@ impl From<GraphError> for LowerError {
 /// are not written: tract 0.23 refuses a symbolic batch there.
 ///
 /// # Errors
-/// [`LowerError`]: weights of another graph, an incomplete graph, or an op that the profile cannot express.
+/// [`LowerError`]: weights of another graph, an incomplete graph, or what the profile asked for cannot express.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -81,7 +85,11 @@ pub fn lower(graph: &Graph, weights: &Weights, options: &Options) -> Result<Onnx
     let output = head(&mut builder, &values[graph.output().index()], options.head)?;
     builder.output(&output, &options.output)?;
     let metadata = options.metadata.as_ref().map(Metadata::to_props).unwrap_or_default();
-    Ok(builder.finish(metadata)?.with_precision(options.precision)?.with_doc(&options.doc))
+    let model = builder.finish(metadata)?.with_precision(options.precision)?.with_doc(&options.doc);
+    if let Some(profile) = options.profile {
+        profile.check(model.proto())?;
+    }
+    Ok(model)
 }
 
 /// What the network's last values become.
@@ -160,7 +168,13 @@ impl<'a> Lowering<'a> {
             None => builder.input(&options.input, DataType::Float32, &dims)?,
             Some(pixels) => normalised(&mut builder, options, &dims, pixels)?,
         };
-        Ok(Self { graph, weights, profile: options.profile, builder, values: vec![input] })
+        Ok(Self {
+            graph,
+            weights,
+            profile: options.profile.unwrap_or_default(),
+            builder,
+            values: vec![input],
+        })
     }
 
     /// The one table of ops: what each becomes.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use super::error::BuildError;
+use super::external::least_len;
 use super::precision::{Precision, convert};
 use super::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 use super::validate::validate;
@@ -80,6 +81,12 @@ impl OnnxModel {
         Self { proto }
     }
 
+    /// A file of these messages, if they are valid.
+    pub(crate) fn from_proto(proto: ModelProto) -> Result<Self, BuildError> {
+        validate(&proto)?;
+        Ok(Self { proto })
+    }
+
     /// The same file, of float32, with weights or all values in another precision. [`Precision`] says which.
     ///
     /// # Errors
@@ -111,7 +118,7 @@ impl OnnxModel {
         self
     }
 
-    /// The file's bytes.
+    /// The file's bytes. No reader takes more than 2 GiB of them; [`OnnxModel::write`] makes two files then.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.proto.encode_to_vec()
     }
@@ -119,6 +126,13 @@ impl OnnxModel {
     /// The number of bytes of the file.
     pub fn encoded_len(&self) -> usize {
         self.proto.encoded_len()
+    }
+
+    /// The number of bytes of the file when its large constants lie in another.
+    pub(super) fn least_len(&self) -> usize {
+        let constants = self.proto.graph.iter().flat_map(|graph| &graph.initializer);
+        let movable: usize = constants.map(|it| it.raw_data.len() - least_len(it)).sum();
+        self.encoded_len() - movable
     }
 
     /// The version of the standard operator set.

@@ -1,30 +1,9 @@
 //! How a graph becomes a file.
 
-use std::fmt;
-
 use super::model::OpsetVersion;
 use super::precision::Precision;
+use super::profile::Profile;
 use crate::metadata::{Metadata, Normalization};
-
-/// Which runtimes the file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Profile {
-    /// Ops and forms that every runtime has.
-    #[default]
-    Portable,
-    /// What candle-onnx 0.11 evaluates: it pads no pool and has no `GlobalAveragePool`.
-    Candle,
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Profile::Portable => "portable",
-            Profile::Candle => "candle",
-        })
-    }
-}
 
 /// What the network's last values become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -59,7 +38,8 @@ pub struct Pixels {
 }
 
 /// How a graph becomes a file. [`Options::default`] gives the input `image`, the output `logits`, float32 throughout,
-/// operator set 17, no metadata and the portable profile.
+/// operator set 17, no metadata and no profile: the file is portable unless something is asked for that not every
+/// runtime has.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Options {
@@ -67,8 +47,8 @@ pub struct Options {
     pub input: String,
     /// The name of the output.
     pub output: String,
-    /// The runtimes the file is for.
-    pub profile: Profile,
+    /// The runtimes the file must run in; `None` takes what the other options ask for. See [`Profile::of`].
+    pub profile: Option<Profile>,
     /// What the file says about the network: becomes its `metadata_props`.
     pub metadata: Option<Metadata>,
     /// The operator set, and the version of the file format that goes with it.
@@ -81,33 +61,44 @@ pub struct Options {
     pub precision: Precision,
     /// Text for a human reader.
     pub doc: String,
+    /// The most bytes of one file; the large constants of a longer one go into a file of their own.
+    pub most_bytes: usize,
 }
+
+/// The most bytes that a reader takes in one file: 2 GiB.
+pub(super) const MOST_BYTES: usize = i32::MAX as usize;
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             input: "image".to_owned(),
             output: "logits".to_owned(),
-            profile: Profile::default(),
+            profile: None,
             metadata: None,
             opset: OpsetVersion::default(),
             head: Head::default(),
             pixels: None,
             precision: Precision::default(),
             doc: String::new(),
+            most_bytes: MOST_BYTES,
         }
     }
 }
 
 impl Options {
+    /// Those for the runtimes of `profile`, with the operator set that suits them.
+    pub fn for_profile(profile: Profile) -> Self {
+        Self::default().profile(profile).opset(profile.opset())
+    }
+
     /// With `metadata` written into the file.
     pub fn metadata(self, metadata: Metadata) -> Self {
         Self { metadata: Some(metadata), ..self }
     }
 
-    /// For the runtimes of `profile`.
+    /// For the runtimes of `profile`: what they do not take is refused.
     pub fn profile(self, profile: Profile) -> Self {
-        Self { profile, ..self }
+        Self { profile: Some(profile), ..self }
     }
 
     /// With names for the input and the output.
@@ -133,6 +124,11 @@ impl Options {
     /// With weights, or all values, of another type than float32.
     pub fn precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// With the large constants in a file of their own beside a file that would have more than `most` bytes.
+    pub fn most_bytes(self, most: usize) -> Self {
+        Self { most_bytes: most.min(MOST_BYTES), ..self }
     }
 
     /// With a text for a human reader.

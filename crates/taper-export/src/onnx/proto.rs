@@ -212,6 +212,9 @@ pub struct TensorProto {
     /// Where the elements are, if they lie in another file.
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,
+    /// 1 if the elements lie in another file.
+    #[prost(int32, tag = "14")]
+    pub data_location: i32,
 }
 
 /// A value's name and type.

@@ -14,7 +14,8 @@ use taper_graph::{Array, Graph, Op, ValueId, Weights};
 
 use super::inspect::{decode, value_info};
 use super::model::OpsetVersion;
-use super::options::{Options, Profile};
+use super::options::Options;
+use super::profile::Profile;
 use super::proto::{GraphProto, NodeProto, ValueInfoProto};
 use super::tensor::{DataType, Dim};
 use crate::metadata::Metadata;
@@ -79,11 +80,7 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
     let options = Options {
         input: input.name.clone(),
         output,
-        profile: if is_for_candle && model.producer_name == "taper" {
-            Profile::Candle
-        } else {
-            Profile::Portable
-        },
+        profile: (is_for_candle && model.producer_name == "taper").then_some(Profile::Candle),
         metadata: Metadata::from_props(&props, &graph),
         opset: OpsetVersion::new(opset).unwrap_or_default(),
         doc: model.doc_string,

@@ -6,7 +6,7 @@ use std::path::Path;
 use candle_core::Result;
 use candle_nn::VarBuilder;
 use taper_export::flow::Model;
-use taper_export::onnx::{DataType, OnnxModel, OpsetVersion, Options, lower, operators};
+use taper_export::onnx::{DataType, Feature, OnnxModel, OpsetVersion, Options, Profile, lower, operators};
 use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Dropout, Graph, Linear, MaxPool2d, Op};
 
 use crate::flow::cases::{self, Visit};
@@ -91,6 +91,47 @@ fn operator_table(text: &mut String) {
     }
 }
 
+/// What the runtimes of each profile take.
+fn profile_table(text: &mut String) {
+    let features: Vec<String> = Feature::ALL.iter().map(Feature::to_string).collect();
+    writeln!(
+        text,
+        "\n## Profiles\n\n`--profile` of `taper export`, and `Options::profile`. Each refuses what is not `yes`; \
+         without a profile a file is portable,\nor for `onnxruntime` if that takes something that `portable` lacks.\n"
+    )
+    .unwrap();
+    writeln!(text, "| profile | runtimes | operator sets | {} | operators |", features.join(" | ")).unwrap();
+    writeln!(text, "|{}", " --- |".repeat(features.len() + 4)).unwrap();
+    for profile in Profile::ALL {
+        let [oldest, newest] = profile.opsets();
+        let sets = if oldest == newest { oldest.to_string() } else { format!("{oldest} to {newest}") };
+        let cells: Vec<&str> = Feature::ALL
+            .iter()
+            .map(|&feature| if profile.lacks(feature).is_some() { "no" } else { "yes" })
+            .collect();
+        let ops = profile.knows().map_or("all".to_owned(), |ops| format!("{} of them", ops.len()));
+        let known = if profile.is_tried() { "" } else { ", not tried" };
+        writeln!(
+            text,
+            "| `{profile}` | {}{known} | {sets} | {} | {ops} |",
+            profile.about(),
+            cells.join(" | ")
+        )
+        .unwrap();
+    }
+    writeln!(text, "\nWhy not:\n").unwrap();
+    for profile in Profile::ALL {
+        for feature in Feature::ALL {
+            if let Some(reason) = profile.lacks(feature) {
+                writeln!(text, "- `{profile}`, {feature}: {reason}.").unwrap();
+            }
+        }
+        if let Some(ops) = profile.knows() {
+            writeln!(text, "- `{profile}` knows {}.", ops.join(", ")).unwrap();
+        }
+    }
+}
+
 /// Every op of a Taper graph, on an image.
 fn graph_ops() -> Vec<(&'static str, Vec<Op>)> {
     let image = |op: Op| vec![op];
@@ -143,6 +184,7 @@ fn text() -> String {
         let file = lower(&graph, &reference::weights(&graph, 1), &Options::default()).unwrap();
         writeln!(text, "| {name} | {} |", ops(&file)).unwrap();
     }
+    profile_table(&mut text);
     operator_table(&mut text);
     text
 }

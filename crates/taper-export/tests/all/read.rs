@@ -181,7 +181,7 @@ proptest! {
     ) {
         let graph = random_graph(size, channels, &choices);
         let weights = reference::weights(&graph, seed);
-        for profile in [Profile::Portable, Profile::Candle] {
+        for profile in [Profile::OnnxRuntime, Profile::Candle] {
             let options = Options::default().profile(profile);
             let Ok(model) = lower(&graph, &weights, &options) else { continue };
             let outcome = round_trip(&model.to_bytes());

@@ -172,7 +172,7 @@ fn choice_names() -> impl clap::builder::TypedValueParser<Value = Choice> {
     PossibleValuesParser::new(Choice::ALL.map(Choice::name)).try_map(|name| name.parse::<Choice>())
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("give a whole number of at least 1".to_owned()),
         Ok(number) => Ok(number),

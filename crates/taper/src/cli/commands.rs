@@ -7,7 +7,7 @@ use serde_json::json;
 use taper::data::Choice;
 use taper::export::onnx::inspect_file;
 use taper::model::{Plan, Trainer};
-use taper::pipeline::{self, Data, Observer, Predictor, TrainedRun};
+use taper::pipeline::{self, Data, Form, Observer, Predictor, TrainedRun};
 use taper::scores::Evaluation;
 use taper::{Error, ExportMetrics, ModelConfig, RunFolder, newest_run};
 
@@ -45,7 +45,7 @@ fn pipeline(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
         return Ok(finish_training(&run, output));
     }
     let test = pipeline::evaluate(&run.folder, &run.data)?;
-    let exported = pipeline::export(&run.folder, &run.data, &run.folder.onnx())?;
+    let exported = pipeline::export(&run.folder, &run.data, &run.folder.onnx(), &Form::default())?;
     let metrics = run.folder.metrics()?;
     if output.json {
         terminal::json(&metrics);
@@ -113,7 +113,7 @@ fn download(args: &DataArgs, output: &OutputArgs) -> Result<(), Error> {
     Ok(())
 }
 
-fn load(config: &taper::DataConfig, output: &OutputArgs) -> Result<Data, Error> {
+pub(super) fn load(config: &taper::DataConfig, output: &OutputArgs) -> Result<Data, Error> {
     let mut progress = Progress::new(output.quiet);
     let data = pipeline::load_data(config, &mut |event| progress.data(event));
     progress.finish();
@@ -239,12 +239,22 @@ fn print_scores(test: &Evaluation) {
 }
 
 pub(super) fn print_export(exported: &ExportMetrics, path: &Path, images: &str) {
+    let ExportMetrics { opset, runtime, verified_images, max_abs_diff, .. } = exported;
     terminal::result(format!(
-        "ONNX      {}: opset {}, verified in {} on {} {images} images, greatest difference {:.1e}",
+        "ONNX      {}: opset {opset}, verified in {runtime} on {verified_images} {images} images, greatest difference \
+         {max_abs_diff:.1e}",
         path.display(),
-        exported.opset,
-        exported.runtime,
-        exported.verified_images,
-        exported.max_abs_diff
     ));
+    if let Some(int8) = &exported.int8 {
+        terminal::result(format!(
+            "int8      {} bytes instead of {}; accuracy {:.2} % instead of {:.2} %; the same class on {:.2} % of the \
+             images, mean difference {:.1e}",
+            exported.bytes,
+            int8.float_bytes,
+            100.0 * int8.accuracy,
+            100.0 * int8.float_accuracy,
+            100.0 * int8.agreement,
+            int8.mean_abs_diff
+        ));
+    }
 }

@@ -6,10 +6,11 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 use taper::export::safetensors::{Rename, Renames};
 use taper::pipeline::{self, Foreign};
-use taper::{Error, ExportMetrics, ModelConfig};
+use taper::{DataConfig, Error, ExportMetrics, ModelConfig};
 
 use super::args::{Cli, DataArgs, OutputArgs, thread_count};
-use super::commands::{open_run, print_export};
+use super::commands::{load, open_run, print_export};
+use super::form::FormArgs;
 use super::terminal;
 
 /// What is exported, and where to.
@@ -32,6 +33,8 @@ pub(super) struct ExportArgs {
     /// Where to write it [default: model.onnx of the run]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 impl ExportArgs {
@@ -53,6 +56,14 @@ impl ExportArgs {
                 ErrorKind::ArgumentConflict,
                 "--model is for a safetensors file; a run has its own network",
             ),
+            (None, _, None) if self.form.has_range() => refuse(
+                ErrorKind::ArgumentConflict,
+                "--range is for a safetensors file; a run knows what it trained on",
+            ),
+            (None, None, None) if !self.form.is_plain() => refuse(
+                ErrorKind::MissingRequiredArgument,
+                "the model.onnx of a run is always the plain one; for another, give --out FILE.onnx",
+            ),
             _ => Ok(()),
         }
     }
@@ -60,13 +71,19 @@ impl ExportArgs {
 
 pub(super) fn export(args: &ExportArgs, output: &OutputArgs) -> Result<(), Error> {
     let (exported, path, what) = match (args.file(), &args.out) {
-        (Some(file), Some(out)) => (export_file(args, file, out)?, out.clone(), "random"),
+        (Some(file), Some(out)) => {
+            let images = if args.form.is_int8() { "test" } else { "random" };
+            (export_file(args, file, out, output)?, out.clone(), images)
+        }
         _ => {
             let (folder, data) = open_run(args.run.as_deref(), &args.data, output)?;
             let path = args.out.clone().unwrap_or_else(|| folder.onnx());
-            (pipeline::export(&folder, &data, &path)?, path, "test")
+            (pipeline::export(&folder, &data, &path, &args.form.form())?, path, "test")
         }
     };
+    if let Some(reason) = exported.not_portable.as_ref().filter(|_| !output.quiet) {
+        terminal::note(format!("note: the file is for the profile `{}` ({reason})", exported.profile));
+    }
     if output.json {
         terminal::json(&exported);
     } else {
@@ -75,7 +92,12 @@ pub(super) fn export(args: &ExportArgs, output: &OutputArgs) -> Result<(), Error
     Ok(())
 }
 
-fn export_file(args: &ExportArgs, file: &Path, out: &Path) -> Result<ExportMetrics, Error> {
+fn export_file(
+    args: &ExportArgs,
+    file: &Path,
+    out: &Path,
+    output: &OutputArgs,
+) -> Result<ExportMetrics, Error> {
     let foreign = match &args.model {
         Some(name) => {
             let graph = ModelConfig::from_name(name)?.graph()?;
@@ -83,5 +105,15 @@ fn export_file(args: &ExportArgs, file: &Path, out: &Path) -> Result<ExportMetri
         }
         None => None,
     };
-    pipeline::export_file(file, foreign.as_ref(), out)
+    // Other images than those meant would calibrate it wrongly: they have to be named.
+    let is_named = args.data.data_dir.is_some() || args.data.dataset.is_some();
+    let data = match args.form.is_int8() && is_named {
+        true => {
+            let mut config = DataConfig::default();
+            args.data.apply(&mut config);
+            Some(load(&config, output)?)
+        }
+        false => None,
+    };
+    pipeline::export_file(file, foreign.as_ref(), out, &args.form.form(), data.as_ref())
 }

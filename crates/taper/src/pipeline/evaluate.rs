@@ -4,6 +4,7 @@ use taper_export::{Metadata, safetensors};
 use taper_metrics::Evaluation;
 use taper_model::Model;
 
+use super::form::Form;
 use super::{Data, EVALUATION_BATCH, check_same_data};
 use crate::error::Error;
 use crate::run::RunFolder;
@@ -24,7 +25,7 @@ pub fn evaluate(folder: &RunFolder, data: &Data) -> Result<Evaluation, Error> {
     metrics.test = Some(evaluation.clone());
     folder.write_metrics(&metrics)?;
     if folder.onnx().exists() {
-        super::export(folder, data, &folder.onnx())?;
+        super::export(folder, data, &folder.onnx(), &Form::default())?;
     } else {
         super::export::write_card(folder, &metrics, &metadata.graph)?;
     }

@@ -4,58 +4,28 @@ use std::path::Path;
 
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use taper_data::extend_unit;
-use taper_export::onnx::Options;
-use taper_export::{Exported, Sample, export as write_verified};
+use taper_export::Metadata;
 use taper_files::{WriteError, write_atomic};
 use taper_graph::Graph;
 use taper_model::Model;
 use taper_report::{CardOptions, DataFacts, ExportFacts, ModelCard, SplitSizes};
 
-use super::{Data, EVALUATION_BATCH, VERIFIED_IMAGES, check_same_data};
+use super::form::{Answers, Form, Network};
+use super::{Data, VERIFIED_IMAGES, check_same_data};
 use crate::error::Error;
 use crate::metrics::{ExportMetrics, Metrics};
 use crate::run::RunFolder;
 
-/// Images, and what the model answers.
-pub(super) struct Answers {
-    count: usize,
-    images: Vec<f32>,
-    logits: Vec<f32>,
-}
-
-impl Answers {
-    fn of(model: &Model, data: &Data) -> Result<Self, Error> {
-        let test = data.test.take(VERIFIED_IMAGES);
-        let mut images = Vec::new();
-        extend_unit(&mut images, test.images.pixels());
-        Self::on(model, images)
-    }
-
-    /// What the model answers on `images`, `[N, C, H, W]` in row-major order.
-    pub(super) fn on(model: &Model, images: Vec<f32>) -> Result<Self, Error> {
-        let image = model.graph().input_shape().elements();
-        let mut logits = Vec::new();
-        let inference = model.inference()?;
-        for batch in images.chunks(EVALUATION_BATCH * image) {
-            logits.extend(inference.logits(batch)?);
-        }
-        Ok(Self { count: images.len() / image, images, logits })
-    }
-
-    pub(super) fn sample(&self) -> Sample<'_> {
-        Sample { count: self.count, images: &self.images, logits: &self.logits }
-    }
-}
-
 /// Writes the network of a run to `path` as an ONNX file that was run on test images in an independent runtime first.
-/// For the run's own `model.onnx`, the metrics and the model card tell of it too.
+/// The metadata, and what becomes of bytes, are those of the run, whatever `form` has. For the run's own `model.onnx`, the
+/// metrics and the model card tell of it too; it is always the plain one, [`Form::default`].
 ///
 /// # Errors
-/// [`Error`]: no finished run, other data than it was trained on, or a file that differs from the trained network; an
-/// earlier file at `path` then stays as it was.
-pub fn export(folder: &RunFolder, data: &Data, path: &Path) -> Result<ExportMetrics, Error> {
-    if folder.owns(path) && !folder.is_onnx(path) {
+/// [`Error`]: no finished run, other data than it was trained on, a form that cannot be had, or a file that
+/// differs from the trained network; an earlier file at `path` then stays as it was.
+pub fn export(folder: &RunFolder, data: &Data, path: &Path, form: &Form) -> Result<ExportMetrics, Error> {
+    let is_plain = *form == Form::default();
+    if folder.owns(path) && !(folder.is_onnx(path) && is_plain) {
         return Err(Error::OwnFile { path: path.to_owned() });
     }
     let mut metrics = folder.metrics()?;
@@ -63,9 +33,10 @@ pub fn export(folder: &RunFolder, data: &Data, path: &Path) -> Result<ExportMetr
     let (weights, metadata) = folder.network()?;
     let graph = metadata.graph.clone();
     let model = Model::from_weights(graph.clone(), &weights)?;
-    let answers = Answers::of(&model, data)?;
-    let options = Options::default().metadata(metadata);
-    let facts = facts(write_verified(path, &graph, &weights, &options, &answers.sample())?);
+    let form = described(form, metadata);
+    let answers = Answers::of(&model, data, form.verified(), form.range())?;
+    let network = Network { graph: &graph, weights: &weights, answers: &answers };
+    let facts = network.write(path, &form, Some(data))?;
     if folder.is_onnx(path) {
         metrics.export = Some(facts.clone());
         folder.write_metrics(&metrics)?;
@@ -74,16 +45,14 @@ pub fn export(folder: &RunFolder, data: &Data, path: &Path) -> Result<ExportMetr
     Ok(facts)
 }
 
-/// What is told of an exported file.
-pub(super) fn facts(exported: Exported) -> ExportMetrics {
-    ExportMetrics {
-        opset: exported.opset as u32,
-        ir_version: exported.ir_version as u32,
-        bytes: exported.bytes,
-        max_abs_diff: exported.verification.max_abs_diff,
-        verified_images: exported.verification.images,
-        runtime: exported.verification.runtime.to_owned(),
+/// `form` for a network whose metadata is known.
+pub(super) fn described(form: &Form, metadata: Metadata) -> Form {
+    let mut form = form.clone();
+    if let Some(pixels) = &mut form.options.pixels {
+        pixels.normalization = metadata.normalization.clone();
     }
+    form.options.metadata = Some(metadata);
+    form
 }
 
 /// Writes `images` `[N, C, H, W]` and the trained model's `logits` `[N, classes]` of a run to a safetensors file, for
@@ -95,8 +64,9 @@ pub fn reference(folder: &RunFolder, data: &Data, path: &Path) -> Result<(), Err
     check_same_data(&folder.metrics()?, data)?;
     let (weights, metadata) = folder.network()?;
     let input = metadata.graph.input_shape().clone();
+    let range = metadata.normalization.range;
     let model = Model::from_weights(metadata.graph, &weights)?;
-    let answers = Answers::of(&model, data)?;
+    let answers = Answers::of(&model, data, VERIFIED_IMAGES, range)?;
     let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let (images, logits) = (bytes(&answers.images), bytes(&answers.logits));
     let shapes = [input.with_batch(answers.count), vec![answers.count, model.classes()?]];

@@ -6,7 +6,7 @@ use super::{end_padding, pads};
 use crate::onnx::builder::Value;
 use crate::onnx::lower::{LowerError, Lowering};
 use crate::onnx::node::Node;
-use crate::onnx::options::Profile;
+use crate::onnx::profile::Profile;
 use crate::onnx::tensor::Tensor;
 
 /// How an average pool is written.
@@ -50,12 +50,12 @@ pub(crate) fn avg_pool2d(
     let [_, out_height, out_width] = graph.image(layer, &layer.shape)?;
     let form = form(pool, [(height, out_height), (width, out_width)]);
     let mut x = graph.input(layer).clone();
+    if graph.profile() == Profile::Candle && (form.pads != [0; 4] || form.zeros != [0, 0]) {
+        let reason = format!("it pads by {:?}, and candle pads no average pool", pool.padding);
+        return Err(graph.unsupported(layer, reason, "use the profile `portable`"));
+    }
     if form.zeros != [0, 0] {
         x = pad_with_zeros(graph, layer, &x, form.zeros)?;
-    }
-    if graph.profile() == Profile::Candle && form.pads != [0; 4] {
-        let reason = format!("it pads by {:?}, and candle pads no average pool", form.pads);
-        return Err(graph.unsupported(layer, reason, "use the profile `portable`"));
     }
     let mut node = Node::new("AveragePool", &layer.name).input(&x);
     if form.count_include_pad {
@@ -84,10 +84,10 @@ fn pad_with_zeros(
 pub(crate) fn global_avg_pool(graph: &mut Lowering<'_>, layer: &Layer) -> Result<Value, LowerError> {
     let x = graph.input(layer).clone();
     let node = match graph.profile() {
-        Profile::Portable => Node::new("GlobalAveragePool", &layer.name).input(&x),
         Profile::Candle => {
             Node::new("ReduceMean", &layer.name).input(&x).ints("axes", [2, 3]).int("keepdims", 1)
         }
+        _ => Node::new("GlobalAveragePool", &layer.name).input(&x),
     };
     graph.node(node)
 }

@@ -7,7 +7,7 @@ use super::pads;
 use crate::onnx::builder::Value;
 use crate::onnx::lower::{LowerError, Lowering};
 use crate::onnx::node::Node;
-use crate::onnx::options::Profile;
+use crate::onnx::profile::Profile;
 use crate::onnx::tensor::Tensor;
 
 /// `Conv` with every setting written out.

@@ -6,7 +6,7 @@ use super::{end_padding, pads};
 use crate::onnx::builder::Value;
 use crate::onnx::lower::{LowerError, Lowering};
 use crate::onnx::node::Node;
-use crate::onnx::options::Profile;
+use crate::onnx::profile::Profile;
 use crate::onnx::tensor::Tensor;
 
 /// `MaxPool` where every runtime of the profile computes it, else the windows laid side by side by `Gather`.

@@ -1,0 +1,170 @@
+//! How a network becomes an ONNX file, and the writing of it.
+
+use std::path::Path;
+
+use taper_data::{Dataset, extend_unit};
+use taper_export::onnx::Options;
+use taper_export::quantize::Method;
+use taper_export::{Calibration, Exported, export, export_int8};
+use taper_graph::{Graph, Weights};
+use taper_model::Model;
+
+use super::{Data, EVALUATION_BATCH, VERIFIED_IMAGES};
+use crate::error::Error;
+use crate::metrics::{ExportMetrics, Int8Metrics};
+
+/// How a network becomes an ONNX file; [`Form::default`] is the plain one.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Form {
+    /// What the file takes, computes in and answers.
+    pub options: Options,
+    /// Whether it is to be in int8, and how.
+    pub int8: Option<Int8Form>,
+}
+
+/// How a network is put into int8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Int8Form {
+    /// Training images to calibrate on, the first ones.
+    pub images: usize,
+    /// How the ranges of values are chosen.
+    pub method: Method,
+}
+
+impl Default for Int8Form {
+    /// 500 images, and the ranges from the least to the greatest number.
+    fn default() -> Self {
+        Self { images: 500, method: Method::default() }
+    }
+}
+
+impl From<Options> for Form {
+    fn from(options: Options) -> Self {
+        Self { options, int8: None }
+    }
+}
+
+impl Form {
+    /// In int8.
+    pub fn int8(self, int8: Int8Form) -> Self {
+        Self { int8: Some(int8), ..self }
+    }
+
+    /// What the bytes 0 and 255 become before the network sees them.
+    pub(super) fn range(&self) -> [f32; 2] {
+        let pixels = self.options.pixels.as_ref().map(|pixels| &pixels.normalization);
+        let known = pixels.or(self.options.metadata.as_ref().map(|metadata| &metadata.normalization));
+        known.cloned().unwrap_or_default().range
+    }
+
+    /// Test images to verify on: in int8 all, since what is told of it is how many it classifies rightly.
+    pub(super) fn verified(&self) -> usize {
+        if self.int8.is_some() { usize::MAX } else { VERIFIED_IMAGES }
+    }
+}
+
+/// A network that is to be exported.
+pub(super) struct Network<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) weights: &'a Weights,
+    pub(super) answers: &'a Answers,
+}
+
+impl Network<'_> {
+    /// Writes it to `path`, verified. `data` are what int8 is calibrated on and scored on, if the answers are those to its
+    /// test images.
+    pub(super) fn write(
+        &self,
+        path: &Path,
+        form: &Form,
+        data: Option<&Data>,
+    ) -> Result<ExportMetrics, Error> {
+        let (graph, weights, sample) = (self.graph, self.weights, self.answers.sample());
+        let Some(int8) = form.int8 else {
+            return Ok(told(export(path, graph, weights, &form.options, &sample)?));
+        };
+        let data = data.ok_or_else(|| Error::NoCalibration { path: path.to_owned() })?;
+        let images = images(&data.train.take(int8.images), form.range());
+        let count = images.len() / graph.input_shape().elements().max(1);
+        let calibration = Calibration { count, images: &images, method: int8.method };
+        let exported = export_int8(path, graph, weights, &form.options, &calibration, &sample)?;
+        let right = |classes: &mut dyn Iterator<Item = usize>| {
+            let right =
+                classes.zip(&data.test.labels).filter(|(class, label)| *class == usize::from(**label));
+            right.count() as f64 / data.test.len() as f64
+        };
+        let scores = exported.int8.as_ref().map(|made| Int8Metrics {
+            float_bytes: made.float_bytes,
+            calibration: int8.method.name().to_owned(),
+            calibration_images: count,
+            mean_abs_diff: made.mean_abs_diff,
+            agreement: made.agreement,
+            float_accuracy: right(&mut self.answers.classes()),
+            accuracy: right(&mut made.classes.iter().copied()),
+        });
+        Ok(ExportMetrics { int8: scores, ..told(exported) })
+    }
+}
+
+/// Images, and what the model answers.
+pub(super) struct Answers {
+    pub(super) count: usize,
+    pub(super) images: Vec<f32>,
+    pub(super) logits: Vec<f32>,
+}
+
+impl Answers {
+    /// What the model answers on the first `count` test images, whose bytes become numbers in `range`.
+    pub(super) fn of(model: &Model, data: &Data, count: usize, range: [f32; 2]) -> Result<Self, Error> {
+        Self::on(model, images(&data.test.take(count), range))
+    }
+
+    /// What the model answers on `images`, `[N, C, H, W]` in row-major order.
+    pub(super) fn on(model: &Model, images: Vec<f32>) -> Result<Self, Error> {
+        let image = model.graph().input_shape().elements();
+        let mut logits = Vec::new();
+        let inference = model.inference()?;
+        for batch in images.chunks(EVALUATION_BATCH * image) {
+            logits.extend(inference.logits(batch)?);
+        }
+        Ok(Self { count: images.len() / image, images, logits })
+    }
+
+    pub(super) fn sample(&self) -> taper_export::Sample<'_> {
+        taper_export::Sample { count: self.count, images: &self.images, logits: &self.logits }
+    }
+
+    /// The class of each image.
+    fn classes(&self) -> impl Iterator<Item = usize> {
+        let rows = self.logits.chunks((self.logits.len() / self.count.max(1)).max(1));
+        rows.map(|row| {
+            (0..row.len()).fold(0, |best, place| if row[place] > row[best] { place } else { best })
+        })
+    }
+}
+
+/// The images of a dataset, in a range.
+fn images(dataset: &Dataset, [low, high]: [f32; 2]) -> Vec<f32> {
+    let mut images = Vec::new();
+    extend_unit(&mut images, dataset.images.pixels());
+    if [low, high] != [0.0, 1.0] {
+        images.iter_mut().for_each(|number| *number = low + *number * (high - low));
+    }
+    images
+}
+
+/// What is told of an exported file.
+fn told(exported: Exported) -> ExportMetrics {
+    ExportMetrics {
+        opset: exported.opset as u32,
+        ir_version: exported.ir_version as u32,
+        profile: exported.profile.name().to_owned(),
+        not_portable: exported.not_portable.map(|lack| format!("{}: {}", lack.what, lack.reason)),
+        bytes: exported.bytes,
+        max_abs_diff: exported.verification.max_abs_diff,
+        verified_images: exported.verification.images,
+        runtime: exported.verification.runtime.to_owned(),
+        int8: None,
+    }
+}
