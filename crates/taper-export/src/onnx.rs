@@ -3,6 +3,7 @@
 
 mod builder;
 pub(crate) mod compose;
+mod data;
 mod error;
 pub(crate) mod external;
 mod fact;
