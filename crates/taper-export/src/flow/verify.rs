@@ -16,17 +16,21 @@ use crate::verify::{Files, RUNTIME, Verification, tolerance};
 impl Export {
     /// Records `model`, runs the file in an independent runtime at two sizes of every dynamic axis, and writes it
     /// to `path`, whole or not at all, only if it answers as the model does within [`TOLERANCE`](crate::TOLERANCE), or
-    /// 1e-2 in float16, relative to the greatest number if that is above 1.
+    /// 1e-2 in float16, relative to the greatest number if that is above 1. A profile other than the portable one refuses
+    /// what its runtimes do not take.
     ///
     /// # Errors
     /// [`FlowError`]; an earlier file at `path` stays as it was.
     pub fn write<M: Model>(&self, path: &Path, model: &M) -> Result<Exported, FlowError> {
         let file = self.record(model)?;
+        let asked = (self.profile != Profile::default()).then_some(self.profile);
+        if let Some(profile) = asked {
+            profile.check(file.proto()).map_err(|lack| FlowError::Setup { reason: lack.to_string() })?;
+        }
         let verification = self.verify(&file, model)?;
         let bytes = file
             .write(path, Options::default().most_bytes)
             .map_err(|cause| FlowError::Write { path: path.to_owned(), cause })?;
-        let asked = (self.profile != Profile::default()).then_some(self.profile);
         Ok(Exported::new(&file, bytes, asked, verification))
     }
 

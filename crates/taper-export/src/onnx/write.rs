@@ -54,9 +54,12 @@ impl OnnxModel {
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let refuse = |kind: io::ErrorKind| WriteError::new(path, kind.into());
-        // Staging would create it.
+        // Staging would create the folder, and a file that cannot be moved would be found out too late.
         if !folder.is_dir() {
             return Err(refuse(io::ErrorKind::NotFound));
+        }
+        if path.is_dir() {
+            return Err(refuse(io::ErrorKind::IsADirectory));
         }
         let staging = staging_folder(folder)?;
         let (model, data) = (staging.path().join("model"), staging.path().join("data"));

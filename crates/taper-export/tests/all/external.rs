@@ -103,3 +103,16 @@ fn a_profile_that_reads_one_file_refuses_two() {
     assert!(error.to_string().contains("check that the path is right"), "{error}");
     assert!(files(folder.path()).is_empty(), "a folder is left");
 }
+
+#[test]
+fn what_is_in_the_way_leaves_the_earlier_weights() {
+    let (graph, weights) = network();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(folder.path().join("model.onnx.data"), "earlier").unwrap();
+    let model = lower(&graph, &weights, &Options::default()).unwrap();
+    assert!(model.write(&path, 0).unwrap_err().to_string().contains("model.onnx"));
+    assert_eq!(std::fs::read(folder.path().join("model.onnx.data")).unwrap(), b"earlier");
+    assert_eq!(files(folder.path()), ["model.onnx", "model.onnx.data"]);
+}

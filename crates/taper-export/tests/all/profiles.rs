@@ -135,3 +135,28 @@ fn answer(feature: Option<Feature>, logits: &[f64]) -> Vec<f64> {
         _ => logits.to_vec(),
     }
 }
+
+#[test]
+fn a_recorded_model_is_refused_likewise() {
+    use taper_export::flow::{Export, Flow, Layer};
+
+    struct Norm(candle_nn::LayerNorm);
+    impl Layer for Norm {
+        fn forward<F: Flow>(&self, xs: &F) -> candle_core::Result<F> {
+            xs.apply(&self.0)?.gelu_erf()
+        }
+    }
+
+    let ones = Tensor::ones(4, DType::F32, &Device::Cpu).unwrap();
+    let model = Norm(candle_nn::LayerNorm::new(ones.clone(), ones.zeros_like().unwrap(), 1e-5));
+    let sample = Tensor::arange(0f32, 12f32, &Device::Cpu).unwrap().reshape((3, 4)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("norm.onnx");
+    let export = Export::new("norm").input("x", &sample, &[(0, "N")]);
+    let exported = export.clone().write(&path, &model).unwrap();
+    assert_eq!(exported.profile, Profile::OnnxRuntime);
+    assert_eq!(exported.not_portable.unwrap().reason, "its runtimes have no LayerNormalization");
+    let half = export.precision(Precision::Float16).profile(Profile::Candle);
+    let error = half.write(&path, &model).unwrap_err().to_string();
+    assert!(error.contains("`candle` does not take float16"), "{error}");
+}
