@@ -62,6 +62,18 @@ pub enum ModelError {
         /// The node's name.
         node: String,
     },
+    /// What the optimiser kept belongs to another network or update rule.
+    #[error(
+        "moment {order} of the parameter `{parameter}` {reason}; go on with the network and the optimizer that the state was made with"
+    )]
+    Moments {
+        /// 1 for the first moments, 2 for the second.
+        order: usize,
+        /// The name of the parameter.
+        parameter: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Candle refused an operation.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),

@@ -29,11 +29,13 @@ pub mod layers;
 mod model;
 pub mod ops;
 mod plan;
+mod state;
 mod trainer;
 
 pub use error::ModelError;
 pub use inference::Inference;
 pub use model::{Mode, Model};
 pub use plan::{Explanation, Plan};
+pub use state::TrainerState;
 pub use taper_kernels::Optimizer;
 pub use trainer::{Gradients, Step, Trainer, TrainerSettings};

@@ -1,5 +1,6 @@
 //! A graph compiled for a batch: fused steps, each value's layout, and all buffers, made once.
 
+mod barriers;
 mod build;
 mod chunk;
 mod draft;
@@ -149,5 +150,22 @@ impl Plan {
             all.extend(node.parameters.clone().zip(node.step.parameters()?));
         }
         Ok(all)
+    }
+
+    /// What the optimiser keeps of all parameters, in PyTorch's layouts, each with its place among the graph's.
+    pub(crate) fn moments(&self) -> Result<Vec<(usize, [Vec<f32>; 2])>, ModelError> {
+        let mut all = Vec::new();
+        for node in &self.steps {
+            all.extend(node.parameters.clone().zip(node.step.moments()?));
+        }
+        Ok(all)
+    }
+
+    /// Takes over moments in the graph's order, after `steps` steps.
+    pub(crate) fn set_moments(&mut self, steps: u64, moments: &[[&[f32]; 2]]) -> Result<(), ModelError> {
+        for node in &mut self.steps {
+            node.step.set_moments(steps, &moments[node.parameters.clone()])?;
+        }
+        Ok(())
     }
 }

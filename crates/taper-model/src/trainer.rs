@@ -44,12 +44,12 @@ pub struct Gradients {
 /// While it trains, the weights live in the compiled plan; [`Trainer::model`] brings the model's variables up to date.
 #[derive(Debug)]
 pub struct Trainer {
-    model: Model,
-    settings: TrainerSettings,
-    plan: Plan,
-    step: u64,
+    pub(crate) model: Model,
+    pub(crate) settings: TrainerSettings,
+    pub(crate) plan: Plan,
+    pub(crate) step: u64,
     /// Whether the model's variables are those of an earlier step.
-    stale: bool,
+    pub(crate) stale: bool,
 }
 
 impl Trainer {

@@ -7,6 +7,8 @@ mod autograd;
 mod behaviour;
 #[path = "all/fixture.rs"]
 mod fixture;
+#[path = "all/hand_written.rs"]
+mod hand_written;
 #[path = "all/isa.rs"]
 mod isa;
 #[path = "all/layers.rs"]
@@ -19,3 +21,5 @@ mod operators;
 mod plan;
 #[path = "all/shapes.rs"]
 mod shapes;
+#[path = "all/state.rs"]
+mod state;

@@ -1,17 +1,14 @@
 //! Which nodes of a graph become one step, and where each value is kept.
 
-use taper_graph::{Activation, AvgPool2d, BatchNorm2d, Conv2d, Graph, MaxPool2d, Op};
-use taper_kernels::blocked::{Blocked, DirectConv};
+mod buffers;
 
-use super::Around;
+use taper_graph::{Activation, AvgPool2d, BatchNorm2d, Conv2d, Graph, MaxPool2d, Op};
+use taper_kernels::blocked::Blocked;
+
 use super::chunk::Buffer;
 
 /// The most taps of a max-pool that a convolution can be fused with: which one won is kept in a byte.
 const FUSED_TAPS: usize = 254;
-
-/// How many times as large as itself, and as this many elements, a value may be with its halo.
-const HALO_FACTOR: usize = 4;
-const HALO_FREE: usize = 4096;
 
 /// What a plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,48 +258,5 @@ fn layout(graph: &Graph, value: usize) -> Blocked {
         [channels, height, width] => Blocked::new([channels, height, width], 0),
         [channels, ref rest @ ..] => Blocked::new([channels, 1, rest.iter().product()], 0),
         [] => Blocked::new([1, 1, 1], 0),
-    }
-}
-
-impl Drafts {
-    /// Gives every value the padding that the convolutions which read it need.
-    fn find_halos(&mut self) {
-        for step in &self.steps {
-            if let Kind::Conv { conv, .. } = &step.kind {
-                let layout = &mut self.buffers[step.inputs[0]].layout;
-                let padded = layout.with_halo(layout.halo.max(DirectConv::halo(conv)));
-                // Padding far larger than the image is not worth keeping: such a convolution does without.
-                if padded.image() <= HALO_FACTOR * layout.with_halo(0).image().max(HALO_FREE) {
-                    *layout = padded;
-                }
-            }
-        }
-    }
-
-    /// A value has a gradient where a parameter stands before it.
-    fn find_gradients(&mut self) {
-        for step in &self.steps {
-            let own = matches!(step.kind, Kind::Conv { .. } | Kind::Linear | Kind::Norm { .. });
-            self.buffers[step.output].gradient =
-                own || step.inputs.iter().any(|&input| self.buffers[input].gradient);
-        }
-    }
-
-    /// Makes these the steps of an operation.
-    pub(crate) fn fit_into(&mut self, around: Around) {
-        self.buffers[0].gradient = around.input_gradient;
-        self.find_gradients();
-        for step in &mut self.steps {
-            if let Kind::Conv { following: Following { dropout: Some(dropout), .. }, .. }
-            | Kind::Dropout(dropout) = &mut step.kind
-            {
-                dropout.layer = around.dropout_layer;
-            }
-        }
-    }
-
-    /// How often a buffer is read by a step.
-    pub(crate) fn readers(&self, buffer: usize) -> usize {
-        self.steps.iter().flat_map(|step| &step.inputs).filter(|&&input| input == buffer).count()
     }
 }

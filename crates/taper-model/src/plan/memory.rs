@@ -8,18 +8,16 @@ use super::chunk::{Chunk, Sums};
 use super::step::Scratch;
 use super::{Plan, Purpose};
 
-/// Images of a chunk: an eighth of a batch of 100, which gives enough tasks for a few threads and keeps the sums
-/// over weights, of which every chunk has its own, few. A function of the batch alone, as the order of additions is.
-fn chunk_images(batch: usize) -> usize {
-    let chunks = batch.div_ceil(13).clamp(4, 16);
-    batch.div_ceil(chunks).max(1)
+/// Chunks of a batch: eight for 100 images, which gives enough tasks for a few threads and keeps the sums over weights,
+/// of which every chunk has its own, few. A function of the batch alone, as the order of additions is.
+fn chunk_count(batch: usize) -> usize {
+    batch.div_ceil(13).clamp(4, 16).min(batch)
 }
 
 impl Plan {
     /// Cuts a batch of `images` into chunks with all of their buffers.
     pub(super) fn prepare(&mut self, chunks: &mut Vec<Chunk>, images: usize) {
-        let size = chunk_images(images);
-        let count = images.div_ceil(size);
+        let count = chunk_count(images);
         while chunks.len() > count {
             self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).extend(chunks.pop());
         }
@@ -27,8 +25,10 @@ impl Plan {
             chunks.push(pop(&self.idle));
         }
         for (number, chunk) in chunks.iter_mut().enumerate() {
-            chunk.first = number * size;
-            self.make_room(chunk, size.min(images - chunk.first), false);
+            // Even shares, so that no thread waits for one that has the larger.
+            let [first, end] = [number, number + 1].map(|number| number * images / count);
+            chunk.first = first;
+            self.make_room(chunk, end - first, false);
             chunk.parts = vec![chunk.images];
         }
     }

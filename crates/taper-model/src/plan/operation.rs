@@ -1,5 +1,7 @@
 //! A plan as one operation of a larger computation, from which its inputs and the gradients of its outputs come.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use taper_graph::Graph;
 use taper_kernels::{DropoutKey, KernelError};
@@ -52,11 +54,10 @@ impl Plan {
     ) -> Result<(), KernelError> {
         let (input, output) = (self.buffers[0].layout, self.buffers[self.output].layout);
         let (x_len, y_len) = (self.input_len(), output.channels * output.pixels());
-        let size = chunks.first().map_or(1, |chunk| chunk.images);
-        let shares = x.par_chunks(size * x_len).zip(y.par_chunks_mut(size * y_len));
-        chunks.par_iter_mut().zip(shares).with_max_len(1).try_for_each(|(chunk, (x, y))| {
+        let shares = shares_mut(chunks, y, y_len);
+        chunks.par_iter_mut().zip(shares).with_max_len(1).try_for_each(|(chunk, y)| {
             let mut scratch = self.borrow_scratch();
-            input.pack(x, &mut chunk.values[0][..chunk.images * input.image()])?;
+            input.pack(share(chunk, x, x_len), &mut chunk.values[0][..chunk.images * input.image()])?;
             self.phases.iter().try_for_each(|phase| self.forward(phase, dropout, chunk, &mut scratch))?;
             self.return_scratch(scratch);
             output.unpack(&chunk.values[self.output][..chunk.images * output.image()], y)
@@ -90,19 +91,16 @@ impl Plan {
         let (input, output) = (self.buffers[0].layout.with_halo(0), self.buffers[self.output].layout);
         let (plain, x_len, y_len) =
             (output.with_halo(0), self.input_len(), output.channels * output.pixels());
-        let size = chunks.first().map_or(1, |chunk| chunk.images);
-        // One piece for every chunk, empty where no gradient is wanted.
-        let mut pieces: Vec<Option<&mut [f32]>> = match dx {
-            Some(dx) => dx.chunks_mut(size * x_len).map(Some).collect(),
+        let shares: Vec<Option<&mut [f32]>> = match dx {
+            Some(dx) => shares_mut(chunks, dx, x_len).into_iter().map(Some).collect(),
             None => chunks.iter().map(|_| None).collect(),
         };
         let batch = Batch { images: &[], labels: &[], label_smoothing: 0.0, dropout };
-        let shares = dy.par_chunks(size * y_len).zip(pieces.par_iter_mut());
-        chunks.par_iter_mut().zip(shares).with_max_len(1).try_for_each(|(chunk, (dy, dx))| {
+        chunks.par_iter_mut().zip(shares).with_max_len(1).try_for_each(|(chunk, dx)| {
             let mut scratch = self.borrow_scratch();
             chunk.sums.iter_mut().for_each(super::chunk::Sums::clear);
             let own = chunk.images * plain.image();
-            plain.pack(dy, &mut chunk.gradients[self.output][..own])?;
+            plain.pack(share(chunk, dy, y_len), &mut chunk.gradients[self.output][..own])?;
             for phase in (0..self.phases.len()).rev() {
                 self.backward_phase(phase, &batch, chunk, &mut scratch)?;
             }
@@ -113,4 +111,20 @@ impl Plan {
             }
         })
     }
+}
+
+/// What of all images' values, `len` for each, is a chunk's.
+fn share<'a>(chunk: &Chunk, values: &'a [f32], len: usize) -> &'a [f32] {
+    let Range { start, end } = chunk.range();
+    &values[start * len..end * len]
+}
+
+/// [`share`] for each of the chunks, which follow each other.
+fn shares_mut<'a>(chunks: &[Chunk], mut values: &'a mut [f32], len: usize) -> Vec<&'a mut [f32]> {
+    let split = |chunk: &Chunk| {
+        let (own, rest) = std::mem::take(&mut values).split_at_mut(chunk.images * len);
+        values = rest;
+        own
+    };
+    chunks.iter().map(split).collect()
 }

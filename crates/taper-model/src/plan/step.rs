@@ -64,6 +64,16 @@ pub(crate) trait Step: Debug + Send + Sync {
         Ok(())
     }
 
+    /// What the optimiser keeps of each parameter, in PyTorch's layouts and order; empty where it keeps nothing.
+    fn moments(&self) -> Result<Vec<[Vec<f32>; 2]>, KernelError> {
+        Ok(Vec::new())
+    }
+
+    /// Takes over moments, after `steps` steps.
+    fn set_moments(&mut self, _steps: u64, _moments: &[[&[f32]; 2]]) -> Outcome {
+        Ok(())
+    }
+
     /// The gradients of the parameters over the whole batch, in PyTorch's layouts and order; empty ones of statistics.
     fn gradients(&self, _batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
         Ok(Vec::new())

@@ -281,6 +281,22 @@ impl Step for ConvStep {
         self.repack()
     }
 
+    fn moments(&self) -> Result<Vec<[Vec<f32>; 2]>, KernelError> {
+        let channels = self.kernel.output().channels;
+        let bias = self.bias.iter().map(|bias| {
+            bias.moments().map(|mut moment| {
+                moment.truncate(channels);
+                moment
+            })
+        });
+        Ok(std::iter::once(self.weight.moments()).chain(bias).collect())
+    }
+
+    fn set_moments(&mut self, steps: u64, moments: &[[&[f32]; 2]]) -> Outcome {
+        self.weight.set_moments(steps, moments[0])?;
+        self.bias.as_mut().map_or(Ok(()), |bias| bias.set_moments(steps, moments[1]))
+    }
+
     fn gradients(&self, batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
         let [weight, mut bias] = self.own_gradients(batch)?;
         bias.truncate(self.kernel.output().channels);

@@ -116,6 +116,26 @@ impl Step for LinearStep {
         }
     }
 
+    fn moments(&self) -> Result<Vec<[Vec<f32>; 2]>, KernelError> {
+        let mut plain = [Vec::new(), Vec::new()];
+        for (plain, packed) in plain.iter_mut().zip(self.weight.moments()).filter(|(_, m)| !m.is_empty()) {
+            plain.resize(self.plain_len, 0.0);
+            self.kernel.unpack(&packed, plain)?;
+        }
+        let bias = self.bias.iter().map(Weight::moments);
+        Ok(std::iter::once(plain).chain(bias).collect())
+    }
+
+    fn set_moments(&mut self, steps: u64, moments: &[[&[f32]; 2]]) -> Outcome {
+        let mut packed = [Vec::new(), Vec::new()];
+        for (packed, plain) in packed.iter_mut().zip(moments[0]).filter(|(_, plain)| !plain.is_empty()) {
+            packed.resize(self.kernel.weight_len(), 0.0);
+            self.kernel.pack(plain, packed)?;
+        }
+        self.weight.set_moments(steps, packed.each_ref().map(|moment| &moment[..]))?;
+        self.bias.as_mut().map_or(Ok(()), |bias| bias.set_moments(steps, moments[1]))
+    }
+
     fn gradients(&self, batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
         let mut packed = vec![0.0; self.kernel.weight_len()];
         let (x, mut lists) = (batch.x(), LinearLists::default());

@@ -136,6 +136,15 @@ impl Step for NormStep {
         Ok(())
     }
 
+    fn moments(&self) -> Result<Vec<[Vec<f32>; 2]>, KernelError> {
+        Ok(vec![self.weight.moments(), self.bias.moments(), Default::default(), Default::default()])
+    }
+
+    fn set_moments(&mut self, steps: u64, moments: &[[&[f32]; 2]]) -> Outcome {
+        self.weight.set_moments(steps, moments[0])?;
+        self.bias.set_moments(steps, moments[1])
+    }
+
     fn gradients(&self, _batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
         let [weight, bias] = self.gradients.clone();
         Ok(vec![weight, bias, Vec::new(), Vec::new()])

@@ -31,6 +31,24 @@ impl Weight {
         Ok(())
     }
 
+    /// What the optimiser keeps: nothing before the first step.
+    pub(crate) fn moments(&self) -> [Vec<f32>; 2] {
+        self.moments.each_ref().map(|moment| moment.to_vec())
+    }
+
+    /// Goes on after `steps` steps that left these moments, whose elements beyond the last are zero.
+    pub(crate) fn set_moments(&mut self, steps: u64, moments: [&[f32]; 2]) -> Outcome {
+        self.steps = steps;
+        for (own, moment) in self.moments.iter_mut().zip(moments) {
+            if moment.len() > self.values.len() {
+                return check_len("moment", moment.len(), self.values.len());
+            }
+            *own = Aligned::zeros(if moment.is_empty() { 0 } else { self.values.len() });
+            own[..moment.len()].copy_from_slice(moment);
+        }
+        Ok(())
+    }
+
     /// One optimiser step over parts of `len` elements, in parallel; `gradient(part, …)` fills the gradient of a part. `beside` is
     /// empty or has as many elements as there are values: `after(part, values, …)` fills its part from the new values.
     pub(crate) fn step_in_parts(
