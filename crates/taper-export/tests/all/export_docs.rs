@@ -137,6 +137,10 @@ fn text() -> String {
             let [nodes, oldest, newest] =
                 case.result.unwrap_or_else(|error| panic!("{}: {error}", case.name));
             let code = case.code.split_whitespace().collect::<Vec<_>>().join(" ");
+            let code = match code.strip_prefix("{ ").and_then(|code| code.strip_suffix(" }")) {
+                Some(alone) if !alone.contains(';') => alone.to_owned(),
+                _ => code,
+            };
             let title = match code.len() {
                 0..60 => format!("`{}`", code.replace('|', "\\|")),
                 _ => title(case.name, &code),

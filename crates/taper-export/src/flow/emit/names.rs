@@ -125,9 +125,12 @@ fn constants<'a>(source: &'a Source, found: &mut Vec<&'a Tensor>) {
     }
 }
 
-/// Names by element type, sizes, and a number that follows from the elements.
+/// An element type and sizes.
+type Form = (&'static str, Vec<usize>);
+
+/// Names by the form of their tensors, and by a number that follows from the elements.
 #[derive(Default)]
-struct Index(BTreeMap<(&'static str, Vec<usize>), BTreeMap<u64, Vec<String>>>);
+struct Index(BTreeMap<Form, BTreeMap<u64, Vec<String>>>);
 
 impl Index {
     /// The names that hold the numbers of `tensor`, in its element type.

@@ -232,9 +232,15 @@ fn input_name(place: usize) -> String {
     format!("x{place}")
 }
 
-/// Where candle-onnx 0.11 is known to be wrong: it reshapes all states of an LSTM where it should transpose them.
-const WRONG_IN_CANDLE: &[&str] =
-    &["nn_lstm__all_states", "nn_lstm__of_another_layer", "nn_lstm__from_a_state", "lstm_classifier"];
+/// Where candle-onnx 0.11 is known to be wrong: it reshapes all states of an LSTM where it should transpose them, and
+/// multiplies float64 with float32 in `Gemm`.
+const WRONG_IN_CANDLE: &[&str] = &[
+    "nn_lstm__all_states",
+    "nn_lstm__of_another_layer",
+    "nn_lstm__from_a_state",
+    "lstm_classifier",
+    "wide_f64",
+];
 
 /// Where rten 0.27 is known to be wrong: of equal numbers it takes the last. onnxruntime, which runs the same files, does
 /// not.
