@@ -43,8 +43,9 @@ class CheckModels(unittest.TestCase):
         self.addCleanup(place.cleanup)
         self.folder = Path(place.name)
 
-    def test_agreement_at_two_sizes_passes(self):
-        write(self.folder, "good", {"x0": X, "y0": -X, "small.x0": X[:1].copy(), "small.y0": -X[:1]})
+    def test_agreement_at_all_sizes_passes(self):
+        answers = {"x0": X, "y0": -X, "small.x0": X[:1].copy(), "small.y0": -X[:1]}
+        write(self.folder, "good", answers | {"large.x0": np.vstack([X, X]), "large.y0": -np.vstack([X, X])})
         write(self.folder, "format", {})
         code, text = self.check()
         self.assertEqual(code, 0, text)
@@ -56,6 +57,8 @@ class CheckModels(unittest.TestCase):
         defects = [
             ("number", {"x0": X, "y0": -X + 1e-3}, {}, "differs by"),
             ("small", {"x0": X, "y0": -X, "small.x0": -X, "small.y0": -X}, {}, "differs by"),
+            ("large", {"x0": X, "y0": -X, "large.x0": -X, "large.y0": -X}, {}, "differs by"),
+            ("type", {"x0": X, "y0": -X.astype(np.float64)}, {}, "type float32, not float64"),
             ("nan", {"x0": X, "y0": nan}, {}, "differs by"),
             ("shape", {"x0": X, "y0": -X[:1]}, {}, "shape [2, 3], not [1, 3]"),
             ("none", {"x0": X}, {}, "no expected outputs"),

@@ -10,14 +10,29 @@
 //!   `seq`, whose type hides its layers, are made by the functions of the same names here;
 //! - `Tensor::cat` becomes `F::cat`, and so do `stack` and other functions without a value;
 //! - a tensor of the model's own (a position table, a mask) enters by `F::from(self.table.clone())`;
-//! - `&a + &b` becomes `a.add(&b)`: operators need the left value itself.
+//! - `&a + &b` becomes `a.clone() + &b`, and `result + b` becomes `result? + b`: operators need the left value itself (of
+//!   a reference, `a.add(&b)` does too).
 //!
-//! [`Inference`] exports a model that knows training, [`Foreign`] one that cannot be edited, and [`custom`] brings
-//! nodes of your own for what the recorder does not know.
+//! [`Inference`] exports a model that knows training, [`Foreign`] and [`ForeignModel`] one that cannot be edited, and
+//! [`custom`] brings nodes of your own for what the recorder does not know.
+//!
+//! # What is seen, and what is not
 //!
 //! Sizes are plain numbers, those of the sample. [`Export`] therefore records the forward at several sizes of each
-//! dynamic axis: what varies with them becomes a formula over the named sizes, or is refused with the line of the
-//! model at fault.
+//! dynamic axis: the sample's, one and two steps below, three more than twice as many, and the smallest; all axes together
+//! also five steps above. What varies with them becomes a formula over the named sizes, or is refused with the line of the model at
+//! fault. A forward that fails above the sample's size, or at the smallest, is taken to be made for others. So a limit
+//! far above the sample (`size.min(512)`), a condition on such a size, and a rounding that all these sizes happen to hide
+//! are not seen: let the sample be about as large as what the model will meet, and say with [`Export::between`] and
+//! [`Export::multiple`] which sizes occur.
+//!
+//! Numbers are those of the sample too, but no method gives them away. What still gets out, by a closure of [`custom`]
+//! say, becomes a constant; [`Export::verify`] finds it out by running the file on other numbers, if the sample's
+//! elements are not all alike.
+//!
+//! Whole numbers beyond their type's range become in the file what the runtime makes of them: candle's u32 is int64 there,
+//! and does not wrap around. Numbers with fractions are held within the range of the type they are cast to, as in candle,
+//! but for int64; NaN, which candle casts to 0, may become any number.
 
 mod arithmetic;
 mod call;
@@ -35,6 +50,8 @@ pub mod ops;
 mod parting;
 mod reducing;
 mod rnn;
+mod runs;
+mod sealed;
 mod sequential;
 mod shaping;
 mod spatial;
@@ -53,7 +70,7 @@ pub use error::FlowError;
 pub use export::Export;
 pub use group_norm::{GroupNorm, group_norm};
 pub use index::{Index, Part};
-pub use inference::{Foreign, Inference};
+pub use inference::{Foreign, ForeignModel, Inference};
 pub use layer::{Layer, LayerT};
 pub use parting::Parting;
 pub use reducing::Reducing;
@@ -66,11 +83,12 @@ pub use wire::Wire;
 /// An operator between a value and another, or a number.
 macro_rules! operators {
     ($($operator:ident => $bound:ident;)*) => {$(
-        /// The operator with a value, a reference to one, or a number on its right.
+        /// The operator with a value, a reference to one, a result, or a number on its right.
         pub trait $bound:
             Sized
             + $operator<Output = Result<Self>>
             + for<'a> $operator<&'a Self, Output = Result<Self>>
+            + $operator<Result<Self>, Output = Result<Self>>
             + $operator<f64, Output = Result<Self>>
         {
         }
@@ -79,6 +97,7 @@ macro_rules! operators {
             F: Sized
                 + $operator<Output = Result<F>>
                 + for<'a> $operator<&'a F, Output = Result<F>>
+                + $operator<Result<F>, Output = Result<F>>
                 + $operator<f64, Output = Result<F>>
         {
         }

@@ -30,7 +30,7 @@ pub(crate) mod parts {
     //! What the recorder uses of it.
 
     pub(crate) use super::compose;
-    pub(crate) use super::size::{Atom, Size};
+    pub(crate) use super::size::{Atom, Size, product};
 }
 
 pub use builder::{GraphBuilder, Value};

@@ -2,7 +2,8 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::call::{Binary, Call, Compare, Kind, Sealed, Unary};
+use super::call::{Binary, Call, Compare, Kind, Unary};
+use super::sealed::{INSIDE, Sealed};
 
 /// The second operand of a method that takes a value or a number, as candle's `TensorOrScalar`.
 pub trait Operand<F> {
@@ -28,7 +29,7 @@ macro_rules! numbers {
     ($($number:ty),*) => {$(
         impl<F: Sealed> Operand<F> for $number {
             fn operand(self, beside: &F) -> Result<F> {
-                number(self as f64, beside.value())
+                number(self as f64, beside.value(INSIDE))
             }
 
             fn number(&self) -> Option<f64> {
@@ -38,7 +39,7 @@ macro_rules! numbers {
     )*};
 }
 
-numbers!(f32, f64, u8, u32, i64);
+numbers!(f32, f64, u8, u32, i16, i32, i64);
 
 fn number<F: Sealed>(number: f64, beside: &Tensor) -> Result<F> {
     Ok(F::from(Tensor::new(number, beside.device())?.to_dtype(beside.dtype())?))
@@ -90,11 +91,11 @@ macro_rules! operand {
         /// Those of candle: the shapes differ.
         #[track_caller]
         fn $name<T: Operand<Self>>(&self, rhs: T) -> Result<Self> {
+            let is_number = rhs.number().is_some();
             let rhs = rhs.operand(self)?;
-            Self::call(Call::new(stringify!($name), $kind), &[self, &rhs], |x| match x[1].rank() {
-                // A number.
-                0 => x[0].$broadcast(x[1]),
-                _ => x[0].$name(x[1]),
+            Self::call(Call::new(stringify!($name), $kind), &[self, &rhs], |x| match is_number {
+                true => x[0].$broadcast(x[1]),
+                false => x[0].$name(x[1]),
             })
         }
 
@@ -223,7 +224,7 @@ pub trait Arithmetic: Sealed {
                 let call = Call::new("clamp", Kind::Clamp { min, max });
                 Self::call(call, &[self], |x| x[0].clamp(min, max))
             }
-            _ => self.maximum(&min.operand(self)?)?.minimum(&max.operand(self)?),
+            _ => self.maximum(min)?.minimum(max),
         }
     }
 

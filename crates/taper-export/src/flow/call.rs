@@ -1,11 +1,8 @@
 //! What a method of a flow does, in terms that can be recorded.
 
-use std::panic::Location;
-
-use candle_core::{DType, Result, Tensor};
+use candle_core::DType;
 
 use super::custom::Nodes;
-use super::sequential::Erased;
 
 /// One operation on tensors.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,7 +139,7 @@ pub(super) enum Kind {
     UpsampleBilinear {
         align_corners: bool,
     },
-    /// Input, both weights and both biases; or no biases.
+    /// Input, both weights, both biases, and perhaps the hidden and the cell state before the first step.
     Lstm {
         hidden: usize,
     },
@@ -215,72 +212,4 @@ pub(super) enum Reduction {
     Max,
     Min,
     LogSumExp,
-}
-
-/// What flows through a model: not to be implemented outside this crate, since the recorder must know every
-/// operation.
-pub trait Sealed: Sized + Clone + From<Tensor> + AsRef<Self> {
-    /// Whether what becomes of the value is written down.
-    const RECORDS: bool;
-
-    /// The value, which a recorder computes as well.
-    fn value(&self) -> &Tensor;
-
-    /// `value`, which has the elements of this value, in its place.
-    fn same(&self, value: Tensor) -> Self;
-
-    /// Applies an operation that makes several tensors.
-    #[track_caller]
-    fn call_many(
-        call: Call,
-        inputs: &[&Self],
-        compute: impl FnOnce(&[&Tensor]) -> Result<Vec<Tensor>>,
-    ) -> Result<Vec<Self>>;
-
-    /// Applies an operation that makes one tensor.
-    #[track_caller]
-    fn call(
-        call: Call,
-        inputs: &[&Self],
-        compute: impl FnOnce(&[&Tensor]) -> Result<Tensor>,
-    ) -> Result<Self> {
-        let method = call.method;
-        let made = Self::call_many(call, inputs, |inputs| Ok(vec![compute(inputs)?]))?;
-        made.into_iter().next().ok_or_else(|| candle_core::Error::Msg(format!("{method} made nothing")))
-    }
-
-    /// Passes through a layer that was put into a list at `at`.
-    fn through(&self, layer: &dyn Erased, at: &'static Location<'static>) -> Result<Self>;
-
-    /// Refuses what cannot be recorded; a tensor never does.
-    #[track_caller]
-    fn refuse(&self, method: &'static str, reason: &str, remedy: &'static str) -> Result<()>;
-}
-
-impl Sealed for Tensor {
-    const RECORDS: bool = false;
-
-    fn value(&self) -> &Tensor {
-        self
-    }
-
-    fn same(&self, value: Tensor) -> Self {
-        value
-    }
-
-    fn call_many(
-        _: Call,
-        inputs: &[&Self],
-        compute: impl FnOnce(&[&Tensor]) -> Result<Vec<Tensor>>,
-    ) -> Result<Vec<Self>> {
-        compute(inputs)
-    }
-
-    fn through(&self, layer: &dyn Erased, _: &'static Location<'static>) -> Result<Self> {
-        layer.compute(self)
-    }
-
-    fn refuse(&self, _: &'static str, _: &str, _: &'static str) -> Result<()> {
-        Ok(())
-    }
 }

@@ -2,7 +2,9 @@
 
 mod arithmetic;
 mod arrange;
+mod cast;
 mod check;
+mod constants;
 mod layers;
 mod names;
 mod recurrent;
@@ -11,14 +13,16 @@ mod spatial;
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Tensor};
+use candle_core::DType;
 
-use self::check::{check_shape, explain, used};
+use self::check::{check_made, explain, explain_output, used};
+use self::constants::Constants;
 pub(super) use self::names::Names;
 use super::call::Kind;
 use super::error::FlowError;
-use super::export::Input;
 use super::merge::Step;
+use super::runs::Input;
+use super::trace::Sizes;
 use super::wire::Source;
 use crate::onnx::parts::Size;
 use crate::onnx::{BuildError, DataType, Dim, GraphBuilder, Node, OnnxModel, OpsetVersion, Profile, Value};
@@ -52,22 +56,41 @@ pub(super) struct Emitter<'a> {
     graph: GraphBuilder,
     profile: Profile,
     names: &'a Names,
+    /// The sizes that were recorded at.
+    points: &'a [Sizes],
     /// Constants that are in the graph already.
-    constants: Vec<(candle_core::TensorId, Value)>,
+    constants: Constants,
     /// Where the named sizes come from: an input and its axis.
     named: BTreeMap<String, (Value, usize)>,
     /// Sizes that the graph computes already.
     sizes: BTreeMap<Size, Value>,
     /// The value of every number, inputs first; `None` for what nothing reads.
     values: Vec<Option<Value>>,
+    /// candle's type of each of them, which the graph may not have.
+    dtypes: Vec<DType>,
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(name: &str, opset: OpsetVersion, profile: Profile, names: &'a Names) -> Self {
+    pub(super) fn new(
+        name: &str,
+        opset: OpsetVersion,
+        profile: Profile,
+        names: &'a Names,
+        points: &'a [Sizes],
+    ) -> Self {
         let mut graph = GraphBuilder::new(name, opset);
         graph.reserve(names.iter().map(str::to_owned));
-        let (named, sizes) = (BTreeMap::new(), BTreeMap::new());
-        Self { graph, profile, names, constants: Vec::new(), named, sizes, values: Vec::new() }
+        Self {
+            graph,
+            profile,
+            names,
+            points,
+            constants: Constants::default(),
+            named: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            values: Vec::new(),
+            dtypes: Vec::new(),
+        }
     }
 
     /// Keeps names free for the outputs.
@@ -78,7 +101,7 @@ impl<'a> Emitter<'a> {
     pub(super) fn input(&mut self, input: &Input) -> Result<(), FlowError> {
         let data_type = data_type(input.sample.dtype()).ok_or_else(|| FlowError::Setup {
             reason: format!(
-                "input `{}` is of type {:?}; use f16, f32 or f64",
+                "input `{}` is of type {:?}, which few runtimes have; give a sample of f32, f16, f64, u8, i64 or u32",
                 input.name,
                 input.sample.dtype()
             ),
@@ -92,21 +115,19 @@ impl<'a> Emitter<'a> {
             self.named.entry(name.clone()).or_insert_with(|| (value.clone(), *axis));
         }
         self.values.push(Some(value));
+        self.dtypes.push(input.sample.dtype());
         Ok(())
     }
 
     /// Writes the steps that `outputs` depend on, and compares the shapes that the graph's own rules give with those
-    /// that were recorded at `points`.
-    pub(super) fn steps(
-        &mut self,
-        steps: &[Step],
-        outputs: &[Source],
-        points: &[BTreeMap<String, i64>],
-    ) -> Result<(), FlowError> {
+    /// that were recorded.
+    pub(super) fn steps(&mut self, steps: &[Step], outputs: &[Source]) -> Result<(), FlowError> {
         let used = used(steps, outputs, self.values.len());
+        self.constants.expect(steps, outputs, self.names);
         for step in steps {
             let first = self.values.len();
-            let count = step.count;
+            let count = step.count();
+            self.dtypes.extend(&step.dtypes);
             if !used[first..first + count].contains(&true) {
                 self.values.extend(std::iter::repeat_n(None, count));
                 continue;
@@ -115,7 +136,7 @@ impl<'a> Emitter<'a> {
                 self.step(step, &used[first..first + count]).map_err(|trouble| explain(step, trouble))?;
             for (place, value) in made.iter().enumerate() {
                 if let Some(value) = value {
-                    check_shape(step, place, value, points)?;
+                    check_made(step, place, value, self.points)?;
                 }
             }
             self.values.extend(made);
@@ -132,11 +153,7 @@ impl<'a> Emitter<'a> {
         let mut values = Vec::with_capacity(outputs.len());
         for (output, name) in outputs.iter().zip(names) {
             let value = self.source(output, name).and_then(|value| self.numeric(&value, name));
-            values.push(value.map_err(|trouble| match trouble {
-                Trouble::Build(error) => FlowError::Build(error),
-                Trouble::Candle(cause) => FlowError::Forward { sizes: String::new(), cause },
-                Trouble::Refuse(reason, _) => FlowError::Setup { reason },
-            })?);
+            values.push(value.map_err(|trouble| explain_output(name, trouble))?);
         }
         for (place, (value, name)) in values.iter().zip(names).enumerate() {
             // Declaring an output renames its value: one that is an output already is read by its new name.
@@ -191,7 +208,7 @@ impl<'a> Emitter<'a> {
             Kind::CumSum { dim } => self.cumsum(step, title, *dim),
             Kind::Reshape => self.reshape(step, title),
             Kind::Unsqueeze { dim } => self.with_axes(step, title, "Unsqueeze", *dim),
-            Kind::Squeeze { dim } => self.with_axes(step, title, "Squeeze", *dim),
+            Kind::Squeeze { dim } => self.squeeze(step, title, *dim),
             Kind::Permute(order) => self.permute(step, title, order),
             Kind::Narrow { dim } => self.narrow(step, title, *dim),
             Kind::Concat { dim } => self.concat(step, title, *dim),
@@ -216,12 +233,17 @@ impl<'a> Emitter<'a> {
 
     /// The name of a step's last node: that of the layer its weights belong to, or else candle's of the method.
     fn title(&self, step: &Step) -> String {
-        let constants = step.inputs.iter().filter_map(|input| match input {
-            Source::Constant(tensor, _) => self.names.of(tensor),
-            Source::Made(_) => None,
-        });
-        let layer = constants.filter_map(|name| name.rsplit_once('.')).map(|(layer, _)| layer).next();
+        let names = step.inputs.iter().filter_map(|input| self.names.of_source(input));
+        let layer = names.filter_map(|name| name.rsplit_once('.')).map(|(layer, _)| layer).next();
         layer.unwrap_or(step.call.method).to_owned()
+    }
+
+    /// candle's type of the input at `place` of a step.
+    fn dtype(&self, step: &Step, place: usize) -> Option<DType> {
+        match step.inputs.get(place)? {
+            Source::Constant(tensor, _) => Some(tensor.dtype()),
+            Source::Made(value) => self.dtypes.get(*value).copied(),
+        }
     }
 
     /// The input at `place` of a step, as numbers.
@@ -240,7 +262,9 @@ impl<'a> Emitter<'a> {
 
     fn source(&mut self, source: &Source, title: &str) -> Emitted {
         match source {
-            Source::Constant(tensor, _) => self.constant(tensor, title),
+            Source::Constant(tensor, origin) => {
+                self.constant(tensor, origin.as_ref().map(|(event, _)| &**event), title)
+            }
             Source::Made(place) => match self.values.get(*place) {
                 Some(Some(value)) => Ok(value.clone()),
                 _ => Err(Trouble::Refuse(
@@ -249,20 +273,6 @@ impl<'a> Emitter<'a> {
                 )),
             },
         }
-    }
-
-    /// A constant under the name of its weight, once.
-    fn constant(&mut self, tensor: &Tensor, title: &str) -> Emitted {
-        if let Some((_, value)) = self.constants.iter().find(|(id, _)| *id == tensor.id()) {
-            return Ok(value.clone());
-        }
-        let data = names::data(tensor)?;
-        let value = match self.names.of(tensor) {
-            Some(name) => self.graph.constant(name, data)?,
-            None => self.graph.helper(&format!("{title}.constant"), data)?,
-        };
-        self.constants.push((tensor.id(), value.clone()));
-        Ok(value)
     }
 
     /// A mask as the numbers 0 and 1, which candle has in its place.

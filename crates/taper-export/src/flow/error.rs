@@ -19,7 +19,10 @@ pub enum FlowError {
         reason: String,
     },
     /// The forward itself fails.
-    #[error("the model fails on inputs of {sizes}: {cause}")]
+    #[error(
+        "the model fails on inputs of {sizes}: {cause}; make it work there, or say which sizes occur \
+         (`Export::multiple`, `Export::between`)"
+    )]
     Forward {
         /// The shapes of the inputs.
         sizes: String,
@@ -40,7 +43,10 @@ pub enum FlowError {
         remedy: String,
     },
     /// ONNX has no such node.
-    #[error("{method} at {at} cannot be exported: {cause}")]
+    #[error(
+        "{method} at {at} cannot be exported: {cause}; write it with other methods or another type, choose a newer \
+         operator set, or bring nodes of your own (`flow::custom`)"
+    )]
     Node {
         /// candle's name of the method.
         method: String,

@@ -1,6 +1,7 @@
 //! From a model to a file.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use candle_core::Tensor;
 use candle_nn::VarMap;
@@ -9,13 +10,11 @@ use super::Model;
 use super::emit::{Emitter, Names};
 use super::error::FlowError;
 use super::fold::fold;
-use super::merge::{Merged, Recording, merge};
-use super::trace::{Axis, listed, points};
+use super::merge::{Merged, merge};
+use super::runs::{Input, Runs};
+use super::trace::listed;
 use super::wire::Wire;
 use crate::onnx::{OnnxModel, OpsetVersion, Precision, Profile};
-
-/// The size that a dynamic axis has at least while recording: the smallest recorded is two steps below.
-const LEAST: i64 = 4;
 
 /// How a model written in candle becomes an ONNX file.
 ///
@@ -48,20 +47,12 @@ pub struct Export {
     outputs: Vec<String>,
     opset: OpsetVersion,
     pub(super) profile: Profile,
-    multiples: BTreeMap<String, i64>,
+    pub(super) multiples: BTreeMap<String, i64>,
+    pub(super) bounds: BTreeMap<String, [i64; 2]>,
     metadata: Vec<(String, String)>,
     pub(super) precision: Precision,
     doc: String,
     names: Names,
-}
-
-/// An input of the model.
-#[derive(Debug, Clone)]
-pub(super) struct Input {
-    pub(super) name: String,
-    pub(super) sample: Tensor,
-    /// The name of each dynamic axis.
-    pub(super) axes: Vec<(usize, String)>,
 }
 
 impl Export {
@@ -74,6 +65,7 @@ impl Export {
             opset: OpsetVersion::default(),
             profile: Profile::default(),
             multiples: BTreeMap::new(),
+            bounds: BTreeMap::new(),
             metadata: Vec::new(),
             precision: Precision::default(),
             doc: String::new(),
@@ -89,9 +81,32 @@ impl Export {
         self
     }
 
-    /// These tensors of the model, which are in no `VarMap`, get these names.
+    /// Weights that are in no `VarMap` get these names: the tensors themselves, or tensors that hold the same numbers.
+    /// A model whose `VarBuilder` reads a safetensors file keeps the file's names so; of several names for the same
+    /// numbers, a weight gets that of its layer's other weights.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use candle_core::{DType, Device, Tensor, safetensors};
+    /// use candle_nn::{VarBuilder, linear};
+    /// use taper_export::flow::Export;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("model.safetensors");
+    /// let weight = Tensor::new(&[[1f32, 2.0], [3.0, 4.0]], &Device::Cpu)?;
+    /// let bias = Tensor::new(&[0.5f32, 0.25], &Device::Cpu)?;
+    /// safetensors::save(&HashMap::from([("fc.weight", weight), ("fc.bias", bias)]), &path)?;
+    ///
+    /// let net = linear(2, 2, VarBuilder::from_slice_safetensors(&std::fs::read(&path)?, DType::F32, &Device::Cpu)?.pp("fc"))?;
+    /// let sample = Tensor::ones((4, 2), DType::F32, &Device::Cpu)?;
+    /// let export = Export::new("net").named(safetensors::load(&path, &Device::Cpu)?).input("x", &sample, &[(0, "N")]);
+    /// let file = export.record(&net)?;
+    /// let constants = &file.proto().graph.as_ref().unwrap().initializer;
+    /// assert_eq!([&constants[0].name, &constants[1].name], ["fc.weight", "fc.bias"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn named(mut self, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
-        self.names.extend(tensors);
+        self.names.extend_by_content(tensors);
         self
     }
 
@@ -111,7 +126,16 @@ impl Export {
 
     /// The size called `name` is always a multiple of `step`: an image that is halved four times needs 16.
     pub fn multiple(mut self, name: impl Into<String>, step: usize) -> Self {
-        self.multiples.insert(name.into(), step.max(1) as i64);
+        self.multiples.insert(name.into(), i64::try_from(step.max(1)).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// The size called `name` is never smaller than the one or larger than the other: the model is recorded and
+    /// verified within these bounds alone, up to both. For a model that does something else for a sequence of one
+    /// token, say, or that cuts a long one off.
+    pub fn between(mut self, name: impl Into<String>, sizes: RangeInclusive<usize>) -> Self {
+        let bound = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+        self.bounds.insert(name.into(), [bound(*sizes.start()), bound(*sizes.end())]);
         self
     }
 
@@ -147,71 +171,27 @@ impl Export {
     /// # Errors
     /// [`FlowError`], with the line of the model at fault.
     pub fn record<M: Model>(&self, model: &M) -> Result<OnnxModel, FlowError> {
-        let axes = self.axes()?;
-        let points = points(&axes);
-        let recordings =
-            points.iter().map(|point| self.run(model, point)).collect::<Result<Vec<Recording>, _>>()?;
+        self.build(self.recordings(&|inputs: &[Wire]| model.flow(inputs))?)
+    }
+
+    fn build(&self, runs: Runs) -> Result<OnnxModel, FlowError> {
+        let Runs { axes, points, recordings } = runs;
         let mut merged = merge(&recordings, self.inputs.len(), &axes, &points)?;
         drop(recordings);
         let mut names = self.names.clone();
+        names.find(&merged.steps).map_err(|cause| FlowError::Forward { sizes: listed(&points), cause })?;
         fold(&mut merged, self.inputs.len(), &mut names)
             .map_err(|cause| FlowError::Forward { sizes: listed(&points), cause })?;
         let Merged { steps, outputs } = merged;
         let output_names = self.output_names(outputs.len())?;
-        let mut emitter = Emitter::new(&self.name, self.opset, self.profile, &names);
+        let mut emitter = Emitter::new(&self.name, self.opset, self.profile, &names, &points);
         emitter.reserve(output_names.iter().cloned());
         for input in &self.inputs {
             emitter.input(input)?;
         }
-        emitter.steps(&steps, &outputs, &points)?;
+        emitter.steps(&steps, &outputs)?;
         let file = emitter.finish(&outputs, &output_names, self.metadata.iter().cloned())?;
         Ok(file.with_precision(self.precision)?.with_doc(&self.doc))
-    }
-
-    /// The dynamic sizes, in the order in which the inputs name them.
-    pub(super) fn axes(&self) -> Result<Vec<Axis>, FlowError> {
-        let setup = |reason: String| FlowError::Setup { reason };
-        let mut axes: Vec<Axis> = Vec::new();
-        for input in &self.inputs {
-            for (axis, name) in &input.axes {
-                let size = input.sample.dims().get(*axis).copied().ok_or_else(|| {
-                    let (rank, input) = (input.sample.rank(), &input.name);
-                    setup(format!("input `{input}` has {rank} dimensions and no axis {axis}; name another"))
-                })?;
-                let step = self.multiples.get(name).copied().unwrap_or(1);
-                let steps = (size as i64 + step - 1) / step;
-                let size = steps.max(LEAST) * step;
-                match axes.iter_mut().find(|known| known.name == *name) {
-                    Some(known) => known.size = known.size.max(size),
-                    None => axes.push(Axis { name: name.clone(), size, step }),
-                }
-            }
-        }
-        match axes.len() {
-            0..=4 => Ok(axes),
-            count => Err(setup(format!("{count} dynamic sizes take too many recordings; name at most 4"))),
-        }
-    }
-
-    /// Records once, with the dynamic sizes of `point`.
-    fn run<M: Model>(&self, model: &M, point: &BTreeMap<String, i64>) -> Result<Recording, FlowError> {
-        let samples: Result<Vec<Tensor>, _> = self.inputs.iter().map(|input| input.at(point)).collect();
-        let samples = samples.map_err(|cause| FlowError::Forward { sizes: String::new(), cause })?;
-        let (tape, wires) = Wire::inputs(&samples);
-        let made = model.flow(&wires);
-        let mut tape = tape.borrow_mut();
-        match (made, tape.refusal.take()) {
-            (_, Some(refusal)) => Err(refusal.into()),
-            (Err(cause), None) => {
-                let sizes: Vec<String> =
-                    samples.iter().map(|sample| format!("{:?}", sample.dims())).collect();
-                Err(FlowError::Forward { sizes: sizes.join(", "), cause })
-            }
-            (Ok(made), None) => {
-                let outputs = made.iter().map(Wire::source).collect();
-                Ok(Recording { events: std::mem::take(&mut tape.events), outputs })
-            }
-        }
     }
 
     fn output_names(&self, count: usize) -> Result<Vec<String>, FlowError> {
@@ -227,19 +207,5 @@ impl Export {
                 Err(FlowError::Setup { reason })
             }
         }
-    }
-}
-
-impl Input {
-    /// The sample with its dynamic axes at other sizes: cut, or begun again.
-    pub(super) fn at(&self, point: &BTreeMap<String, i64>) -> candle_core::Result<Tensor> {
-        let mut sample = self.sample.clone();
-        for (axis, name) in &self.axes {
-            let (own, wanted) = (sample.dim(*axis)?.max(1), point.get(name).copied().unwrap_or(1) as usize);
-            let places: Vec<u32> = (0..wanted).map(|place| (place % own) as u32).collect();
-            let places = Tensor::new(places, sample.device())?;
-            sample = sample.contiguous()?.index_select(&places, *axis)?;
-        }
-        Ok(sample)
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn fold(merged: &mut Merged, inputs: usize, names: &mut Names) -> Res
     let mut first = inputs;
     for place in 0..merged.steps.len() {
         let value = first;
-        first += merged.steps[place].count;
+        first += merged.steps[place].count();
         makers.insert(value, place);
         let Some(conv) = foldable(&merged.steps, place, &makers, &readers) else { continue };
         let folded = folded(&merged.steps[conv], &merged.steps[place], names)?;
@@ -112,8 +112,9 @@ fn folded(conv: &Step, norm: &Step, names: &mut Names) -> Result<Step> {
     Ok(Step {
         call: conv.call.clone(),
         sizes: Vec::new(),
+        open: None,
         inputs: vec![conv.inputs[0].clone(), Source::Constant(weight, None), Source::Constant(bias, None)],
-        count: 1,
+        dtypes: norm.dtypes.clone(),
         shapes: norm.shapes.clone(),
         at: norm.at,
     })

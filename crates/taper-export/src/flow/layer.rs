@@ -9,6 +9,7 @@ use candle_nn::{
 use super::Flow;
 use super::call::{Call, Kind};
 use super::ops;
+use super::sealed::INSIDE;
 
 /// A layer or a whole model: candle's `Module`, generic over what flows through it. With a [`Tensor`] it computes,
 /// with a [`Wire`](super::Wire) it is recorded.
@@ -150,17 +151,18 @@ impl Layer for PReLU {
     #[track_caller]
     fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
         let is_channelwise = !self.is_scalar() && xs.rank() >= 2 && self.weight().shape() != xs.shape();
-        // The slope as candle lays it over the input.
+        // The slope as candle lays it over the input, recorded so that it is still known as the weight.
+        let slope = F::from(self.weight().clone());
         let slope = match is_channelwise {
             true => {
                 let mut sizes = vec![1; xs.rank() - 1];
                 sizes[0] = self.weight().elem_count();
-                self.weight().reshape(sizes)?
+                slope.reshape(sizes)?
             }
-            false if self.is_scalar() => self.weight().reshape(())?,
-            false => self.weight().clone(),
+            false if self.is_scalar() => slope.reshape(())?,
+            false => slope,
         };
-        record(self, Call::new("prelu", Kind::PRelu), xs, &[Some(&slope)])
+        F::call(Call::new("prelu", Kind::PRelu), &[xs, &slope], |x| Module::forward(self, x[0]))
     }
 }
 
@@ -190,7 +192,7 @@ impl LayerT for BatchNorm {
     #[track_caller]
     fn forward_t<F: Flow>(&self, xs: &F, train: bool) -> Result<F> {
         if train {
-            xs.refuse("batch_norm", "it is in training mode", "call the model with `train` false")?;
+            xs.refuse("batch_norm", "it is in training mode", "call the model with `train` false", INSIDE)?;
         }
         let mut tensors = vec![Some(self.running_mean()), Some(self.running_var())];
         tensors
@@ -206,7 +208,7 @@ impl LayerT for Dropout {
         if !train {
             return Ok(xs.clone());
         }
-        xs.refuse("dropout", "it is in training mode", "call the model with `train` false")?;
-        Ok(F::from(ModuleT::forward_t(self, xs.value(), train)?))
+        xs.refuse("dropout", "it is in training mode", "call the model with `train` false", INSIDE)?;
+        Ok(F::from(ModuleT::forward_t(self, xs.value(INSIDE), train)?))
     }
 }

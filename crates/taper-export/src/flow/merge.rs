@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
-use super::call::Call;
+use super::call::{Call, Kind};
 use super::error::FlowError;
-use super::trace::{Axis, fit, listed};
+use super::trace::{Axis, Sizes, fit, listed};
 use super::wire::{Event, Source};
 use crate::onnx::parts::Size;
 
@@ -18,12 +18,29 @@ pub(super) struct Step {
     pub(super) call: Call,
     /// The call's sizes as formulas.
     pub(super) sizes: Vec<Size>,
+    /// The one of `sizes` that follows from what is reshaped.
+    pub(super) open: Option<Open>,
     pub(super) inputs: Vec<Source>,
-    /// How many values it makes.
-    pub(super) count: usize,
+    /// The types of the values that it makes.
+    pub(super) dtypes: Vec<DType>,
     /// The shapes of what it makes, at each of the points.
     pub(super) shapes: Vec<Vec<Vec<usize>>>,
     pub(super) at: &'static Location<'static>,
+}
+
+impl Step {
+    /// How many values it makes.
+    pub(super) fn count(&self) -> usize {
+        self.dtypes.len()
+    }
+}
+
+/// A size that no sum of products of different sizes gives: a square, say.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    pub(super) place: usize,
+    /// What it was at each of the points.
+    pub(super) values: Vec<i64>,
 }
 
 /// What one forward did, and what it returned.
@@ -43,7 +60,7 @@ pub(super) fn merge(
     recordings: &[Recording],
     inputs: usize,
     axes: &[Axis],
-    points: &[BTreeMap<String, i64>],
+    points: &[Sizes],
 ) -> Result<Merged, FlowError> {
     let mut merger = Merger {
         axes,
@@ -65,20 +82,42 @@ pub(super) fn merge(
     }
     let count = recordings.first().map_or(0, |recording| recording.outputs.len());
     if recordings.iter().any(|recording| recording.outputs.len() != count) {
-        let reason = "the model returns another number of values for inputs of another size".to_owned();
+        let reason =
+            "the model returns another number of values for inputs of another size; return as many for \
+                      every size, or keep the size fixed"
+                .to_owned();
         return Err(FlowError::Setup { reason });
     }
     let output = |place: usize| {
         let sources: Vec<&Source> = recordings.iter().map(|recording| &recording.outputs[place]).collect();
         merger.source(&sources).map_err(|trouble| match trouble {
             Trouble::Flow(error) => error,
-            Trouble::Varies(reason) => {
-                FlowError::Setup { reason: format!("output {place}: {reason}; keep the size fixed") }
-            }
+            Trouble::Varies(reason) => varying_output(place, sources[0], &reason),
         })
     };
     let outputs = (0..count).map(output).collect::<Result<_, _>>()?;
     Ok(Merged { steps: merger.steps, outputs })
+}
+
+/// What to do about a size that is no formula.
+pub(super) const WITHOUT_FORMULA: &str = "use sums of sizes and products of different ones, say what the size is a \
+     multiple of (`Export::multiple`) or which sizes occur (`Export::between`), or keep it fixed";
+
+/// Why a size is refused.
+pub(super) fn no_formula(values: &[i64], points: &[Sizes]) -> String {
+    format!("one of its sizes is {values:?} for inputs of sizes {}", listed(points))
+}
+
+/// An output that varies without being computed from the inputs.
+fn varying_output(place: usize, source: &Source, reason: &str) -> FlowError {
+    let remedy = "make it of the inputs, or keep the size fixed";
+    match source {
+        Source::Constant(_, Some((event, _))) => {
+            let reason = format!("output {place} is made here, and {reason}");
+            FlowError::refused(event.call.method, event.at, reason, remedy)
+        }
+        _ => FlowError::Setup { reason: format!("output {place} of the model varies: {reason}; {remedy}") },
+    }
 }
 
 /// Why sources are not one.
@@ -95,7 +134,7 @@ impl From<FlowError> for Trouble {
 
 struct Merger<'a> {
     axes: &'a [Axis],
-    points: &'a [BTreeMap<String, i64>],
+    points: &'a [Sizes],
     steps: Vec<Step>,
     /// The number of every value of the recordings among those of the steps.
     places: Vec<usize>,
@@ -115,6 +154,8 @@ impl Merger<'_> {
             event.at != first.at
                 || event.call.method != first.call.method
                 || event.inputs.len() != first.inputs.len()
+                || event.call.sizes.len() != first.call.sizes.len()
+                || event.outputs.len() != first.outputs.len()
         };
         if events.iter().any(is_other) {
             return Err(other_path(first));
@@ -135,24 +176,36 @@ impl Merger<'_> {
                 ),
             })?);
         }
-        let sizes = (0..first.call.sizes.len()).map(|place| {
-            let values: Vec<i64> = events.iter().map(|event| event.call.sizes[place] as i64).collect();
-            fit(&values, self.axes, self.points).ok_or_else(|| {
-                let reason =
-                    format!("one of its sizes is {values:?} for inputs of sizes {}", listed(self.points));
-                refuse(
-                    reason,
-                    "use sums and products of sizes, say what the size is a multiple of, or keep it fixed",
-                )
-            })
-        });
-        let sizes = sizes.collect::<Result<_, _>>()?;
+        let (sizes, open) = self.sizes(events)?;
         let shapes =
-            events.iter().map(|event| event.outputs.iter().map(|x| x.dims().to_vec()).collect()).collect();
-        let count = first.outputs.len();
-        self.steps.push(Step { call: first.call.clone(), sizes, inputs, count, shapes, at: first.at });
-        self.made += count;
-        Ok(self.made - count)
+            events.iter().map(|event| event.outputs.iter().map(|made| made.dims.clone()).collect()).collect();
+        let dtypes: Vec<DType> = first.outputs.iter().map(|made| made.dtype).collect();
+        self.made += dtypes.len();
+        let made = self.made - dtypes.len();
+        self.steps.push(Step { call: first.call.clone(), sizes, open, inputs, dtypes, shapes, at: first.at });
+        Ok(made)
+    }
+
+    /// The sizes of a call as formulas; one of a reshape may stay open.
+    fn sizes(&self, events: &[&Event]) -> Result<(Vec<Size>, Option<Open>), FlowError> {
+        let first = events[0];
+        let (mut sizes, mut open) = (Vec::with_capacity(first.call.sizes.len()), None);
+        for place in 0..first.call.sizes.len() {
+            let values: Vec<i64> = events.iter().map(|event| event.call.sizes[place] as i64).collect();
+            match fit(&values, self.axes, self.points) {
+                Some(size) => sizes.push(size),
+                None if first.call.kind == Kind::Reshape && open.is_none() => {
+                    // Known when the value that is reshaped is.
+                    sizes.push(Size::from(-1));
+                    open = Some(Open { place, values });
+                }
+                None => {
+                    let reason = no_formula(&values, self.points);
+                    return Err(FlowError::refused(first.call.method, first.at, reason, WITHOUT_FORMULA));
+                }
+            }
+        }
+        Ok((sizes, open))
     }
 
     /// Where a value comes from: the same in all recordings, or made of the same constants.
@@ -213,7 +266,8 @@ fn other_path(event: &Event) -> FlowError {
         event.call.method,
         event.at,
         "the model takes another path for inputs of another size",
-        "write it without loops or conditions on a dynamic size, or keep that size fixed",
+        "write it without loops or conditions on a dynamic size, keep that size fixed, or say which sizes occur \
+         (`Export::between`)",
     )
 }
 

@@ -83,7 +83,10 @@ pub fn swiglu<F: Flow>(xs: &F) -> Result<F> {
     let halves = xs.chunk(2, D::Minus1)?;
     match &halves[..] {
         [gate, values] => gate.silu()?.mul(values),
-        _ => Ok(F::from(candle_nn::ops::swiglu(xs.value())?)),
+        _ => Err(candle_core::Error::Msg(format!(
+            "swiglu: {:?} has no two halves along its last dimension; give an even size",
+            xs.dims()
+        ))),
     }
 }
 

@@ -3,8 +3,9 @@
 use candle_core::shape::Dim;
 use candle_core::{Result, Tensor};
 
-use super::call::{Call, Kind, Sealed};
+use super::call::{Call, Kind};
 use super::index::{Index, Part};
+use super::sealed::Sealed;
 use super::shaping::Shaping;
 
 /// Methods that take parts of values, and join them.
@@ -39,12 +40,15 @@ pub trait Parting: Shaping {
         Ok(parts)
     }
 
-    /// The element `index` of the first dimension, which vanishes.
+    /// The element `index` of the first dimension, which vanishes; of a single number, itself.
     ///
     /// # Errors
     /// Those of candle: no such element.
     #[track_caller]
     fn get(&self, index: usize) -> Result<Self> {
+        if self.rank() == 0 {
+            return Ok(self.clone());
+        }
         self.get_on_dim(0, index)
     }
 

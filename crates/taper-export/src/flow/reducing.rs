@@ -3,7 +3,8 @@
 use candle_core::shape::{Dim, Dims};
 use candle_core::{Result, Tensor};
 
-use super::call::{Call, Kind, Reduction, Sealed};
+use super::call::{Call, Kind, Reduction};
+use super::sealed::{INSIDE, Sealed};
 
 macro_rules! over_dims {
     ($($(#[$doc:meta])* $name:ident, $keep:ident => $kind:ident;)*) => {$(
@@ -14,7 +15,7 @@ macro_rules! over_dims {
         /// Those of candle: no such dimension.
         #[track_caller]
         fn $name<D: Dims>(&self, dims: D) -> Result<Self> {
-            let dims = dims.to_indexes(self.value().shape(), stringify!($name))?;
+            let dims = dims.to_indexes(self.value(INSIDE).shape(), stringify!($name))?;
             let kind = Kind::Reduce { how: Reduction::$kind, dims: dims.clone(), keep: false };
             Self::call(Call::new(stringify!($name), kind), &[self], |x| x[0].$name(dims))
         }
@@ -26,7 +27,7 @@ macro_rules! over_dims {
         /// Those of candle: no such dimension.
         #[track_caller]
         fn $keep<D: Dims>(&self, dims: D) -> Result<Self> {
-            let dims = dims.to_indexes(self.value().shape(), stringify!($keep))?;
+            let dims = dims.to_indexes(self.value(INSIDE).shape(), stringify!($keep))?;
             let kind = Kind::Reduce { how: Reduction::$kind, dims: dims.clone(), keep: true };
             Self::call(Call::new(stringify!($keep), kind), &[self], |x| x[0].$keep(dims))
         }
@@ -42,7 +43,7 @@ macro_rules! over_dim {
         /// Those of candle: no such dimension.
         #[track_caller]
         fn $name<D: Dim>(&self, dim: D) -> Result<Self> {
-            let ($dim, $kept) = (dim.to_index(self.value().shape(), stringify!($name))?, false);
+            let ($dim, $kept) = (dim.to_index(self.value(INSIDE).shape(), stringify!($name))?, false);
             Self::call(Call::new(stringify!($name), $kind), &[self], |x| x[0].$name($dim))
         }
 
@@ -53,7 +54,7 @@ macro_rules! over_dim {
         /// Those of candle: no such dimension.
         #[track_caller]
         fn $keep<D: Dim>(&self, dim: D) -> Result<Self> {
-            let ($dim, $kept) = (dim.to_index(self.value().shape(), stringify!($keep))?, true);
+            let ($dim, $kept) = (dim.to_index(self.value(INSIDE).shape(), stringify!($keep))?, true);
             Self::call(Call::new(stringify!($keep), $kind), &[self], |x| x[0].$keep($dim))
         }
     )*};
@@ -67,7 +68,7 @@ macro_rules! over_all {
         /// Those of candle.
         #[track_caller]
         fn $name(&self) -> Result<Self> {
-            let dims = (0..self.value().rank()).collect();
+            let dims = (0..self.value(INSIDE).rank()).collect();
             let kind = Kind::Reduce { how: Reduction::$kind, dims, keep: false };
             Self::call(Call::new(stringify!($name), kind), &[self], |x| x[0].$name())
         }
@@ -111,7 +112,7 @@ pub trait Reducing: Sealed {
     /// Those of candle: no such dimension.
     #[track_caller]
     fn log_sum_exp<D: Dims>(&self, dims: D) -> Result<Self> {
-        let dims = dims.to_indexes(self.value().shape(), "log_sum_exp")?;
+        let dims = dims.to_indexes(self.value(INSIDE).shape(), "log_sum_exp")?;
         let kind = Kind::Reduce { how: Reduction::LogSumExp, dims: dims.clone(), keep: false };
         Self::call(Call::new("log_sum_exp", kind), &[self], |x| x[0].log_sum_exp(dims))
     }
@@ -122,7 +123,7 @@ pub trait Reducing: Sealed {
     /// Those of candle: no such dimension.
     #[track_caller]
     fn cumsum<D: Dim>(&self, dim: D) -> Result<Self> {
-        let dim = dim.to_index(self.value().shape(), "cumsum")?;
+        let dim = dim.to_index(self.value(INSIDE).shape(), "cumsum")?;
         Self::call(Call::new("cumsum", Kind::CumSum { dim }), &[self], |x| x[0].cumsum(dim))
     }
 

@@ -1,7 +1,7 @@
 //! Recurrent layers that keep their weights at hand and go through a whole sequence in one operation.
 
 use candle_core::{Result, Tensor};
-use candle_nn::rnn::Direction;
+use candle_nn::rnn::{Direction, GRUState, LSTMState};
 use candle_nn::{GRUConfig, LSTMConfig, RNN, VarBuilder};
 
 use super::Flow;
@@ -82,17 +82,26 @@ impl Weights {
         Ok(Self(weights))
     }
 
-    /// `xs` and the weights as one operation, which makes all hidden states and the last ones.
+    /// `xs`, the weights and the state before the first step, if it is not zero, as one operation, which makes all hidden
+    /// states and the last ones.
     #[track_caller]
     fn record<F: Flow>(
         &self,
         call: Call,
         xs: &F,
-        compute: impl FnOnce(&Tensor) -> Result<Vec<Tensor>>,
+        state: &[&F],
+        compute: impl FnOnce(&Tensor, &[&Tensor]) -> Result<Vec<Tensor>>,
     ) -> Result<Vec<F>> {
         let weights: Vec<F> = self.0.iter().map(|weight| F::from(weight.clone())).collect();
-        let inputs: Vec<&F> = std::iter::once(xs).chain(&weights).collect();
-        F::call_many(call, &inputs, |inputs| compute(inputs[0]))
+        let inputs: Vec<&F> = std::iter::once(xs).chain(&weights).chain(state.iter().copied()).collect();
+        F::call_many(call, &inputs, |inputs| compute(inputs[0], &inputs[1 + weights.len()..]))
+    }
+
+    /// Zeros `[N, H]`.
+    #[track_caller]
+    fn zeros<F: Flow>(&self, batch: usize, hidden: usize) -> Result<F> {
+        let zeros = self.0[0].zeros_like()?.narrow(0, 0, 1)?.narrow(1, 0, 1)?;
+        F::from(zeros).broadcast_as((batch, hidden))
     }
 }
 
@@ -120,15 +129,51 @@ pub fn lstm(in_dim: usize, hidden_dim: usize, config: LSTMConfig, vb: VarBuilder
 }
 
 impl Lstm {
+    /// The state before the first step: zeros.
+    ///
+    /// # Errors
+    /// Those of candle.
+    #[track_caller]
+    pub fn zero_state<F: Flow>(&self, batch_dim: usize) -> Result<LstmState<F>> {
+        let zeros: F = self.weights.zeros(batch_dim, self.hidden)?;
+        Ok(LstmState { h: zeros.clone(), c: zeros })
+    }
+
+    /// The state after one step, on `[N, I]`.
+    ///
+    /// # Errors
+    /// Those of candle: the shapes do not fit.
+    #[track_caller]
+    pub fn step<F: Flow>(&self, input: &F, state: &LstmState<F>) -> Result<LstmState<F>> {
+        Ok(self.seq_init(&input.unsqueeze(1)?, state)?.last)
+    }
+
     /// Goes through `[N, T, I]` from a state of zeros.
     ///
     /// # Errors
     /// Those of candle: the shapes do not fit.
     #[track_caller]
     pub fn seq<F: Flow>(&self, xs: &F) -> Result<States<F, LstmState<F>>> {
+        self.through(xs, &[])
+    }
+
+    /// Goes through `[N, T, I]` from `init_state`.
+    ///
+    /// # Errors
+    /// Those of candle: the shapes do not fit.
+    #[track_caller]
+    pub fn seq_init<F: Flow>(&self, xs: &F, init_state: &LstmState<F>) -> Result<States<F, LstmState<F>>> {
+        self.through(xs, &[&init_state.h, &init_state.c])
+    }
+
+    #[track_caller]
+    fn through<F: Flow>(&self, xs: &F, state: &[&F]) -> Result<States<F, LstmState<F>>> {
         let call = Call::new("lstm", Kind::Lstm { hidden: self.hidden });
-        let made = self.weights.record(call, xs, |xs| {
-            let states = self.inner.seq(xs)?;
+        let made = self.weights.record(call, xs, state, |xs, state| {
+            let states = match state {
+                [h, c] => self.inner.seq_init(xs, &LSTMState::new((*h).clone(), (*c).clone()))?,
+                _ => self.inner.seq(xs)?,
+            };
             let all = self.inner.states_to_tensor(&states)?;
             let last = states.last().ok_or_else(empty)?;
             Ok(vec![all, last.h.clone(), last.c.clone()])
@@ -166,15 +211,50 @@ pub fn gru(in_dim: usize, hidden_dim: usize, config: GRUConfig, vb: VarBuilder<'
 }
 
 impl Gru {
+    /// The state before the first step: zeros.
+    ///
+    /// # Errors
+    /// Those of candle.
+    #[track_caller]
+    pub fn zero_state<F: Flow>(&self, batch_dim: usize) -> Result<GruState<F>> {
+        Ok(GruState { h: self.weights.zeros(batch_dim, self.hidden)? })
+    }
+
+    /// The state after one step, on `[N, I]`.
+    ///
+    /// # Errors
+    /// Those of candle: the shapes do not fit.
+    #[track_caller]
+    pub fn step<F: Flow>(&self, input: &F, state: &GruState<F>) -> Result<GruState<F>> {
+        Ok(self.seq_init(&input.unsqueeze(1)?, state)?.last)
+    }
+
     /// Goes through `[N, T, I]` from a state of zeros.
     ///
     /// # Errors
     /// Those of candle: the shapes do not fit.
     #[track_caller]
     pub fn seq<F: Flow>(&self, xs: &F) -> Result<States<F, GruState<F>>> {
+        self.through(xs, &[])
+    }
+
+    /// Goes through `[N, T, I]` from `init_state`.
+    ///
+    /// # Errors
+    /// Those of candle: the shapes do not fit.
+    #[track_caller]
+    pub fn seq_init<F: Flow>(&self, xs: &F, init_state: &GruState<F>) -> Result<States<F, GruState<F>>> {
+        self.through(xs, &[&init_state.h])
+    }
+
+    #[track_caller]
+    fn through<F: Flow>(&self, xs: &F, state: &[&F]) -> Result<States<F, GruState<F>>> {
         let call = Call::new("gru", Kind::Gru { hidden: self.hidden });
-        let made = self.weights.record(call, xs, |xs| {
-            let states = self.inner.seq(xs)?;
+        let made = self.weights.record(call, xs, state, |xs, state| {
+            let states = match state {
+                [h] => self.inner.seq_init(xs, &GRUState { h: (*h).clone() })?,
+                _ => self.inner.seq(xs)?,
+            };
             let hidden: Vec<Tensor> = states.iter().map(|state| state.h.clone()).collect();
             let last = hidden.last().ok_or_else(empty)?.clone();
             Ok(vec![Tensor::stack(&hidden, 1)?, last])

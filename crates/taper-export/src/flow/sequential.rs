@@ -7,6 +7,7 @@ use candle_core::{Result, Tensor};
 
 use super::Flow;
 use super::layer::Layer;
+use super::sealed::INSIDE;
 use super::wire::Wire;
 
 /// A layer whose type is forgotten, for the two kinds of values there are.
@@ -85,7 +86,7 @@ impl Sequential {
 
 impl Layer for Sequential {
     fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
-        self.layers.iter().try_fold(xs.clone(), |xs, (layer, at)| xs.through(&**layer, at))
+        self.layers.iter().try_fold(xs.clone(), |xs, (layer, at)| xs.through(&**layer, at, INSIDE))
     }
 }
 

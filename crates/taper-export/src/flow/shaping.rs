@@ -3,7 +3,8 @@
 use candle_core::shape::{Dim, Dims, ShapeWithOneHole};
 use candle_core::{D, DType, Device, Result, Shape};
 
-use super::call::{Call, Kind, Sealed};
+use super::call::{Call, Kind};
+use super::sealed::{INSIDE, Sealed};
 
 macro_rules! sizes {
     ($($name:ident -> $type:ty;)*) => {$(
@@ -12,7 +13,7 @@ macro_rules! sizes {
         /// # Errors
         /// Those of candle: another number of dimensions.
         fn $name(&self) -> Result<$type> {
-            self.value().$name()
+            self.value(INSIDE).$name()
         }
     )*};
 }
@@ -22,12 +23,12 @@ macro_rules! sizes {
 pub trait Shaping: Sealed {
     /// The shape.
     fn shape(&self) -> &Shape {
-        self.value().shape()
+        self.value(INSIDE).shape()
     }
 
     /// The sizes.
     fn dims(&self) -> &[usize] {
-        self.value().dims()
+        self.value(INSIDE).dims()
     }
 
     /// The size of a dimension.
@@ -35,7 +36,7 @@ pub trait Shaping: Sealed {
     /// # Errors
     /// Those of candle: no such dimension.
     fn dim<D: Dim>(&self, dim: D) -> Result<usize> {
-        self.value().dim(dim)
+        self.value(INSIDE).dim(dim)
     }
 
     sizes! {
@@ -48,22 +49,22 @@ pub trait Shaping: Sealed {
 
     /// The number of dimensions.
     fn rank(&self) -> usize {
-        self.value().rank()
+        self.value(INSIDE).rank()
     }
 
     /// The number of elements.
     fn elem_count(&self) -> usize {
-        self.value().elem_count()
+        self.value(INSIDE).elem_count()
     }
 
     /// The element type.
     fn dtype(&self) -> DType {
-        self.value().dtype()
+        self.value(INSIDE).dtype()
     }
 
     /// Where the elements are.
     fn device(&self) -> &Device {
-        self.value().device()
+        self.value(INSIDE).device()
     }
 
     /// In another shape, of which one size may be `()`.
@@ -93,6 +94,9 @@ pub trait Shaping: Sealed {
     /// Those of candle: no such dimensions.
     #[track_caller]
     fn flatten<D1: Dim, D2: Dim>(&self, start: D1, end: D2) -> Result<Self> {
+        if self.rank() == 0 {
+            return self.reshape(1);
+        }
         let start = start.to_index(self.shape(), "flatten")?;
         let end = end.to_index(self.shape(), "flatten")?;
         flatten(self, "flatten", start, end)
@@ -104,6 +108,9 @@ pub trait Shaping: Sealed {
     /// Those of candle: no such dimension.
     #[track_caller]
     fn flatten_to<D1: Dim>(&self, end: D1) -> Result<Self> {
+        if self.rank() == 0 {
+            return self.reshape(1);
+        }
         let end = end.to_index(self.shape(), "flatten")?;
         flatten(self, "flatten_to", 0, end)
     }
@@ -114,20 +121,21 @@ pub trait Shaping: Sealed {
     /// Those of candle: no such dimension.
     #[track_caller]
     fn flatten_from<D1: Dim>(&self, start: D1) -> Result<Self> {
+        if self.rank() == 0 {
+            return self.reshape(1);
+        }
         let start = start.to_index(self.shape(), "flatten")?;
         flatten(self, "flatten_from", start, self.rank().saturating_sub(1))
     }
 
-    /// Without a dimension, if its size is 1.
+    /// Without a dimension, if its size is 1. One of dynamic size cannot be exported: whether it vanishes would
+    /// depend on the size.
     ///
     /// # Errors
     /// Those of candle: no such dimension.
     #[track_caller]
     fn squeeze<D1: Dim>(&self, dim: D1) -> Result<Self> {
         let dim = dim.to_index(self.shape(), "squeeze")?;
-        if self.dims()[dim] != 1 {
-            return Ok(self.clone());
-        }
         Self::call(Call::new("squeeze", Kind::Squeeze { dim }), &[self], |x| x[0].squeeze(dim))
     }
 
@@ -180,12 +188,12 @@ pub trait Shaping: Sealed {
     /// # Errors
     /// Those of candle.
     fn contiguous(&self) -> Result<Self> {
-        Ok(self.same(self.value().contiguous()?))
+        Ok(self.same(self.value(INSIDE).contiguous()?, INSIDE))
     }
 
     /// The same without gradients, of which a graph has none.
     fn detach(&self) -> Self {
-        self.same(self.value().detach())
+        self.same(self.value(INSIDE).detach(), INSIDE)
     }
 
     /// Repeated along dimensions of size 1, and along new ones, to this shape.
@@ -233,7 +241,7 @@ pub trait Shaping: Sealed {
 
 #[track_caller]
 fn flatten<F: Sealed>(x: &F, method: &'static str, start: usize, end: usize) -> Result<F> {
-    let dims = x.value().dims();
+    let dims = x.value(INSIDE).dims();
     if start >= end || end >= dims.len() {
         return Ok(x.clone());
     }

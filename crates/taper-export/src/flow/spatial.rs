@@ -3,7 +3,8 @@
 use candle_core::shape::Dim;
 use candle_core::{Result, ToUsize2};
 
-use super::call::{Call, Kind, Sealed};
+use super::call::{Call, Kind};
+use super::sealed::{INSIDE, Sealed};
 
 /// Methods for images and signals: convolution, pooling, padding, upsampling.
 pub trait Spatial: Sealed {
@@ -181,7 +182,7 @@ pub trait Spatial: Sealed {
     /// Those of candle: no such dimension.
     #[track_caller]
     fn pad_with_zeros<D: Dim>(&self, dim: D, left: usize, right: usize) -> Result<Self> {
-        let dim = dim.to_index(self.value().shape(), "pad_with_zeros")?;
+        let dim = dim.to_index(self.value(INSIDE).shape(), "pad_with_zeros")?;
         let call = Call::sized("pad_with_zeros", Kind::Pad { dim, with_edge: false }, &[left, right]);
         Self::call(call, &[self], |x| x[0].pad_with_zeros(dim, left, right))
     }
@@ -192,7 +193,7 @@ pub trait Spatial: Sealed {
     /// Those of candle: no such dimension.
     #[track_caller]
     fn pad_with_same<D: Dim>(&self, dim: D, left: usize, right: usize) -> Result<Self> {
-        let dim = dim.to_index(self.value().shape(), "pad_with_same")?;
+        let dim = dim.to_index(self.value(INSIDE).shape(), "pad_with_same")?;
         let call = Call::sized("pad_with_same", Kind::Pad { dim, with_edge: true }, &[left, right]);
         Self::call(call, &[self], |x| x[0].pad_with_same(dim, left, right))
     }

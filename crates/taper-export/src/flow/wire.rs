@@ -5,10 +5,11 @@ use std::ops::{Add, Div, Mul, Sub};
 use std::panic::Location;
 use std::rc::Rc;
 
-use candle_core::{Error, Result, Tensor};
+use candle_core::{DType, Error, Result, Tensor};
 
 use super::arithmetic::Arithmetic;
-use super::call::{Call, Sealed};
+use super::call::Call;
+use super::sealed::{Inside, Sealed, kernel_fits};
 use super::sequential::{Erased, is_list};
 
 /// One operation that was applied.
@@ -16,10 +17,17 @@ use super::sequential::{Erased, is_list};
 pub(super) struct Event {
     pub(super) call: Call,
     pub(super) inputs: Vec<Source>,
-    /// What it made.
-    pub(super) outputs: Vec<Tensor>,
+    /// What it made. Not the tensors: a recording would hold every value of the model at once.
+    pub(super) outputs: Vec<Made>,
     /// The line of the model that applied it.
     pub(super) at: &'static Location<'static>,
+}
+
+/// What is remembered of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Made {
+    pub(super) dims: Vec<usize>,
+    pub(super) dtype: DType,
 }
 
 /// Where a value comes from.
@@ -115,13 +123,15 @@ impl AsRef<Wire> for Wire {
 }
 
 impl Sealed for Wire {
-    const RECORDS: bool = true;
+    fn records(_: Inside) -> bool {
+        true
+    }
 
-    fn value(&self) -> &Tensor {
+    fn value(&self, _: Inside) -> &Tensor {
         &self.value
     }
 
-    fn same(&self, value: Tensor) -> Self {
+    fn same(&self, value: Tensor, _: Inside) -> Self {
         // A weight stays the weight by whose name it is known.
         let value = if matches!(self.source, Origin::Constant(_)) && self.value.is_contiguous() {
             self.value.clone()
@@ -141,9 +151,12 @@ impl Sealed for Wire {
         let at = Self::caller(tape);
         let values: Vec<&Tensor> = inputs.iter().map(|wire| &wire.value).collect();
         let method = call.method;
-        let outputs = compute(&values).map_err(|error| Error::Msg(format!("{method} at {at}: {error}")))?;
+        let outputs = kernel_fits(&call.kind, &values)
+            .and_then(|()| compute(&values))
+            .map_err(|error| Error::Msg(format!("{method} at {at}: {error}")))?;
         let inputs = inputs.iter().map(|wire| wire.source()).collect();
-        let event = Event { call, inputs, outputs: outputs.clone(), at };
+        let made = |value: &Tensor| Made { dims: value.dims().to_vec(), dtype: value.dtype() };
+        let event = Event { call, inputs, outputs: outputs.iter().map(made).collect(), at };
         let Some(tape) = tape else {
             // What depends on constants alone is a constant, and needs no node.
             let event = Rc::new(event);
@@ -159,7 +172,7 @@ impl Sealed for Wire {
         Ok(outputs.into_iter().enumerate().map(wire).collect())
     }
 
-    fn through(&self, layer: &dyn Erased, at: &'static Location<'static>) -> Result<Self> {
+    fn through(&self, layer: &dyn Erased, at: &'static Location<'static>, _: Inside) -> Result<Self> {
         let set = |at| self.tape().and_then(|tape| std::mem::replace(&mut tape.borrow_mut().listed_at, at));
         let outer = set(Some(at));
         let made = layer.record(self);
@@ -168,7 +181,7 @@ impl Sealed for Wire {
     }
 
     #[track_caller]
-    fn refuse(&self, method: &'static str, reason: &str, remedy: &'static str) -> Result<()> {
+    fn refuse(&self, method: &'static str, reason: &str, remedy: &'static str, _: Inside) -> Result<()> {
         let at = Self::caller(self.tape());
         if let Some(tape) = self.tape() {
             tape.borrow_mut().refusal.get_or_insert(Refusal {
@@ -197,6 +210,14 @@ macro_rules! operators {
             #[track_caller]
             fn $method(self, rhs: Wire) -> Result<Wire> {
                 Arithmetic::$method(&self, &rhs)
+            }
+        }
+
+        impl $trait<Result<Wire>> for Wire {
+            type Output = Result<Wire>;
+            #[track_caller]
+            fn $method(self, rhs: Result<Wire>) -> Result<Wire> {
+                Arithmetic::$method(&self, &rhs?)
             }
         }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use candle_core::Result;
+use candle_core::{DType, Result};
 use candle_nn::VarBuilder;
 use taper_export::flow::Model;
 use taper_export::onnx::{DataType, Feature, OnnxModel, OpsetVersion, Options, Profile, lower, operators};
@@ -48,7 +48,7 @@ impl Visit for Nodes {
         make: impl Fn(VarBuilder<'static>) -> Result<M>,
         samples: &[Sample],
     ) -> std::result::Result<Self::Made, String> {
-        let setup = setup(name, make, samples)?;
+        let setup = setup(name, DType::F32, make, samples)?;
         let nodes = |opset| {
             let file = setup.export.clone().opset(OpsetVersion::new(opset).unwrap()).record(&setup.model);
             file.map(|file| ops(&file)).unwrap_or_else(|_| "refused".to_owned())
@@ -157,6 +157,18 @@ fn graph_ops() -> Vec<(&'static str, Vec<Op>)> {
     ]
 }
 
+/// `conv2d` of dynamic size: what a case is about, of which the method has to be in its code.
+fn title(name: &str, code: &str) -> String {
+    let (method, about) = name.split_once("__").unwrap_or((name, ""));
+    let (path, method) = match method.split_once('_') {
+        Some(("nn", method)) => ("candle_nn::", method),
+        Some(("ops", method)) => ("ops::", method),
+        _ => ("", method),
+    };
+    assert!(code.contains(method), "{name}: {code}");
+    format!("`{path}{method}` {}", about.replace('_', " ")).trim_end().to_owned()
+}
+
 fn text() -> String {
     let mut text = HEAD.to_owned();
     writeln!(text, "\n## Models written in candle").unwrap();
@@ -166,9 +178,13 @@ fn text() -> String {
             let [nodes, oldest, newest] =
                 case.result.unwrap_or_else(|error| panic!("{}: {error}", case.name));
             let code = case.code.split_whitespace().collect::<Vec<_>>().join(" ");
+            let code = match code.strip_prefix("{ ").and_then(|code| code.strip_suffix(" }")) {
+                Some(alone) if !alone.contains(';') => alone.to_owned(),
+                _ => code,
+            };
             let title = match code.len() {
                 0..60 => format!("`{}`", code.replace('|', "\\|")),
-                _ => case.name.replace('_', " "),
+                _ => title(case.name, &code),
             };
             let others: Vec<String> = [(12, oldest), (22, newest)]
                 .into_iter()

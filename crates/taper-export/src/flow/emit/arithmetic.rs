@@ -4,7 +4,7 @@ use candle_core::DType;
 
 use super::super::call::{Binary, Compare, Reduction, Unary};
 use super::super::merge::Step;
-use super::{Emitted, Emitter, Trouble, data_type};
+use super::{Emitted, Emitter, Trouble};
 use crate::onnx::parts::compose;
 use crate::onnx::{DataType, Node, Profile, Tensor, Value};
 
@@ -100,6 +100,10 @@ impl Emitter<'_> {
                 return self.pow(title, &left, &right);
             }
         };
+        if function == Binary::Sub && self.dtype(step, 0) == Some(DType::U32) {
+            let reason = "candle's u32 has no numbers below zero: they wrap around".to_owned();
+            return Err(Trouble::Refuse(reason, "convert both with `to_dtype(DType::I64)` first"));
+        }
         let (left, right) = (self.operand(step, title, 0)?, self.operand(step, title, 1)?);
         if !is_narrow(&left) {
             return Ok(self.graph.node(Node::new(op, title).inputs([&left, &right]))?);
@@ -149,6 +153,12 @@ impl Emitter<'_> {
             );
             return Err(Trouble::Refuse(reason, "convert it with `to_dtype` first"));
         }
+        let is_whole = |number: f64| number >= 0.0 && number.fract() == 0.0;
+        if self.dtype(step, 0) == Some(DType::U32) && !(is_whole(mul) && is_whole(add)) {
+            let reason =
+                format!("candle's u32 has no signs and no fractions, so that {mul} and {add} are cut off");
+            return Err(Trouble::Refuse(reason, "convert it with `to_dtype(DType::I64)` first"));
+        }
         if mul != 1.0 {
             let factor = self.number(title, "factor", mul, &x)?;
             let name = if add == 0.0 { title.to_owned() } else { format!("{title}.scaled") };
@@ -180,21 +190,15 @@ impl Emitter<'_> {
             mask = self.graph.node(cast.int("to", i64::from(DataType::Bool.code())))?;
         }
         let (yes, no) = (self.operand(step, title, 1)?, self.operand(step, title, 2)?);
-        Ok(self.graph.node(Node::new("Where", title).inputs([&mask, &yes, &no]))?)
-    }
-
-    pub(super) fn cast(&mut self, step: &Step, title: &str, dtype: DType) -> Emitted {
-        let x = self.any_operand(step, title, 0)?;
-        let Some(wanted) = data_type(dtype) else {
-            let reason = format!("it makes {dtype:?}, which few runtimes have");
-            return Err(Trouble::Refuse(reason, "use f16 or f32"));
-        };
-        // A mask stands for u8 until its numbers are needed.
-        if x.data_type() == wanted || (x.data_type() == DataType::Bool && wanted == DataType::UInt8) {
-            return Ok(x);
+        let kind = yes.data_type();
+        if !is_narrow(&yes) {
+            return Ok(self.graph.node(Node::new("Where", title).inputs([&mask, &yes, &no]))?);
         }
-        let cast = Node::new("Cast", title).input(&x);
-        Ok(self.graph.node(cast.int("to", i64::from(wanted.code())))?)
+        let yes = self.converted(&format!("{title}.int32"), &yes, DataType::Int32)?;
+        let no = self.converted(&format!("{title}.int32"), &no, DataType::Int32)?;
+        let wide = Node::new("Where", format!("{title}.wide")).inputs([&mask, &yes, &no]);
+        let wide = self.graph.node(wide)?;
+        self.converted(title, &wide, kind)
     }
 
     /// One number in the shape of the input.

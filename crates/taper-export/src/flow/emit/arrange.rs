@@ -1,8 +1,8 @@
 //! Shapes, parts and joins.
 
-use super::super::merge::Step;
-use super::{Emitted, Emitter};
-use crate::onnx::parts::{Size, compose};
+use super::super::merge::{Step, WITHOUT_FORMULA, no_formula};
+use super::{Emitted, Emitter, Trouble};
+use crate::onnx::parts::{Size, compose, product};
 use crate::onnx::{Node, Tensor, Value};
 
 /// As far as a dimension goes.
@@ -11,7 +11,19 @@ const END: i64 = i64::MAX;
 impl Emitter<'_> {
     pub(super) fn reshape(&mut self, step: &Step, title: &str) -> Emitted {
         let x = self.operand(step, title, 0)?;
-        self.reshape_to(title, &x, &step.sizes)
+        let mut wanted = step.sizes.clone();
+        if let Some(open) = &step.open {
+            wanted.remove(open.place);
+            let size = product(&x.fact().sizes).exactly_over(&product(&wanted));
+            let holds = |size: &Size| {
+                self.points.iter().zip(&open.values).all(|(point, value)| size.value(point) == Some(*value))
+            };
+            let Some(size) = size.filter(holds) else {
+                return Err(Trouble::Refuse(no_formula(&open.values, self.points), WITHOUT_FORMULA));
+            };
+            wanted.insert(open.place, size);
+        }
+        self.reshape_to(title, &x, &wanted)
     }
 
     /// `Flatten` where it does; else a constant shape where one size may be left open and others may be those of
@@ -42,7 +54,20 @@ impl Emitter<'_> {
         Ok(self.graph.node(Node::new("Reshape", title).inputs([x, &target]))?)
     }
 
-    /// `Squeeze` or `Unsqueeze` of one dimension.
+    /// `Squeeze`, or nothing if the size is not 1.
+    pub(super) fn squeeze(&mut self, step: &Step, title: &str, dim: usize) -> Emitted {
+        let x = self.any_operand(step, title, 0)?;
+        match x.fact().sizes.get(dim).and_then(Size::fixed) {
+            Some(1) => self.with_axes_of(title, "Squeeze", &x, &[dim]),
+            Some(_) => Ok(x),
+            None => {
+                let reason = format!("dimension {dim} vanishes where its size is 1, and that varies");
+                Err(Trouble::Refuse(reason, "use `reshape`, or keep that size fixed"))
+            }
+        }
+    }
+
+    /// `Unsqueeze` of one dimension.
     pub(super) fn with_axes(&mut self, step: &Step, title: &str, op: &str, dim: usize) -> Emitted {
         let x = self.any_operand(step, title, 0)?;
         self.with_axes_of(title, op, &x, &[dim])

@@ -3,7 +3,7 @@
 use super::super::merge::Step;
 use super::{Emitted, Emitter, Trouble};
 use crate::onnx::parts::{Size, compose};
-use crate::onnx::{Node, Tensor, Value};
+use crate::onnx::{DataType, Node, Tensor, Value};
 
 impl Emitter<'_> {
     /// `Gemm` for a matrix, always with its third input, as some runtimes want; for other ranks `MatMul` and `Add`.
@@ -32,12 +32,15 @@ impl Emitter<'_> {
     fn filled(&mut self, name: &str, like: &Value, dim: usize, number: f64) -> Emitted {
         let count = like.fact().sizes[dim].fixed().and_then(|count| usize::try_from(count).ok());
         let Some(count) = count else {
-            return Err(Trouble::Refuse("the number of its channels is not fixed".to_owned(), "fix it"));
+            return Err(Trouble::Refuse(
+                "the number of its channels follows from a dynamic size".to_owned(),
+                "keep that size fixed",
+            ));
         };
         let one = candle_core::Tensor::new(number, &candle_core::Device::Cpu)?;
         let dtype = match like.data_type() {
-            crate::onnx::DataType::Float64 => candle_core::DType::F64,
-            crate::onnx::DataType::Float16 => candle_core::DType::F16,
+            DataType::Float64 => candle_core::DType::F64,
+            DataType::Float16 => candle_core::DType::F16,
             _ => candle_core::DType::F32,
         };
         let list = one.to_dtype(dtype)?.broadcast_as(count)?;
@@ -58,7 +61,10 @@ impl Emitter<'_> {
         let kernel: Option<Vec<usize>> =
             weight.fact().sizes.iter().skip(2).map(|size| usize::try_from(size.fixed()?).ok()).collect();
         let Some(kernel) = kernel else {
-            return Err(Trouble::Refuse("the size of its kernel is not fixed".to_owned(), "fix it"));
+            return Err(Trouble::Refuse(
+                "the size of its kernel follows from a dynamic size".to_owned(),
+                "keep that size fixed",
+            ));
         };
         let mut node = Node::new(op, title).input(&self.operand(step, title, 0)?).input(&weight);
         if step.inputs.len() > 2 {
@@ -100,7 +106,9 @@ impl Emitter<'_> {
             let node = Node::new("LayerNormalization", title).inputs([&x, &weight]).inputs(&bias);
             return Ok(self.graph.node(node.int("axis", -1).float("epsilon", eps as f32))?);
         }
-        let (last, named) = (x.fact().rank() - 1, |what: &str| format!("{title}.{what}"));
+        let (last, named) = (x.fact().rank().saturating_sub(1), |what: &str| format!("{title}.{what}"));
+        let kind = x.data_type();
+        let x = self.widened(title, &x)?;
         let eps = self.number(title, "eps", eps, &x)?;
         let graph = &mut self.graph;
         let centred = if remove_mean {
@@ -114,6 +122,8 @@ impl Emitter<'_> {
         let shifted = graph.node(Node::new("Add", named("shifted")).inputs([&variance, &eps]))?;
         let deviation = graph.node(Node::new("Sqrt", named("deviation")).input(&shifted))?;
         let normal = graph.node(Node::new("Div", named("normal")).inputs([&centred, &deviation]))?;
+        let normal = self.converted(&named("narrow"), &normal, kind)?;
+        let graph = &mut self.graph;
         let Some(bias) = bias else {
             return Ok(graph.node(Node::new("Mul", title).inputs([&normal, &weight]))?);
         };
@@ -126,19 +136,29 @@ impl Emitter<'_> {
         let x = self.operand(step, title, 0)?;
         let (weight, bias) = (self.operand(step, title, 1)?, self.operand(step, title, 2)?);
         let named = |what: &str| format!("{title}.{what}");
-        let sizes = x.fact().sizes.clone();
+        let (sizes, kind) = (x.fact().sizes.clone(), x.data_type());
+        let x = self.widened(title, &x)?;
         let shape = self.graph.helper(&named("groups"), Tensor::i64(&[0, groups as i64, -1]))?;
         let joined = self.graph.node(Node::new("Reshape", named("joined")).inputs([&x, &shape]))?;
         let ones = self.filled(&named("ones"), &joined, 1, 1.0)?;
         let zeros = self.filled(&named("zeros"), &joined, 1, 0.0)?;
         let node = Node::new("InstanceNormalization", named("normal")).inputs([&joined, &ones, &zeros]);
         let normal = self.graph.node(node.float("epsilon", eps as f32))?;
+        let normal = self.converted(&named("narrow"), &normal, kind)?;
         let normal = self.reshape_to(&named("parted"), &normal, &sizes)?;
         let axes: Vec<usize> = (1..sizes.len() - 1).collect();
         let weight = self.with_axes_of(&named("scale"), "Unsqueeze", &weight, &axes)?;
         let bias = self.with_axes_of(&named("shift"), "Unsqueeze", &bias, &axes)?;
         let scaled = self.graph.node(Node::new("Mul", named("scaled")).inputs([&normal, &weight]))?;
         Ok(self.graph.node(Node::new("Add", title).inputs([&scaled, &bias]))?)
+    }
+
+    /// As float32 if it is float16: squares of float16 reach infinity at 256. candle too computes norms so.
+    fn widened(&mut self, title: &str, x: &Value) -> Emitted {
+        match x.data_type() {
+            DataType::Float16 => self.converted(&format!("{title}.wide"), x, DataType::Float32),
+            _ => Ok(x.clone()),
+        }
     }
 
     /// The sizes of a value with those of the last dimensions replaced.

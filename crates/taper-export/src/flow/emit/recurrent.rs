@@ -62,6 +62,14 @@ impl Emitter<'_> {
         for (name, tensor) in [("W", ordered(1)?), ("R", ordered(2)?), ("B", biases)] {
             node = node.input(&self.graph.helper(&format!("{title}.{name}"), names::data(&tensor)?)?);
         }
+        if step.inputs.len() > 5 {
+            // The lengths of the sequences: all are whole.
+            node = node.skip();
+        }
+        for place in 5..step.inputs.len() {
+            let state = self.operand(step, title, place)?;
+            node = node.input(&self.with_axes_of(&format!("{title}.before"), "Unsqueeze", &state, &[0])?);
+        }
         Ok(node)
     }
 

@@ -35,6 +35,21 @@ fn training_is_refused() {
     assert_says(&message(&Training), line, &["dropout", "training mode", "`train` false"]);
 }
 
+struct TrainingNorm(candle_nn::BatchNorm);
+impl Layer for TrainingNorm {
+    fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
+        xs.apply_t(&self.0, true)
+    }
+}
+
+#[test]
+fn a_batch_norm_in_training_is_refused() {
+    let line = line!() - 6;
+    let vb = VarBuilder::zeros(DType::F32, &Device::Cpu);
+    let norm = TrainingNorm(candle_nn::batch_norm(6, 1e-5, vb).unwrap());
+    assert_says(&message(&norm), line, &["batch_norm", "training mode", "`train` false"]);
+}
+
 struct SizedMask;
 impl Layer for SizedMask {
     fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
@@ -73,7 +88,7 @@ impl Layer for Rounded {
 #[test]
 fn a_size_that_is_no_formula_is_refused() {
     let line = line!() - 6;
-    assert_says(&message(&Rounded), line, &["narrow", "[3, 2, 2]", "multiple"]);
+    assert_says(&message(&Rounded), line, &["narrow", "[3, 2, 2, 1, 6]", "multiple"]);
 }
 
 struct OtherPath;
@@ -201,7 +216,7 @@ struct Counting(std::cell::Cell<f64>);
 impl Layer for Counting {
     fn forward<F: Flow>(&self, xs: &F) -> Result<F> {
         self.0.set(self.0.get() + 0.5);
-        match self.0.get() > 2.0 {
+        match self.0.get() > 2.5 {
             true => xs.affine(2.0, 0.0),
             false => xs.affine(1.0, 0.5),
         }

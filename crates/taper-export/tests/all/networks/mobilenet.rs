@@ -125,6 +125,6 @@ impl LayerT for MobileNetV2 {
 
 #[test]
 fn mobilenet_v2() {
-    let sample = Sample::batch(numbers(&[4, 3, 64, 64], 1));
+    let sample = Sample::batch(numbers(&[4, 3, 32, 32], 1));
     agrees("mobilenet_v2", |vb| Ok(Inference(MobileNetV2::new(vb)?)), &[sample], true);
 }

@@ -104,6 +104,6 @@ impl LayerT for ResNet {
 
 #[test]
 fn resnet18() {
-    let sample = Sample::batch(numbers(&[4, 3, 64, 64], 1));
+    let sample = Sample::batch(numbers(&[4, 3, 32, 32], 1));
     agrees("resnet18", |vb| Ok(Inference(ResNet::new(vb)?)), &[sample], false);
 }
