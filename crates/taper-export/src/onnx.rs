@@ -3,6 +3,7 @@
 
 mod builder;
 pub(crate) mod compose;
+mod data;
 mod error;
 mod fact;
 mod infer;

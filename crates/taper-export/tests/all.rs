@@ -30,6 +30,8 @@ mod read;
 mod read_foreign;
 #[path = "all/reference.rs"]
 mod reference;
+#[path = "all/rules.rs"]
+mod rules;
 #[path = "all/safetensors.rs"]
 mod safetensors;
 #[path = "all/trained.rs"]

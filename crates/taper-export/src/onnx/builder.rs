@@ -1,6 +1,6 @@
 //! Builds an ONNX graph node by node.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::BuildError;
 use super::fact::{Fact, dims};
@@ -48,7 +48,7 @@ const MAX_BYTES: usize = i32::MAX as usize;
 /// shape is worked out and checked as the node is added, so that an error names the node that is at fault.
 ///
 /// The names of inputs and constants are taken as given and must differ; the name of a node and of its value is
-/// made unique by a number behind it (`relu`, `relu_2`).
+/// made unique by a number behind it (`relu`, `relu_2`). What is refused with an error leaves the graph as it was.
 ///
 /// ```
 /// use taper_export::onnx::{DataType, Dim, GraphBuilder, Node, OpsetVersion, Tensor};
@@ -68,6 +68,8 @@ pub struct GraphBuilder {
     opset: OpsetVersion,
     scope: Scope,
     reserved: BTreeSet<String>,
+    /// The last numbers behind a name, of values and of nodes: all before are taken.
+    numbers: BTreeMap<String, [u64; 2]>,
 }
 
 impl GraphBuilder {
@@ -76,7 +78,7 @@ impl GraphBuilder {
         let name = name.into();
         let scope = Scope::new(&name, opset.opset());
         let graph = GraphProto { name, ..GraphProto::default() };
-        Self { graph, opset, scope, reserved: BTreeSet::new() }
+        Self { graph, opset, scope, reserved: BTreeSet::new(), numbers: BTreeMap::new() }
     }
 
     /// The operator set whose operators it takes.
@@ -91,7 +93,13 @@ impl GraphBuilder {
 
     /// `name`, or `name_2`, `name_3`, … if a value bears or keeps it: for a constant whose name is nobody's business.
     pub fn free_name(&self, name: &str) -> String {
-        unique(name, |name| self.scope.fact(name).is_some() || self.reserved.contains(name))
+        self.free(name).0
+    }
+
+    /// As [`Self::free_name`], with the number behind the name.
+    fn free(&self, name: &str) -> (String, u64) {
+        let last = self.numbers.get(name).map_or(0, |[last, _]| *last);
+        unique(name, last, |name| self.scope.fact(name).is_some() || self.reserved.contains(name))
     }
 
     /// An input that is given when the graph runs.
@@ -124,7 +132,10 @@ impl GraphBuilder {
     /// # Errors
     /// [`BuildError::TensorSize`].
     pub(crate) fn helper(&mut self, name: &str, tensor: Tensor) -> Result<Value, BuildError> {
-        self.constant(&self.free_name(name), tensor)
+        let (free, last) = self.free(name);
+        let value = self.constant(&free, tensor)?;
+        self.numbers.entry(name.to_owned()).or_default()[0] = last;
+        Ok(value)
     }
 
     /// A node with one output, named after it.
@@ -148,18 +159,21 @@ impl GraphBuilder {
 
     fn add(&mut self, node: Node, count: usize) -> Result<Vec<String>, BuildError> {
         let mut proto = node.proto;
-        let mut names: Vec<String> = Vec::with_capacity(count);
+        let title = std::mem::take(&mut proto.name);
+        let [mut last, mut last_node] = self.numbers.get(&title).copied().unwrap_or_default();
         for _ in 0..count {
             let is_taken = |name: &str| {
-                self.scope.fact(name).is_some()
-                    || self.reserved.contains(name)
-                    || names.iter().any(|known| known == name)
+                let is_twin = proto.output.iter().any(|known| known == name);
+                is_twin || self.scope.fact(name).is_some() || self.reserved.contains(name)
             };
-            names.push(unique(&proto.name, is_taken));
+            let name;
+            (name, last) = unique(&title, last, is_taken);
+            proto.output.push(name);
         }
-        proto.name = unique(&proto.name, |name| self.scope.has_node(name));
-        proto.output.clone_from(&names);
+        (proto.name, last_node) = unique(&title, last_node, |name| self.scope.has_node(name));
         self.scope.add_node(&proto)?;
+        self.numbers.insert(title, [last, last_node]);
+        let names = proto.output.clone();
         self.graph.node.push(proto);
         Ok(names)
     }
@@ -176,13 +190,14 @@ impl GraphBuilder {
         self.value_of(&value.name, name)?;
         let is_inner = self.graph.node.iter().any(|node| node.output.contains(&value.name))
             && !self.graph.output.iter().any(|output| output.name == value.name);
+        let keeps_name = is_inner && value.name == name;
+        if self.scope.fact(name).is_some() && !keeps_name {
+            let (graph, name) = (self.graph.name.clone(), name.to_owned());
+            return Err(BuildError::DuplicateName { graph, name });
+        }
         let inner =
             if is_inner { value.clone() } else { self.node(Node::new("Identity", name).input(value))? };
         if inner.name != name {
-            if self.scope.fact(name).is_some() {
-                let (graph, name) = (self.graph.name.clone(), name.to_owned());
-                return Err(BuildError::DuplicateName { graph, name });
-            }
             self.rename(&inner.name, name);
         }
         self.graph.output.push(value_info(name, inner.data_type(), &inner.dims()));
@@ -229,14 +244,16 @@ impl GraphBuilder {
             new.clone_into(name);
         }
         self.scope.rename(old, new);
+        // The old name is free again.
+        self.numbers.clear();
     }
 }
 
-/// `name`, or `name_2`, `name_3`, … if it is taken.
-fn unique(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    if !taken(name) {
-        return name.to_owned();
+/// `name`, or `name_2`, `name_3`, … if it is taken, with its number; those up to `last` are known to be.
+fn unique(name: &str, last: u64, taken: impl Fn(&str) -> bool) -> (String, u64) {
+    if last == 0 && !taken(name) {
+        return (name.to_owned(), 1);
     }
-    let numbered = (2u64..).map(|number| format!("{name}_{number}"));
-    numbered.into_iter().find(|name| !taken(name)).unwrap_or_default()
+    let numbered = (last.max(1) + 1..).map(|number| (format!("{name}_{number}"), number));
+    numbered.into_iter().find(|(name, _)| !taken(name)).unwrap_or_default()
 }

@@ -110,6 +110,18 @@ pub enum BuildError {
         /// What follows from the nodes.
         found: String,
     },
+    /// A value has a negative size, or more dimensions than anybody uses.
+    #[error(
+        "`{name}` of the ONNX graph `{graph}` would be {shape}; give sizes from 0, and at most 64 of them"
+    )]
+    Shape {
+        /// The graph's name.
+        graph: String,
+        /// The value's name.
+        name: String,
+        /// Its shape, or the number of its dimensions.
+        shape: String,
+    },
     /// The graph returns nothing.
     #[error("the ONNX graph `{graph}` has no output; declare one")]
     NoOutput {
@@ -126,15 +138,13 @@ pub enum BuildError {
         opset: i64,
     },
     /// The version of the file format does not go with the operator set.
-    #[error(
-        "format version {ir} does not go with operator set {opset}, which needs {least} or newer, up to 13"
-    )]
+    #[error("format version {ir} does not go with operator set {opset}, which needs {least} to 13")]
     IrVersion {
         /// The version of the format.
         ir: i64,
         /// The operator set.
         opset: i64,
-        /// The oldest format that has it.
+        /// The oldest format that states an operator set.
         least: i64,
     },
     /// The file would be larger than one protobuf message can be.

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use super::data::bytes;
 use super::proto::{TensorProto, ValueInfoProto};
 use super::size::{Size, product};
 use super::tensor::{DataType, Dim};
 
-/// Constants with more elements are weights: no shape is computed from them.
-const MOST_KNOWN: usize = 64;
+/// Values with more elements are data: no shape is computed from them.
+pub(super) const MOST_KNOWN: usize = 64;
 
 /// What is known of a value before the graph runs: its type, and its elements if shapes may depend on them.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +28,17 @@ impl Fact {
 
     /// Whole numbers in a list.
     pub(crate) fn list(known: Vec<Size>) -> Self {
-        Self { known: Some(known.clone()), ..Self::new(DataType::Int64, vec![Size::from(known.len())]) }
+        Self::new(DataType::Int64, vec![Size::from(known.len())]).with_known(Some(known))
+    }
+
+    /// With elements that are known, unless they are so many that no shape will be computed from them.
+    pub(crate) fn with_known(self, known: Option<Vec<Size>>) -> Self {
+        Self { known: known.filter(|known| known.len() <= MOST_KNOWN), ..self }
+    }
+
+    /// The type alone, without elements.
+    pub(super) fn plain(&self) -> Self {
+        Self::new(self.data_type, self.sizes.clone())
     }
 
     pub(crate) fn rank(&self) -> usize {
@@ -45,17 +56,18 @@ impl Fact {
         if fact.rank() > 1 || fact.elements().fixed().is_none_or(|count| count > MOST_KNOWN as i64) {
             return fact;
         }
+        let Some(bytes) = bytes(tensor, data_type) else { return fact };
         match data_type {
-            DataType::Int64 if tensor.raw_data.is_empty() => {
-                fact.known = Some(tensor.int64_data.iter().map(|&x| Size::from(x)).collect());
-            }
             DataType::Int64 => {
-                let numbers = tensor.raw_data.as_chunks().0.iter().map(|raw| i64::from_le_bytes(*raw));
+                let numbers = bytes.as_chunks().0.iter().map(|raw| i64::from_le_bytes(*raw));
                 fact.known = Some(numbers.map(Size::from).collect());
             }
-            DataType::Float32 if tensor.raw_data.is_empty() => fact.floats = Some(tensor.float_data.clone()),
+            DataType::Int32 => {
+                let numbers = bytes.as_chunks().0.iter().map(|raw| i32::from_le_bytes(*raw));
+                fact.known = Some(numbers.map(Size::from).collect());
+            }
             DataType::Float32 => {
-                let numbers = tensor.raw_data.as_chunks().0.iter().map(|raw| f32::from_le_bytes(*raw));
+                let numbers = bytes.as_chunks().0.iter().map(|raw| f32::from_le_bytes(*raw));
                 fact.floats = Some(numbers.collect());
             }
             _ => {}

@@ -2,9 +2,18 @@
 
 use super::fact::{Fact, shape};
 use super::proto::{AttributeProto, AttributeType, NodeProto};
+use super::scope::MOST_DIMENSIONS;
 use super::size::Size;
 use super::table::{NEWEST, Op};
 use super::tensor::DataType;
+
+/// The dimensions that a node works on.
+pub(super) enum Axes {
+    /// Themselves, counted from the end where negative.
+    Listed(Vec<i64>),
+    /// How many there are; which, is known when the graph runs.
+    Counted(usize),
+}
 
 /// A node with what is known of its inputs, as the operators' rules see it.
 pub(super) struct Call<'a> {
@@ -60,7 +69,11 @@ impl<'a> Call<'a> {
         let given = self.inputs.len();
         let missing = self.inputs.iter().take(least).any(Option::is_none);
         if given < least || given > most || missing {
-            let wanted = if most == least { least.to_string() } else { format!("{least} and more") };
+            let wanted = match most {
+                _ if most == least => least.to_string(),
+                usize::MAX => format!("{least} and more"),
+                _ => format!("{least} to {most}"),
+            };
             return Err(format!("it reads {given} values, some perhaps left out, but takes {wanted}"));
         }
         if self.node.output.is_empty() || self.node.output.len() > self.op.outputs {
@@ -82,7 +95,7 @@ impl<'a> Call<'a> {
             return Err(format!("it has no attribute `{name}` in operator set {opset}; remove it"));
         };
         if attribute.r#type == known.kind as i32 {
-            return Ok(());
+            return check_choice(attribute, known.values);
         }
         let found = AttributeType::try_from(attribute.r#type).unwrap_or(AttributeType::Undefined);
         Err(format!("its attribute `{name}` is {found:?} and should be {:?}", known.kind))
@@ -137,7 +150,65 @@ impl<'a> Call<'a> {
         match axis {
             axis if (0..count).contains(&axis) => Ok(axis as usize),
             axis if (-count..0).contains(&axis) => Ok((axis + count) as usize),
-            _ => Err(format!("its axis {axis} is none of {rank} dimensions")),
+            _ => Err(format!("its axis {axis} is none of {rank} dimensions; give one that is there")),
+        }
+    }
+
+    /// `axes`, counted from the end if negative, among `rank` dimensions, each of them once.
+    pub(super) fn places(&self, axes: &[i64], rank: usize) -> Result<Vec<usize>, String> {
+        let mut places = Vec::with_capacity(axes.len().min(rank));
+        for &axis in axes {
+            let place = self.axis(axis, rank)?;
+            if places.contains(&place) {
+                return Err(format!("its axis {axis} is listed twice; list it once"));
+            }
+            places.push(place);
+        }
+        Ok(places)
+    }
+
+    /// The axes, an attribute before operator set `since` and then the input at `place`; `None` if there are none.
+    pub(super) fn axes(&self, place: usize, since: i64) -> Result<Option<Axes>, String> {
+        match (self.optional(place), self.numbers(place)) {
+            (Some(_), _) if self.opset < since => Err(format!(
+                "it reads its axes as an input, which came with operator set {since}; write `axes`"
+            )),
+            (Some(_), Some(axes)) => Ok(Some(Axes::Listed(axes))),
+            (Some(_), None) => Ok(Some(match self.count(place)? {
+                0 => Axes::Listed(Vec::new()),
+                count => Axes::Counted(count),
+            })),
+            (None, _) => Ok(self.ints("axes").map(|axes| Axes::Listed(axes.to_vec()))),
+        }
+    }
+
+    /// How many numbers the list at `place` has, which are about one dimension each.
+    pub(super) fn count(&self, place: usize) -> Result<usize, String> {
+        let count = &self.ranked(place, 1)?.sizes[0];
+        let few = count.fixed().and_then(|count| usize::try_from(count).ok());
+        few.filter(|&count| count <= MOST_DIMENSIONS).ok_or_else(|| {
+            format!("its input {place} has {count} numbers; give one for each dimension, at most {MOST_DIMENSIONS}")
+        })
+    }
+
+    /// That the input at `place`, if there is one, is of a type that `takes` has.
+    pub(super) fn check_type(&self, place: usize, takes: fn(DataType, i64) -> bool) -> Result<(), String> {
+        match self.optional(place).map(|fact| fact.data_type) {
+            Some(found) if !takes(found, self.opset) => {
+                Err(format!("its input {place} is {found}, which it does not take; cast it"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// That the inputs at `places`, as far as there are any, have one type.
+    pub(super) fn check_alike(&self, places: impl IntoIterator<Item = usize>) -> Result<(), String> {
+        let mut kinds =
+            places.into_iter().filter_map(|place| self.optional(place)).map(|fact| fact.data_type);
+        let Some(first) = kinds.next() else { return Ok(()) };
+        match kinds.find(|&kind| kind != first) {
+            Some(other) => Err(format!("it reads {first} and {other}; cast one of them")),
+            None => Ok(()),
         }
     }
 
@@ -148,11 +219,8 @@ impl<'a> Call<'a> {
 
     /// That all inputs have the type of the first.
     pub(super) fn same_types(&self) -> Result<DataType, String> {
-        let first = self.input(0)?.data_type;
-        match self.inputs.iter().flatten().find(|fact| fact.data_type != first) {
-            Some(other) => Err(format!("it reads {first} and {}; cast one of them", other.data_type)),
-            None => Ok(first),
-        }
+        self.check_alike(0..self.inputs.len())?;
+        Ok(self.input(0)?.data_type)
     }
 
     /// A size nobody can know before the graph runs, named after the node.
@@ -160,6 +228,16 @@ impl<'a> Call<'a> {
         let output = self.node.output.first().map_or("", |name| name);
         Size::named(format!("{output}.{place}"))
     }
+}
+
+/// That a text is one of `values`, if there are any.
+fn check_choice(attribute: &AttributeProto, values: &[&str]) -> Result<(), String> {
+    let found = attribute.s.as_deref().unwrap_or_default();
+    if values.is_empty() || values.iter().any(|value| value.as_bytes() == found) {
+        return Ok(());
+    }
+    let (name, found) = (&attribute.name, String::from_utf8_lossy(found));
+    Err(format!("its attribute `{name}` is `{found}`; give one of {}", values.join(", ")))
 }
 
 /// The sizes of values laid over each other, aligned at the last dimension.

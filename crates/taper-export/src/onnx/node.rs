@@ -2,6 +2,7 @@
 
 use super::builder::Value;
 use super::proto::{AttributeProto, AttributeType, NodeProto};
+use super::tensor::Tensor;
 
 /// A standard operator applied to values, with its settings.
 ///
@@ -54,15 +55,37 @@ impl Node {
         self.attribute(name, AttributeType::Float, |attribute| attribute.f = Some(value))
     }
 
-    /// With whole numbers as the setting `name`.
+    /// With sizes or places as the setting `name`.
     pub fn ints(self, name: &str, values: impl IntoIterator<Item = usize>) -> Self {
-        let values: Vec<i64> = values.into_iter().map(|value| value as i64).collect();
+        self.signed_ints(name, values.into_iter().map(|value| i64::try_from(value).unwrap_or(i64::MAX)))
+    }
+
+    /// With whole numbers that may be negative, such as axes counted from the end, as the setting `name`.
+    pub fn signed_ints(self, name: &str, values: impl IntoIterator<Item = i64>) -> Self {
+        let values = values.into_iter().collect();
         self.attribute(name, AttributeType::Ints, |attribute| attribute.ints = values)
+    }
+
+    /// With numbers as the setting `name`.
+    pub fn floats(self, name: &str, values: impl IntoIterator<Item = f32>) -> Self {
+        let values = values.into_iter().collect();
+        self.attribute(name, AttributeType::Floats, |attribute| attribute.floats = values)
     }
 
     /// With a text as the setting `name`.
     pub fn text(self, name: &str, value: &str) -> Self {
         self.attribute(name, AttributeType::String, |attribute| attribute.s = Some(value.as_bytes().to_vec()))
+    }
+
+    /// With texts as the setting `name`.
+    pub fn texts<'a>(self, name: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let values = values.into_iter().map(|value| value.as_bytes().to_vec()).collect();
+        self.attribute(name, AttributeType::Strings, |attribute| attribute.strings = values)
+    }
+
+    /// With a tensor as the setting `name`.
+    pub fn tensor(self, name: &str, value: Tensor) -> Self {
+        self.attribute(name, AttributeType::Tensor, |attribute| attribute.t = Some(value.into_proto("")))
     }
 
     fn attribute(mut self, name: &str, kind: AttributeType, set: impl FnOnce(&mut AttributeProto)) -> Self {

@@ -191,7 +191,10 @@ pub struct TensorProto {
     /// The elements, if they are smaller whole numbers, f16 or booleans and not in `raw_data`.
     #[prost(int32, repeated, tag = "5")]
     pub int32_data: Vec<i32>,
-    /// The elements, if they are 64-bit whole numbers and not in `raw_data`.
+    /// The elements, if they are texts.
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub string_data: Vec<Vec<u8>>,
+    /// The elements, if they are signed 64-bit whole numbers and not in `raw_data`.
     #[prost(int64, repeated, tag = "7")]
     pub int64_data: Vec<i64>,
     /// The name.
@@ -203,6 +206,9 @@ pub struct TensorProto {
     /// The elements, if they are f64 and not in `raw_data`.
     #[prost(double, repeated, tag = "10")]
     pub double_data: Vec<f64>,
+    /// The elements, if they are unsigned whole numbers of 32 or 64 bits and not in `raw_data`.
+    #[prost(uint64, repeated, tag = "11")]
+    pub uint64_data: Vec<u64>,
     /// Where the elements are, if they lie in another file.
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::data::check_data;
 use super::error::BuildError;
-use super::fact::Fact;
+use super::fact::{Fact, shape};
 use super::infer::Call;
 use super::proto::{NodeProto, TensorProto};
+use super::size::Size;
 use super::table;
-use super::tensor::check_data;
+
+/// More dimensions than any runtime takes; a file could otherwise make Taper work on millions of them.
+pub(super) const MOST_DIMENSIONS: usize = 64;
 
 /// What is known of the values so far, by name.
 #[derive(Debug, Clone)]
@@ -36,10 +40,27 @@ impl Scope {
         if name.is_empty() {
             return Err(BuildError::NoName { graph: self.graph.clone(), what: "a value".to_owned() });
         }
-        match self.facts.insert(name.to_owned(), fact) {
-            None => Ok(()),
-            Some(_) => Err(BuildError::DuplicateName { graph: self.graph.clone(), name: name.to_owned() }),
+        self.check_new(name, &fact)?;
+        self.facts.insert(name.to_owned(), fact);
+        Ok(())
+    }
+
+    /// Whether a value can be added under a name. Nothing is added before everything is checked, so that the graph is
+    /// what it was when an error is handed back.
+    fn check_new(&self, name: &str, fact: &Fact) -> Result<(), BuildError> {
+        let of = || (self.graph.clone(), name.to_owned());
+        if self.facts.contains_key(name) {
+            let (graph, name) = of();
+            return Err(BuildError::DuplicateName { graph, name });
         }
+        let is_negative = |size: &Size| size.fixed().is_some_and(|size| size < 0);
+        let shape = match fact.rank() {
+            rank if rank > MOST_DIMENSIONS => format!("of {rank} dimensions"),
+            _ if fact.sizes.iter().any(is_negative) => shape(&fact.sizes),
+            _ => return Ok(()),
+        };
+        let (graph, name) = of();
+        Err(BuildError::Shape { graph, name, shape })
     }
 
     /// Adds a constant.
@@ -51,12 +72,21 @@ impl Scope {
 
     /// Adds what `node` makes, having checked that it fits its operator and what it reads.
     pub(super) fn add_node(&mut self, node: &NodeProto) -> Result<(), BuildError> {
-        if !node.name.is_empty() && !self.nodes.insert(node.name.clone()) {
+        if !node.name.is_empty() && self.nodes.contains(&node.name) {
             return Err(BuildError::DuplicateNode { graph: self.graph.clone(), name: node.name.clone() });
         }
         let facts = self.infer(node)?;
-        for (name, fact) in node.output.iter().zip(facts).filter(|(name, _)| !name.is_empty()) {
-            self.add(name, fact)?;
+        let made = || node.output.iter().zip(&facts).filter(|(name, _)| !name.is_empty());
+        let mut names = BTreeSet::new();
+        for (name, fact) in made() {
+            self.check_new(name, fact)?;
+            if !names.insert(name) {
+                return Err(BuildError::DuplicateName { graph: self.graph.clone(), name: name.clone() });
+            }
+        }
+        self.facts.extend(made().map(|(name, fact)| (name.clone(), fact.clone())));
+        if !node.name.is_empty() {
+            self.nodes.insert(node.name.clone());
         }
         Ok(())
     }

@@ -1,16 +1,26 @@
 //! Sizes that may depend on named ones: `N`, `2*N`, `T + 1`, `floor(H/2)`.
 
+mod text;
+
 use std::collections::BTreeMap;
-use std::fmt;
+use std::sync::Arc;
 
 use super::tensor::Dim;
 
+/// A size made of more parts is given a name instead, so that no graph makes the arithmetic long.
+const MOST_PARTS: usize = 128;
+
 /// A size as a polynomial with whole coefficients over names, in one canonical form: equal sizes compare equal.
+///
+/// What is too long, or holds a number beyond 64 bits, becomes a name of its own: nothing is known of it but that it
+/// equals itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct Size {
     /// Coefficients, none of them 0, by the sorted factors they go with; the constant goes with none.
-    terms: BTreeMap<Vec<Atom>, i64>,
+    terms: Arc<Terms>,
 }
+
+type Terms = BTreeMap<Vec<Atom>, i64>;
 
 /// What a size is made of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +34,17 @@ pub(crate) enum Atom {
 impl Size {
     /// The size called `name`.
     pub(crate) fn named(name: impl Into<String>) -> Self {
-        Self { terms: BTreeMap::from([(vec![Atom::Named(name.into())], 1)]) }
+        let name = name.into();
+        let name = if name_parts(&name) > MOST_PARTS { digest(&name) } else { name };
+        Self { terms: Arc::new(BTreeMap::from([(vec![Atom::Named(name)], 1)])) }
+    }
+
+    /// `terms`, or a name for `what` if they are not exact or too long.
+    fn of(terms: Option<Terms>, what: impl FnOnce() -> String) -> Self {
+        match terms {
+            Some(terms) if parts(&terms) <= MOST_PARTS => Self { terms: Arc::new(terms) },
+            _ => Self::named(digest(&what())),
+        }
     }
 
     /// The number, if it depends on no name.
@@ -43,65 +63,90 @@ impl Size {
 
     /// Whether the two are known to differ: the difference is a number other than 0.
     pub(crate) fn differs(&self, other: &Self) -> bool {
-        self.plus(&other.times(&Size::from(-1))).fixed().is_some_and(|difference| difference != 0)
+        self != other && self.minus(other).fixed().is_some_and(|difference| difference != 0)
+    }
+
+    /// Whether the two are multiples of the same names by different numbers: equal only where a name stands for 0.
+    pub(crate) fn differs_by_factor(&self, other: &Self) -> bool {
+        let (mut own, mut others) = (self.terms(), other.terms());
+        match (own.next(), own.next(), others.next(), others.next()) {
+            (Some((factors, a)), None, Some((same, b)), None) => factors == same && a != b,
+            _ => false,
+        }
     }
 
     pub(crate) fn plus(&self, other: &Self) -> Self {
-        let mut terms = self.terms.clone();
-        for (factors, coefficient) in &other.terms {
-            add_term(&mut terms, factors.clone(), *coefficient);
-        }
-        Self { terms }
+        let mut terms = Terms::clone(&self.terms);
+        let sum =
+            other.terms().try_for_each(|(factors, number)| add_term(&mut terms, factors.to_vec(), number));
+        Self::of(sum.map(|()| terms), || format!("({self}) + ({other})"))
+    }
+
+    pub(crate) fn minus(&self, other: &Self) -> Self {
+        self.plus(&other.times(&Size::from(-1)))
     }
 
     pub(crate) fn times(&self, other: &Self) -> Self {
-        let mut terms = BTreeMap::new();
-        for (left, a) in &self.terms {
-            for (right, b) in &other.terms {
-                let mut factors = [&left[..], &right[..]].concat();
-                factors.sort();
-                add_term(&mut terms, factors, a.saturating_mul(*b));
+        let product = || {
+            (self.terms.len().checked_mul(other.terms.len())? <= MOST_PARTS).then_some(())?;
+            let mut terms = BTreeMap::new();
+            for (left, a) in self.terms() {
+                for (right, b) in other.terms() {
+                    let mut factors = [left, right].concat();
+                    factors.sort();
+                    add_term(&mut terms, factors, a.checked_mul(b)?)?;
+                }
             }
-        }
-        Self { terms }
+            Some(terms)
+        };
+        Self::of(product(), || format!("({self}) * ({other})"))
     }
 
-    /// Divided by `divisor`, rounded down.
+    /// Divided by `divisor`, which is positive, rounded down.
     pub(crate) fn over(&self, divisor: i64) -> Self {
-        let (mut whole, mut rest) = (BTreeMap::new(), BTreeMap::new());
-        for (factors, &coefficient) in &self.terms {
-            let is_whole = coefficient % divisor == 0;
-            if is_whole || factors.is_empty() {
-                add_term(&mut whole, factors.clone(), coefficient.div_euclid(divisor));
+        let quotient = || {
+            let (mut whole, mut rest) = (BTreeMap::new(), BTreeMap::new());
+            for (factors, coefficient) in self.terms() {
+                let is_whole = coefficient.checked_rem(divisor)? == 0;
+                if is_whole || factors.is_empty() {
+                    add_term(&mut whole, factors.to_vec(), coefficient.checked_div_euclid(divisor)?)?;
+                }
+                if !is_whole {
+                    let left = if factors.is_empty() { coefficient.rem_euclid(divisor) } else { coefficient };
+                    add_term(&mut rest, factors.to_vec(), left)?;
+                }
             }
-            if !is_whole {
-                let left = if factors.is_empty() { coefficient.rem_euclid(divisor) } else { coefficient };
-                add_term(&mut rest, factors.clone(), left);
+            // What is left of a number alone is less than the divisor.
+            if rest.keys().any(|factors| !factors.is_empty()) {
+                let common = rest.values().fold(divisor, |common, &coefficient| gcd(common, coefficient));
+                rest.values_mut().for_each(|coefficient| *coefficient /= common);
+                let rest = Box::new(Self { terms: Arc::new(rest) });
+                add_term(&mut whole, vec![Atom::Quotient(rest, divisor / common)], 1)?;
             }
-        }
-        // What is left of a number alone is less than the divisor.
-        if rest.keys().any(|factors| !factors.is_empty()) {
-            let common = rest.values().fold(divisor, |common, &coefficient| gcd(common, coefficient));
-            rest.values_mut().for_each(|coefficient| *coefficient /= common);
-            add_term(&mut whole, vec![Atom::Quotient(Box::new(Self { terms: rest }), divisor / common)], 1);
-        }
-        Self { terms: whole }
+            Some(whole)
+        };
+        Self::of(quotient(), || format!("({self}) / {divisor}"))
+    }
+
+    /// Divided by `divisor`, which is positive, rounded up.
+    pub(crate) fn over_up(&self, divisor: i64) -> Self {
+        self.plus(&Size::from(-1)).over(divisor).plus(&Size::from(1))
     }
 
     /// Divided by `divisor`, if that leaves no rest.
     pub(crate) fn exactly_over(&self, divisor: &Self) -> Option<Self> {
-        let mut divisors = divisor.terms.iter();
-        let ((factors, &coefficient), None) = (divisors.next()?, divisors.next()) else { return None };
+        let mut divisors = divisor.terms();
+        let ((factors, coefficient), None) = (divisors.next()?, divisors.next()) else { return None };
         let mut terms = BTreeMap::new();
-        for (own, &own_coefficient) in &self.terms {
-            let mut left = own.clone();
+        for (own, own_coefficient) in self.terms() {
+            let mut left = own.to_vec();
             for factor in factors {
                 left.remove(left.iter().position(|known| known == factor)?);
             }
-            (own_coefficient % coefficient == 0).then_some(())?;
-            add_term(&mut terms, left, own_coefficient / coefficient);
+            (own_coefficient.checked_rem(coefficient)? == 0).then_some(())?;
+            add_term(&mut terms, left, own_coefficient / coefficient)?;
         }
-        Some(Self { terms })
+        Some(Self { terms: Arc::new(terms) })
     }
 
     /// Its value where the names stand for `values`; `None` if one is not among them.
@@ -131,6 +176,25 @@ impl Size {
     }
 }
 
+/// How much there is of a size.
+fn parts(terms: &Terms) -> usize {
+    let factor = |factor: &Atom| match factor {
+        Atom::Named(name) => name_parts(name),
+        Atom::Quotient(size, _) => 1 + parts(&size.terms),
+    };
+    terms.keys().map(|factors| 1 + factors.iter().map(factor).sum::<usize>()).sum()
+}
+
+fn name_parts(name: &str) -> usize {
+    1 + name.len() / 16
+}
+
+/// A short name for what is too long (FNV-1a).
+fn digest(text: &str) -> String {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("size_{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+}
+
 /// The greatest common divisor.
 fn gcd(a: i64, b: i64) -> i64 {
     if b == 0 { a.abs() } else { gcd(b, a % b) }
@@ -141,28 +205,19 @@ pub(crate) fn product<'a>(sizes: impl IntoIterator<Item = &'a Size>) -> Size {
     sizes.into_iter().fold(Size::from(1), |product, size| product.times(size))
 }
 
-fn add_term(terms: &mut BTreeMap<Vec<Atom>, i64>, factors: Vec<Atom>, coefficient: i64) {
-    let entry = terms.entry(factors);
-    let sum = match &entry {
-        std::collections::btree_map::Entry::Occupied(old) => old.get().saturating_add(coefficient),
-        std::collections::btree_map::Entry::Vacant(_) => coefficient,
+/// Adds to a term, which goes if nothing is left of it; `None` if the number becomes too large.
+fn add_term(terms: &mut Terms, factors: Vec<Atom>, coefficient: i64) -> Option<()> {
+    match terms.get(&factors).copied().unwrap_or(0).checked_add(coefficient)? {
+        0 => terms.remove(&factors),
+        sum => terms.insert(factors, sum),
     };
-    match (entry, sum) {
-        (std::collections::btree_map::Entry::Occupied(old), 0) => {
-            old.remove();
-        }
-        (std::collections::btree_map::Entry::Vacant(_), 0) => {}
-        (entry, sum) => {
-            entry.and_modify(|old| *old = sum).or_insert(sum);
-        }
-    }
+    Some(())
 }
 
 impl From<i64> for Size {
     fn from(value: i64) -> Self {
-        let mut terms = BTreeMap::new();
-        add_term(&mut terms, Vec::new(), value);
-        Self { terms }
+        let terms = if value == 0 { BTreeMap::new() } else { BTreeMap::from([(Vec::new(), value)]) };
+        Self { terms: Arc::new(terms) }
     }
 }
 
@@ -184,41 +239,6 @@ impl From<&Dim> for Size {
             Dim::Fixed(size) => Self::from(*size),
             Dim::Symbolic(name) => Self::named(name),
         }
-    }
-}
-
-impl fmt::Display for Atom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Atom::Named(name) => f.write_str(name),
-            Atom::Quotient(size, divisor) if size.terms.len() == 1 => write!(f, "floor({size}/{divisor})"),
-            Atom::Quotient(size, divisor) => write!(f, "floor(({size})/{divisor})"),
-        }
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.terms.is_empty() {
-            return f.write_str("0");
-        }
-        // The constant, which sorts first, reads better at the end.
-        let (numbers, products): (Vec<_>, Vec<_>) =
-            self.terms.iter().partition(|(factors, _)| factors.is_empty());
-        for (place, (factors, coefficient)) in products.into_iter().chain(numbers).enumerate() {
-            let sign = match (place, *coefficient < 0) {
-                (0, true) => "-",
-                (0, false) => "",
-                (_, true) => " - ",
-                (_, false) => " + ",
-            };
-            let mut parts: Vec<String> = factors.iter().map(Atom::to_string).collect();
-            if coefficient.abs() != 1 || parts.is_empty() {
-                parts.insert(0, coefficient.abs().to_string());
-            }
-            write!(f, "{sign}{}", parts.join("*"))?;
-        }
-        Ok(())
     }
 }
 
@@ -265,5 +285,35 @@ mod tests {
         assert_eq!(n.exactly_over(&t), None);
         assert!(Size::from(2).differs(&Size::from(3)) && !n.differs(&t));
         assert!(n.differs(&n.plus(&Size::from(1))));
+    }
+
+    #[test]
+    fn what_is_too_long_or_too_large_becomes_a_name() {
+        let pair = Size::named("N").plus(&Size::from(1));
+        let long = (0..60).fold(pair.clone(), |size, place| size.times(&pair.plus(&Size::from(place))));
+        let deep = (0..500).fold(Size::named("H"), |size, _| size.plus(&Size::from(1)).over(2));
+        let large = Size::from(i64::MAX).plus(&Size::from(1));
+        let name = Size::named("a".repeat(1 << 20));
+        for size in [&long, &deep, &large, &name] {
+            assert!(parts(&size.terms) <= MOST_PARTS && size.fixed().is_none(), "{size}");
+            assert!(!size.differs(&Size::from(3)) && !size.differs(size));
+        }
+        assert_eq!(large.exactly_over(&large), Some(Size::from(1)));
+        assert_eq!(large, Size::from(i64::MAX).plus(&Size::from(1)));
+        assert_ne!(large, Size::from(i64::MAX).plus(&Size::from(2)));
+        assert_ne!(name, Size::named("a".repeat((1 << 20) - 1)));
+    }
+
+    #[test]
+    fn no_number_overflows() {
+        let numbers = [i64::MIN, i64::MIN + 1, -1, 1, i64::MAX - 1, i64::MAX];
+        for (a, b) in numbers.into_iter().flat_map(|a| numbers.map(|b| (Size::from(a), b))) {
+            let other = Size::from(b);
+            for size in [a.plus(&other), a.minus(&other), a.times(&other), a.over(b), a.over_up(b.max(1))] {
+                assert!(!size.to_string().is_empty());
+            }
+            let _ = a.exactly_over(&other);
+            assert_eq!(a.differs(&other), a != other && a.minus(&other).fixed().is_some());
+        }
     }
 }

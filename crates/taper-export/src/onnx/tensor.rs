@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::data::{bytes, check_data};
+use super::error::BuildError;
 use super::proto::{
     DimensionProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
@@ -177,6 +179,22 @@ impl Tensor {
         Self { data_type, dims: dims.to_vec(), elements, raw }
     }
 
+    /// The constant of a file.
+    ///
+    /// # Errors
+    /// [`BuildError::Constant`] if its data is not what its type and sizes say, or lies in another file, or is text.
+    pub fn from_proto(tensor: &TensorProto) -> Result<Self, BuildError> {
+        let fail = |reason: String| {
+            let (graph, name) = (String::new(), tensor.name.clone());
+            BuildError::Constant { graph, name, reason }
+        };
+        let data_type = check_data(tensor).map_err(fail)?;
+        let raw = bytes(tensor, data_type)
+            .ok_or_else(|| fail("its data is not in the file, or text".to_owned()))?;
+        let dims: Vec<usize> = tensor.dims.iter().filter_map(|&size| usize::try_from(size).ok()).collect();
+        Ok(Self::raw(data_type, &dims, raw.into_owned()))
+    }
+
     /// The sizes.
     pub fn dims(&self) -> &[usize] {
         &self.dims
@@ -203,32 +221,4 @@ impl Tensor {
             ..TensorProto::default()
         }
     }
-}
-
-/// The element type of a constant, if it has as many elements as its sizes say; the text says what is wrong.
-pub(super) fn check_data(tensor: &TensorProto) -> Result<DataType, String> {
-    let data_type = DataType::from_code(tensor.data_type)
-        .ok_or_else(|| format!("its element type {} is unknown", tensor.data_type))?;
-    let sizes = tensor.dims.iter().map(|&size| usize::try_from(size).ok());
-    let elements = sizes.into_iter().try_fold(1usize, |product, size| product.checked_mul(size?));
-    let elements = elements.ok_or_else(|| format!("its sizes {:?} are impossible", tensor.dims))?;
-    if !tensor.external_data.is_empty() {
-        return Ok(data_type);
-    }
-    let Some(bytes) = data_type.bytes() else { return Ok(data_type) };
-    let (found, wanted, what) = if tensor.raw_data.is_empty() {
-        let lists = [
-            tensor.float_data.len(),
-            tensor.int64_data.len(),
-            tensor.int32_data.len(),
-            tensor.double_data.len(),
-        ];
-        (lists.iter().sum(), elements, "elements")
-    } else {
-        (tensor.raw_data.len(), elements.saturating_mul(bytes), "bytes")
-    };
-    if found == wanted {
-        return Ok(data_type);
-    }
-    Err(format!("it has {found} {what}, but {data_type} {:?} takes {wanted}", tensor.dims))
 }

@@ -8,6 +8,9 @@ use super::model::OpsetVersion;
 use super::proto::{GraphProto, ModelProto, ValueInfoProto};
 use super::scope::{Scope, title};
 
+/// The oldest version of the file format that states an operator set. A file should have the one that came with its
+/// operator set, but PyTorch 1.7 and others write older ones, and every runtime takes them.
+const OLDEST_FORMAT: i64 = 3;
 /// The newest version of the file format.
 const NEWEST_FORMAT: i64 = 13;
 
@@ -38,9 +41,9 @@ pub fn validate(model: &ModelProto) -> Result<(), BuildError> {
     let is_standard = |domain: &str| matches!(domain, "" | "ai.onnx");
     let set = model.opset_import.iter().find(|set| is_standard(&set.domain));
     let opset = set.map_or(0, |set| set.version);
-    let least = OpsetVersion::new(opset)?.ir();
-    if !(least..=NEWEST_FORMAT).contains(&model.ir_version) {
-        return Err(BuildError::IrVersion { ir: model.ir_version, opset, least });
+    OpsetVersion::new(opset)?;
+    if !(OLDEST_FORMAT..=NEWEST_FORMAT).contains(&model.ir_version) {
+        return Err(BuildError::IrVersion { ir: model.ir_version, opset, least: OLDEST_FORMAT });
     }
     let mut scope = Scope::new(&graph.name, opset);
     if graph.name.is_empty() {
@@ -58,15 +61,16 @@ fn check_values(scope: &mut Scope, graph: &GraphProto) -> Result<(), BuildError>
     for tensor in &graph.initializer {
         scope.add_constant(tensor)?;
     }
+    let constants: BTreeSet<&String> = graph.initializer.iter().map(|tensor| &tensor.name).collect();
     for input in &graph.input {
-        let (found, name) = (graph.initializer.iter().find(|tensor| tensor.name == input.name), &input.name);
+        let name = &input.name;
         let declared = Fact::of_declaration(input).ok_or_else(|| {
             let declared = "a value of unknown type or shape".to_owned();
             let (graph, name) = (graph.name.clone(), name.clone());
             BuildError::Declared { graph, name, declared, found: "to be a tensor".to_owned() }
         })?;
         // Before format version 4, constants were listed as inputs too.
-        match found.and_then(|_| scope.fact(name)) {
+        match scope.fact(name).filter(|_| constants.contains(name)) {
             Some(fact) => check_declared(graph, name, &declared, fact)?,
             None => scope.add(name, declared)?,
         }

@@ -43,6 +43,12 @@ fn set_output_size(model: &mut ModelProto, size: i64) {
     kind.shape.as_mut().unwrap().dim[1].dim_value = Some(size);
 }
 
+/// The declared number of channels of the input.
+fn set_input_size(model: &mut ModelProto, size: i64) {
+    let kind = graph(model).input[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap();
+    kind.shape.as_mut().unwrap().dim[1].dim_value = Some(size);
+}
+
 fn set_type(model: &mut ModelProto, is_input: bool, code: i32) {
     let graph = graph(model);
     let value = if is_input { &mut graph.input[0] } else { &mut graph.output[0] };
@@ -62,6 +68,7 @@ const DEFECTS: &[Defect] = &[
         "does not fit",
     ),
     ("wrong weight of the last layer", |model| constant(model, 2).dims = vec![16, 3], "is not"),
+    ("negative size of an input", |model| set_input_size(model, -5), "[N, -5, 6, 6]"),
     ("unknown operator", |model| node(model, "Relu").op_type = "Reluu".to_owned(), "`Reluu`"),
     (
         "operator of another domain",
@@ -119,7 +126,7 @@ const DEFECTS: &[Defect] = &[
     ("missing input", |model| node(model, "Gemm").input.truncate(1), "reads 1 values"),
     ("too many inputs", |model| node(model, "Relu").input.push("image".to_owned()), "reads 2 values"),
     ("no output of a node", |model| node(model, "Relu").output.clear(), "0 outputs"),
-    ("bad format version", |model| model.ir_version = 3, "format version 3"),
+    ("bad format version", |model| model.ir_version = 2, "format version 2"),
     ("format of the future", |model| model.ir_version = 99, "format version 99"),
     ("no operator set", |model| model.opset_import.clear(), "operator set 0"),
     ("operator set too old", |model| model.opset_import[0].version = 9, "operator set 9"),

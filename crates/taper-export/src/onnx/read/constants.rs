@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use taper_graph::Array;
 
+use crate::onnx::data::check_data;
 use crate::onnx::proto::{GraphProto, TensorProto};
-use crate::onnx::tensor::{DataType, check_data};
+use crate::onnx::tensor::DataType;
 
 /// The constants of a graph by name.
 pub(super) struct Constants<'a> {

@@ -5,100 +5,142 @@ use super::super::infer::{Call, broadcast};
 use super::super::proto::AttributeType;
 use super::super::size::Size;
 use super::super::tensor::DataType;
-use super::{Attribute, MANY, Op, is_arithmetic, is_bool, is_float, is_number, is_signed, is_wide};
+use super::{
+    Attribute, MANY, NEVER, Op, any, floats, is_arithmetic, is_bool, is_index, is_int64, is_signed,
+    is_unsigned, is_whole, numbers, wide,
+};
 
 const ALPHA: Attribute = Attribute::new("alpha", AttributeType::Float);
 
 pub(super) const OPS: &[Op] = &[
-    unary("Abs", &[6, 13]).taking(is_number),
+    unary("Abs", &[6, 13]).taking(numbers::<13>),
+    late("Acos", &[7, 22]),
+    late("Acosh", &[9, 22]),
+    late("Asin", &[7, 22]),
+    late("Asinh", &[9, 22]),
+    late("Atan", &[7, 22]),
+    late("Atanh", &[9, 22]),
+    unary("BitwiseNot", &[18]).taking(is_whole),
     unary("Ceil", &[6, 13]),
-    unary("Cos", &[7, 22]),
-    unary("Elu", &[6, 22]).with(&[ALPHA]),
-    unary("Erf", &[9, 13]).taking(is_number),
+    unary("Celu", &[12]).taking(|kind, _| kind == DataType::Float32).with(&[ALPHA]),
+    late("Cos", &[7, 22]),
+    late("Cosh", &[9, 22]),
+    late("Elu", &[6, 22]).with(&[ALPHA]),
+    unary("Erf", &[9, 13])
+        .taking(|kind, set| if set < 13 { numbers::<13>(kind, set) } else { floats::<13>(kind, set) }),
     unary("Exp", &[6, 13]),
     unary("Floor", &[6, 13]),
-    unary("Gelu", &[20]).with(&[Attribute::new("approximate", AttributeType::String)]),
-    unary("HardSigmoid", &[6, 22]).with(&[ALPHA, Attribute::new("beta", AttributeType::Float)]),
-    unary("HardSwish", &[14, 22]),
+    unary("Gelu", &[20]).with(&[Attribute::choice("approximate", &["none", "tanh"])]),
+    late("HardSigmoid", &[6, 22]).with(&[ALPHA, Attribute::new("beta", AttributeType::Float)]),
+    late("HardSwish", &[14, 22]),
     Op::new("Identity", &[1, 13, 14, 16, 19, 21], identity),
-    unary("LeakyRelu", &[6, 16]).with(&[ALPHA]),
+    Op::new("IsInf", &[10, 20], predicate)
+        .taking(|kind, set| floats::<20>(kind, set) && (set >= 20 || kind != DataType::Float16))
+        .with(&[
+            Attribute::new("detect_negative", AttributeType::Int),
+            Attribute::new("detect_positive", AttributeType::Int),
+        ]),
+    Op::new("IsNaN", &[9, 13, 20], predicate).taking(floats::<13>),
+    unary("LeakyRelu", &[6, 16]).taking(floats::<16>).with(&[ALPHA]),
     unary("Log", &[6, 13]),
-    unary("Mish", &[18, 22]),
-    unary("Neg", &[6, 13]).taking(is_signed),
+    late("Mish", &[18, 22]),
+    Op::new("Neg", &[6, 13], negate).taking(is_signed),
     unary("Not", &[1]).taking(is_bool),
     unary("Reciprocal", &[6, 13]),
     unary("Relu", &[6, 13, 14])
-        .taking(|kind, set| if set < 14 { is_float(kind, set) } else { is_signed(kind, set) }),
-    unary("Round", &[11, 22]),
-    unary("Selu", &[6, 22]).with(&[ALPHA, Attribute::new("gamma", AttributeType::Float)]),
+        .taking(|kind, set| if set < 14 { floats::<13>(kind, set) } else { is_signed(kind, set) }),
+    late("Round", &[11, 22]),
+    late("Selu", &[6, 22]).with(&[ALPHA, Attribute::new("gamma", AttributeType::Float)]),
+    unary("Shrink", &[9])
+        .taking(numbers::<NEVER>)
+        .with(&[Attribute::new("bias", AttributeType::Float), Attribute::new("lambd", AttributeType::Float)]),
     unary("Sigmoid", &[6, 13]),
-    unary("Sign", &[9, 13]).taking(is_number),
-    unary("Sin", &[7, 22]),
-    unary("Softplus", &[1, 22]),
+    unary("Sign", &[9, 13]).taking(numbers::<13>),
+    late("Sin", &[7, 22]),
+    late("Sinh", &[9, 22]),
+    late("Softplus", &[1, 22]),
+    late("Softsign", &[1, 22]),
     unary("Sqrt", &[6, 13]),
+    late("Tan", &[7, 22]),
     unary("Tanh", &[6, 13]),
+    late("ThresholdedRelu", &[10, 22]).with(&[ALPHA]),
     binary("Add", &[7, 13, 14]),
+    binary("BitShift", &[11])
+        .taking(is_unsigned)
+        .with(&[Attribute { required: true, ..Attribute::choice("direction", &["LEFT", "RIGHT"]) }]),
+    binary("BitwiseAnd", &[18]).taking(is_whole),
+    binary("BitwiseOr", &[18]).taking(is_whole),
+    binary("BitwiseXor", &[18]).taking(is_whole),
     binary("Div", &[7, 13, 14]),
-    binary("Mod", &[10, 13]).taking(is_number).with(&[Attribute::new("fmod", AttributeType::Int)]),
+    binary("Mod", &[10, 13]).taking(numbers::<13>).with(&[Attribute::new("fmod", AttributeType::Int)]),
     binary("Mul", &[7, 13, 14]),
-    Op::new("Pow", &[12, 13, 15], pow).inputs(2, 2).taking(is_wide),
-    Op::new("PRelu", &[9, 16], prelu).inputs(2, 2).taking(is_wide),
+    Op::new("Pow", &[12, 13, 15], pow).inputs(2, 2).taking(is_base),
+    Op::new("PRelu", &[9, 16], prelu).inputs(2, 2).taking(wide::<16>),
     binary("Sub", &[7, 13, 14]),
-    binary("Max", &[12, 13]).inputs(1, MANY).taking(is_number),
-    binary("Min", &[12, 13]).inputs(1, MANY).taking(is_number),
-    Op::new("And", &[7], compare).inputs(2, 2).taking(is_bool),
-    Op::new("Or", &[7], compare).inputs(2, 2).taking(is_bool),
-    Op::new("Xor", &[7], compare).inputs(2, 2).taking(is_bool),
-    Op::new("Equal", &[11, 13, 19], compare).inputs(2, 2),
-    Op::new("Greater", &[9, 13], compare).inputs(2, 2).taking(is_number),
-    Op::new("GreaterOrEqual", &[12, 16], compare).inputs(2, 2).taking(is_number),
-    Op::new("Less", &[9, 13], compare).inputs(2, 2).taking(is_number),
-    Op::new("LessOrEqual", &[12, 16], compare).inputs(2, 2).taking(is_number),
+    binary("Max", &[12, 13]).inputs(1, MANY).taking(numbers::<13>),
+    binary("Mean", &[8, 13]).inputs(1, MANY).taking(floats::<13>),
+    binary("Min", &[12, 13]).inputs(1, MANY).taking(numbers::<13>),
+    binary("Sum", &[8, 13]).inputs(1, MANY).taking(floats::<13>),
+    comparison("And", &[7]).taking(is_bool),
+    comparison("Or", &[7]).taking(is_bool),
+    comparison("Xor", &[7]).taking(is_bool),
+    comparison("Equal", &[11, 13, 19])
+        .taking(|kind, set| any::<13>(kind, set) && (set >= 19 || kind != DataType::Text)),
+    comparison("Greater", &[9, 13]),
+    comparison("GreaterOrEqual", &[12, 16]).taking(numbers::<16>),
+    comparison("Less", &[9, 13]),
+    comparison("LessOrEqual", &[12, 16]).taking(numbers::<16>),
     Op::new("Where", &[9, 16], choose).inputs(3, 3).taking(is_bool),
-    Op::new("Clip", &[12, 13], clip).inputs(1, 3).taking(is_number),
-    Op::new("Cast", &[9, 13, 19, 21], cast).with(&[
-        Attribute::required("to", AttributeType::Int),
-        Attribute::new("saturate", AttributeType::Int).only(19, 22),
-    ]),
+    Op::new("Clip", &[12, 13], clip).inputs(1, 3).taking(numbers::<13>),
     Op::new("Dropout", &[12, 13, 22], dropout)
         .inputs(1, 3)
         .outputs(2)
-        .taking(is_float)
+        .taking(floats::<13>)
         .with(&[Attribute::new("seed", AttributeType::Int)]),
-    Op::new("CumSum", &[11, 14], cumsum).inputs(2, 2).taking(is_wide).with(&[
-        Attribute::new("exclusive", AttributeType::Int),
-        Attribute::new("reverse", AttributeType::Int),
-    ]),
-    Op::new("Trilu", &[14], |call| Ok(vec![plain(call.input(0)?)]))
-        .inputs(1, 2)
-        .with(&[Attribute::new("upper", AttributeType::Int)]),
-    Op::new("QuantizeLinear", &[10, 13, 19, 21], quantize).inputs(2, 3).with(&[
-        Attribute::new("axis", AttributeType::Int).only(13, 22),
-        Attribute::new("saturate", AttributeType::Int).only(19, 22),
-        Attribute::new("block_size", AttributeType::Int).only(21, 22),
-        Attribute::new("output_dtype", AttributeType::Int).only(21, 22),
-    ]),
-    Op::new("DequantizeLinear", &[10, 13, 19, 21], dequantize).inputs(2, 3).with(&[
-        Attribute::new("axis", AttributeType::Int).only(13, 22),
-        Attribute::new("block_size", AttributeType::Int).only(21, 22),
-    ]),
+    Op::new("CumSum", &[11, 14], cumsum)
+        .inputs(2, 2)
+        .taking(|kind, set| wide::<14>(kind, set) && (set >= 14 || kind != DataType::Float16))
+        .with(&[
+            Attribute::new("exclusive", AttributeType::Int),
+            Attribute::new("reverse", AttributeType::Int),
+        ]),
+    Op::new("Trilu", &[14], trilu).inputs(1, 2).with(&[Attribute::new("upper", AttributeType::Int)]),
 ];
 
 const fn unary(name: &'static str, versions: &'static [i64]) -> Op {
-    Op::new(name, versions, |call| Ok(vec![plain(call.input(0)?)])).taking(is_float)
+    Op::new(name, versions, |call| Ok(vec![call.input(0)?.plain()])).taking(floats::<13>)
+}
+
+/// Takes bfloat16 since operator set 22 only.
+const fn late(name: &'static str, versions: &'static [i64]) -> Op {
+    unary(name, versions).taking(floats::<22>)
 }
 
 const fn binary(name: &'static str, versions: &'static [i64]) -> Op {
     Op::new(name, versions, arithmetic).inputs(2, 2).taking(is_arithmetic)
 }
 
-/// The type alone.
-fn plain(fact: &Fact) -> Fact {
-    Fact::new(fact.data_type, fact.sizes.clone())
+const fn comparison(name: &'static str, versions: &'static [i64]) -> Op {
+    Op::new(name, versions, compare).inputs(2, 2).taking(numbers::<13>)
+}
+
+fn is_base(kind: DataType, set: i64) -> bool {
+    floats::<13>(kind, set) || is_index(kind, set)
 }
 
 fn identity(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     Ok(vec![call.input(0)?.clone()])
+}
+
+/// Whole numbers that are known stay known.
+fn negate(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    let (x, zero) = (call.input(0)?, Size::from(0));
+    let known = x.known.as_ref().map(|known| known.iter().map(|size| zero.minus(size)).collect());
+    Ok(vec![x.plain().with_known(known)])
+}
+
+fn predicate(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    Ok(vec![Fact::new(DataType::Bool, call.input(0)?.sizes.clone())])
 }
 
 /// All inputs laid over each other; whole numbers that are known stay known.
@@ -108,29 +150,40 @@ fn arithmetic(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     for fact in call.inputs.iter().flatten().skip(1) {
         sizes = broadcast(&sizes, &fact.sizes)?;
     }
-    Ok(vec![Fact { known: known_result(call), ..Fact::new(data_type, sizes) }])
+    let known = if sizes.len() < 2 { known_result(call) } else { None };
+    Ok(vec![Fact::new(data_type, sizes).with_known(known)])
 }
 
 fn known_result(call: &Call<'_>) -> Option<Vec<Size>> {
     let (left, right) = (call.optional(0)?.known.as_ref()?, call.optional(1)?.known.as_ref()?);
     let count = left.len().max(right.len());
-    let at = |sizes: &[Size], place: usize| {
-        (sizes.len() == count || sizes.len() == 1).then(|| sizes[place.min(sizes.len() - 1)].clone())
+    let at = |sizes: &[Size], place: usize| match sizes {
+        [only] => Some(only.clone()),
+        _ => sizes.get(place).filter(|_| sizes.len() == count).cloned(),
     };
     let element = |place| {
         let (a, b) = (at(left, place)?, at(right, place)?);
         match call.op.name {
             "Add" => Some(a.plus(&b)),
-            "Sub" => Some(a.plus(&b.times(&Size::from(-1)))),
+            "Sub" => Some(a.minus(&b)),
             "Mul" => Some(a.times(&b)),
-            "Div" => b.fixed().filter(|&divisor| divisor > 0).map(|divisor| a.over(divisor)),
+            "Div" => quotient(&a, b.fixed()?),
             _ => None,
         }
     };
     (0..count).map(element).collect()
 }
 
+/// Whole numbers are cut off towards 0; a size, which is not negative, is rounded down.
+fn quotient(size: &Size, divisor: i64) -> Option<Size> {
+    match size.fixed() {
+        Some(number) => number.checked_div(divisor).map(Size::from),
+        None => (divisor > 0).then(|| size.over(divisor)),
+    }
+}
+
 fn pow(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    call.check_type(1, numbers::<15>)?;
     let (base, exponent) = (call.input(0)?, call.input(1)?);
     Ok(vec![Fact::new(base.data_type, broadcast(&base.sizes, &exponent.sizes)?)])
 }
@@ -143,7 +196,7 @@ fn prelu(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     if sizes.len() != x.rank() || sizes.iter().zip(&x.sizes).any(|(result, own)| result.differs(own)) {
         return Err("its slope has more elements than its input; make it fit".to_owned());
     }
-    Ok(vec![plain(x)])
+    Ok(vec![x.plain()])
 }
 
 fn compare(call: &Call<'_>) -> Result<Vec<Fact>, String> {
@@ -153,10 +206,9 @@ fn compare(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 }
 
 fn choose(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    call.check_type(1, any::<16>)?;
     let (condition, yes, no) = (call.input(0)?, call.input(1)?, call.input(2)?);
-    if yes.data_type != no.data_type {
-        return Err(format!("it chooses between {} and {}; cast one of them", yes.data_type, no.data_type));
-    }
+    call.check_alike([1, 2])?;
     let sizes = broadcast(&condition.sizes, &broadcast(&yes.sizes, &no.sizes)?)?;
     Ok(vec![Fact::new(yes.data_type, sizes)])
 }
@@ -164,62 +216,35 @@ fn choose(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 fn clip(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     call.same_types()?;
     match call.inputs.iter().flatten().skip(1).find(|bound| bound.rank() > 0) {
-        Some(bound) => Err(format!("its bounds are single numbers, but one is {bound}")),
-        None => Ok(vec![plain(call.input(0)?)]),
+        Some(bound) => {
+            Err(format!("its bounds are single numbers, but one is {bound}; give it no dimensions"))
+        }
+        None => Ok(vec![call.input(0)?.plain()]),
     }
 }
 
-fn cast(call: &Call<'_>) -> Result<Vec<Fact>, String> {
-    let fact = call.input(0)?;
-    let code = call.int("to").unwrap_or(0);
-    let to = i32::try_from(code).ok().and_then(DataType::from_code);
-    let data_type = to.ok_or_else(|| format!("its attribute `to` is {code}, which is no element type"))?;
-    let known = fact.known.clone().filter(|_| matches!(data_type, DataType::Int64 | DataType::Int32));
-    Ok(vec![Fact { known, ..Fact::new(data_type, fact.sizes.clone()) }])
-}
-
 fn dropout(call: &Call<'_>) -> Result<Vec<Fact>, String> {
-    let x = plain(call.input(0)?);
+    call.check_type(1, floats::<13>)?;
+    call.check_type(2, is_bool)?;
+    let x = call.input(0)?.plain();
     let mask = Fact::new(DataType::Bool, x.sizes.clone());
     Ok(vec![x, mask])
 }
 
 fn cumsum(call: &Call<'_>) -> Result<Vec<Fact>, String> {
-    let (x, axis) = (call.input(0)?, call.input(1)?);
-    if !matches!(axis.data_type, DataType::Int32 | DataType::Int64) {
-        return Err(format!("its axis is {axis} and should be a whole number"));
-    }
+    call.check_type(1, is_index)?;
+    let x = call.input(0)?;
     if let Some(axis) = call.numbers(1).and_then(|axes| axes.first().copied()) {
         call.axis(axis, x.rank())?;
     }
-    Ok(vec![plain(x)])
+    Ok(vec![x.plain()])
 }
 
-fn quantize(call: &Call<'_>) -> Result<Vec<Fact>, String> {
-    let (x, scale) = (call.input(0)?, call.input(1)?);
-    check_scale(call, scale)?;
-    Ok(vec![Fact::new(call.optional(2).map_or(DataType::UInt8, |zero| zero.data_type), x.sizes.clone())])
-}
-
-fn dequantize(call: &Call<'_>) -> Result<Vec<Fact>, String> {
-    let (x, scale) = (call.input(0)?, call.input(1)?);
-    check_scale(call, scale)?;
-    if let Some(zero) = call.optional(2).filter(|zero| zero.data_type != x.data_type) {
-        return Err(format!("its zero point is {} and its input {}", zero.data_type, x.data_type));
-    }
-    Ok(vec![Fact::new(scale.data_type, x.sizes.clone())])
-}
-
-/// One scale for all, or one for each place along the axis.
-fn check_scale(call: &Call<'_>, scale: &Fact) -> Result<(), String> {
+fn trilu(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    call.check_type(1, is_int64)?;
     let x = call.input(0)?;
-    let [count] = &scale.sizes[..] else { return Ok(()) };
-    if count.is(1) {
-        return Ok(());
+    if x.rank() < 2 {
+        return Err(format!("its input is {x} and should be one or more matrices"));
     }
-    let axis = call.axis(call.int("axis").unwrap_or(1), x.rank())?;
-    match x.sizes[axis].differs(count) {
-        true => Err(format!("it has {count} scales for {} places of axis {axis}", x.sizes[axis])),
-        false => Ok(()),
-    }
+    Ok(vec![x.plain()])
 }

@@ -1,10 +1,10 @@
 //! Values put together, taken apart, repeated and padded.
 
-use super::super::fact::{Fact, shape};
-use super::super::infer::{Call, broadcast};
+use super::super::fact::{Fact, MOST_KNOWN, shape};
+use super::super::infer::{Axes, Call, broadcast};
 use super::super::proto::AttributeType;
 use super::super::size::Size;
-use super::{Attribute, MANY, Op};
+use super::{Attribute, MANY, Op, any, is_index, is_int64, numbers};
 
 const AXIS: Attribute = Attribute::new("axis", AttributeType::Int);
 
@@ -15,7 +15,8 @@ pub(super) const OPS: &[Op] = &[
     Op::new("Expand", &[8, 13], expand).inputs(2, 2),
     Op::new("Pad", &[11, 13, 18, 19, 21], pad)
         .inputs(2, 4)
-        .with(&[Attribute::new("mode", AttributeType::String)]),
+        .taking(|kind, set| if set < 13 { numbers::<13>(kind, set) } else { any::<13>(kind, set) })
+        .with(&[Attribute::choice("mode", &["constant", "reflect", "edge", "wrap"])]),
     Op::new("Split", &[11, 13, 18], split).inputs(1, 2).outputs(MANY).with(&[
         AXIS,
         Attribute::new("split", AttributeType::Ints).only(12, 12),
@@ -40,24 +41,26 @@ fn concat(call: &Call<'_>) -> Result<Vec<Fact>, String> {
         }
         sizes[axis] = sizes[axis].plus(&fact.sizes[axis]);
     }
-    let known: Option<Vec<_>> = call.inputs.iter().flatten().map(|fact| fact.known.clone()).collect();
-    Ok(vec![Fact { known: known.map(|parts| parts.concat()), ..Fact::new(data_type, sizes) }])
+    let mut known = Some(Vec::new());
+    for fact in call.inputs.iter().flatten() {
+        known = known.zip(fact.known.as_ref()).map(|(known, more)| [&known[..], more].concat());
+        known = known.filter(|known| known.len() <= MOST_KNOWN);
+    }
+    Ok(vec![Fact::new(data_type, sizes).with_known(known)])
 }
 
 fn expand(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    call.check_type(1, is_int64)?;
     let (x, target) = (call.input(0)?, call.ranked(1, 1)?);
     let sizes = match &target.known {
         Some(wanted) => broadcast(&x.sizes, wanted)?,
-        None => {
-            let count = target.sizes[0].fixed().ok_or("nobody knows how many dimensions it makes")?;
-            let rank = x.rank().max(usize::try_from(count).unwrap_or(0));
-            (0..rank).map(|place| call.unknown(place)).collect()
-        }
+        None => (0..x.rank().max(call.count(1)?)).map(|place| call.unknown(place)).collect(),
     };
     Ok(vec![Fact::new(x.data_type, sizes)])
 }
 
 fn tile(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    call.check_type(1, is_int64)?;
     let (x, repeats) = (call.input(0)?, call.ranked(1, 1)?);
     let sizes = match &repeats.known {
         Some(known) if known.len() != x.rank() => {
@@ -75,25 +78,21 @@ fn tile(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 
 fn pad(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let x = call.input(0)?;
-    let mode = call.text("mode").unwrap_or("constant");
-    if !(matches!(mode, "constant" | "reflect" | "edge") || (mode == "wrap" && call.opset >= 19)) {
-        return Err(format!(
-            "its attribute `mode` is `{mode}`, which operator set {} does not have",
-            call.opset
-        ));
+    if call.opset < 19 && call.text("mode") == Some("wrap") {
+        return Err(
+            "its attribute `mode` is `wrap`, which came with operator set 19; use 19 or newer".to_owned()
+        );
     }
-    if call.inputs.len() > 3 && call.opset < 18 {
-        return Err("it reads axes, which came with operator set 18; give pads of all dimensions".to_owned());
-    }
+    call.check_type(1, is_int64)?;
+    call.check_alike([0, 2])?;
+    call.check_type(3, is_index)?;
     let rank = x.rank();
-    let axes: Vec<usize> = match call.optional(3) {
-        Some(_) => {
-            let axes = call.numbers(3).ok_or("its axes are not constant; give a constant")?;
-            axes.into_iter().map(|axis| call.axis(axis, rank)).collect::<Result<_, _>>()?
-        }
-        None => (0..rank).collect(),
+    let axes = match call.axes(3, 18)? {
+        None => Some((0..rank).collect()),
+        Some(Axes::Listed(axes)) => Some(call.places(&axes, rank)?),
+        Some(Axes::Counted(_)) => None,
     };
-    let Some(pads) = &call.input(1)?.known else {
+    let (Some(axes), Some(pads)) = (axes, &call.ranked(1, 1)?.known) else {
         return Ok(vec![Fact::new(x.data_type, (0..rank).map(|place| call.unknown(place)).collect())]);
     };
     if pads.len() != 2 * axes.len() {
@@ -109,7 +108,15 @@ fn pad(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 fn split(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let x = call.input(0)?;
     let axis = call.axis(call.int("axis").unwrap_or(0), x.rank())?;
+    call.check_type(1, is_int64)?;
     let count = call.node.output.len();
+    let wanted = call.int("num_outputs");
+    if call.opset >= 18 && wanted.is_some() == call.optional(1).is_some() {
+        return Err("it needs the sizes of its parts or `num_outputs`, and not both".to_owned());
+    }
+    if wanted.is_some_and(|wanted| wanted != count as i64) {
+        return Err(format!("it has {count} outputs; set `num_outputs` to that"));
+    }
     let parts: Option<Vec<Size>> = match (call.optional(1), call.ints("split")) {
         (Some(parts), _) => parts.known.clone(),
         (None, Some(parts)) => Some(parts.iter().map(|&part| Size::from(part)).collect()),
@@ -133,7 +140,8 @@ fn even_parts(size: &Size, count: i64) -> Option<Vec<Size>> {
     if let Some(part) = size.exactly_over(&Size::from(count)) {
         return Some(vec![part; usize::try_from(count).ok()?]);
     }
-    let size = size.fixed()?;
-    let part = (size + count - 1) / count;
-    Some((0..count).map(|place| Size::from(part.min(size - place * part))).collect())
+    let part = size.over_up(count);
+    let last = size.minus(&part.times(&Size::from(count - 1)));
+    let even = vec![part; usize::try_from(count - 1).ok()?];
+    size.fixed().map(|_| [even, vec![last]].concat())
 }

@@ -3,12 +3,12 @@
 use super::super::fact::{Fact, shape};
 use super::super::infer::{Call, broadcast};
 use super::super::proto::AttributeType;
-use super::super::tensor::DataType;
-use super::{Attribute, Op, is_wide};
+use super::super::size::Size;
+use super::{Attribute, Op, wide};
 
 pub(super) const OPS: &[Op] = &[
-    Op::new("MatMul", &[9, 13], matmul).inputs(2, 2).taking(is_wide),
-    Op::new("Gemm", &[11, 13], gemm).inputs(2, 3).taking(is_wide).with(&[
+    Op::new("MatMul", &[9, 13], matmul).inputs(2, 2).taking(wide::<13>),
+    Op::new("Gemm", &[11, 13], gemm).inputs(2, 3).taking(wide::<13>).with(&[
         Attribute::new("alpha", AttributeType::Float),
         Attribute::new("beta", AttributeType::Float),
         Attribute::new("transA", AttributeType::Int),
@@ -16,10 +16,13 @@ pub(super) const OPS: &[Op] = &[
     ]),
 ];
 
-/// As NumPy's `matmul`: the last two dimensions are matrices, those before are laid over each other.
 fn matmul(call: &Call<'_>) -> Result<Vec<Fact>, String> {
-    let data_type: DataType = call.same_types()?;
-    let (left, right) = (&call.input(0)?.sizes, &call.input(1)?.sizes);
+    Ok(vec![Fact::new(call.same_types()?, matrix_product(call.input(0)?, call.input(1)?)?)])
+}
+
+/// As NumPy's `matmul`: the last two dimensions are matrices, those before are laid over each other.
+pub(super) fn matrix_product(left: &Fact, right: &Fact) -> Result<Vec<Size>, String> {
+    let (left, right) = (&left.sizes, &right.sizes);
     if left.is_empty() || right.is_empty() {
         return Err("it multiplies a single number; use Mul".to_owned());
     }
@@ -27,11 +30,11 @@ fn matmul(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     if left[left.len() - 1].differs(inner) {
         return Err(format!("its inputs {} and {} do not fit", shape(left), shape(right)));
     }
-    let outer = |sizes: &[_]| sizes.len().saturating_sub(2);
+    let outer = |sizes: &[Size]| sizes.len().saturating_sub(2);
     let mut sizes = broadcast(&left[..outer(left)], &right[..outer(right)])?;
     sizes.extend((left.len() > 1).then(|| left[left.len() - 2].clone()));
     sizes.extend((right.len() > 1).then(|| right[right.len() - 1].clone()));
-    Ok(vec![Fact::new(data_type, sizes)])
+    Ok(sizes)
 }
 
 fn gemm(call: &Call<'_>) -> Result<Vec<Fact>, String> {

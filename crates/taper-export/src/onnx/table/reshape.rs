@@ -1,11 +1,10 @@
 //! The same elements in another shape or order.
 
 use super::super::fact::{Fact, shape};
-use super::super::infer::Call;
+use super::super::infer::{Axes, Call};
 use super::super::proto::AttributeType;
 use super::super::size::{Size, product};
-use super::super::tensor::DataType;
-use super::{Attribute, Op};
+use super::{Attribute, Op, is_int64};
 
 pub(super) const OPS: &[Op] = &[
     Op::new("Flatten", &[11, 13, 21], flatten).with(&[Attribute::new("axis", AttributeType::Int)]),
@@ -20,7 +19,7 @@ pub(super) const OPS: &[Op] = &[
     )
     .only(12, 12)]),
     Op::new("Transpose", &[1, 13, 21], transpose).with(&[Attribute::new("perm", AttributeType::Ints)]),
-    Op::new("Unsqueeze", &[11, 13, 21], unsqueeze).inputs(1, 2).with(&[Attribute::new(
+    Op::new("Unsqueeze", &[11, 13, 21], unsqueeze).inputs(1, 2).with(&[Attribute::required(
         "axes",
         AttributeType::Ints,
     )
@@ -39,12 +38,9 @@ fn flatten(call: &Call<'_>) -> Result<Vec<Fact>, String> {
 
 fn reshape(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     let (x, target) = (call.input(0)?, call.ranked(1, 1)?);
-    if target.data_type != DataType::Int64 {
-        return Err(format!("its shape is {} and should be int64", target.data_type));
-    }
+    call.check_type(1, is_int64)?;
     let Some(wanted) = &target.known else {
-        let count = target.sizes[0].fixed().ok_or("nobody knows how many dimensions it makes")?;
-        let sizes = (0..usize::try_from(count).unwrap_or(0)).map(|place| call.unknown(place)).collect();
+        let sizes = (0..call.count(1)?).map(|place| call.unknown(place)).collect();
         return Ok(vec![Fact::new(x.data_type, sizes)]);
     };
     let copies_zero = call.int("allowzero").unwrap_or(0) == 0;
@@ -54,7 +50,7 @@ fn reshape(call: &Call<'_>) -> Result<Vec<Fact>, String> {
             Some(0) if copies_zero => Some(
                 x.sizes
                     .get(place)
-                    .ok_or_else(|| format!("it copies dimension {place}, which is not there"))?
+                    .ok_or_else(|| format!("it copies dimension {place}, which is not there; give its size"))?
                     .clone(),
             ),
             Some(-1) => None,
@@ -63,7 +59,7 @@ fn reshape(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     }
     let rest = product(sizes.iter().flatten());
     match sizes.iter().filter(|size| size.is_none()).count() {
-        0 if rest.differs(&x.elements()) => Err(mismatch(x, wanted)),
+        0 if rest.differs(&x.elements()) || rest.differs_by_factor(&x.elements()) => Err(mismatch(x, wanted)),
         0 | 1 => {
             let inferred = match (x.elements().exactly_over(&rest), x.elements().fixed(), rest.fixed()) {
                 (Some(size), _, _) => size,
@@ -71,14 +67,15 @@ fn reshape(call: &Call<'_>) -> Result<Vec<Fact>, String> {
                 _ => call.unknown(sizes.iter().position(Option::is_none).unwrap_or(0)),
             };
             let sizes = sizes.into_iter().map(|size| size.unwrap_or_else(|| inferred.clone())).collect();
-            Ok(vec![Fact { known: kept(x), ..Fact::new(x.data_type, sizes) }])
+            Ok(vec![Fact::new(x.data_type, sizes).with_known(kept(x))])
         }
-        _ => Err(format!("its shape {} leaves more than one dimension open", shape(wanted))),
+        _ => Err(format!("its shape {} leaves more than one dimension open; give the others", shape(wanted))),
     }
 }
 
 fn mismatch(x: &Fact, wanted: &[Size]) -> String {
-    format!("its input {} does not have the elements of {}", shape(&x.sizes), shape(wanted))
+    let (found, wanted) = (shape(&x.sizes), shape(wanted));
+    format!("its input {found} does not have the elements of {wanted}; give a shape with as many")
 }
 
 /// The elements, in the same order.
@@ -99,48 +96,42 @@ fn transpose(call: &Call<'_>) -> Result<Vec<Fact>, String> {
     Ok(vec![Fact::new(x.data_type, sizes)])
 }
 
-/// The axes, an input since operator set 13.
-fn axes(call: &Call<'_>) -> Result<Option<Vec<i64>>, String> {
-    match (call.optional(1), call.opset) {
-        (Some(_), 13..) => Ok(Some(call.numbers(1).ok_or("its axes are not constant; give a constant")?)),
-        (Some(_), _) => {
-            Err("it reads its axes as an input, which came with operator set 13; write `axes`".to_owned())
-        }
-        (None, _) => Ok(call.ints("axes").map(<[i64]>::to_vec)),
-    }
-}
-
 fn squeeze(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    call.check_type(1, is_int64)?;
     let x = call.input(0)?;
-    let mut gone: Vec<bool> = x.sizes.iter().map(|size| size.is(1)).collect();
-    if let Some(axes) = axes(call)? {
-        gone.fill(false);
-        for axis in axes {
-            let axis = call.axis(axis, x.rank())?;
-            if x.sizes[axis].differs(&Size::from(1)) {
-                return Err(format!("it removes dimension {axis}, which is {}, not 1", x.sizes[axis]));
+    let gone: Vec<bool> = match call.axes(1, 13)? {
+        None => x.sizes.iter().map(|size| size.is(1)).collect(),
+        Some(Axes::Listed(axes)) => {
+            let places = call.places(&axes, x.rank())?;
+            if let Some(&place) = places.iter().find(|&&place| x.sizes[place].differs(&Size::from(1))) {
+                return Err(format!("it removes dimension {place}, which is {}, not 1", x.sizes[place]));
             }
-            gone[axis] = true;
+            (0..x.rank()).map(|place| places.contains(&place)).collect()
         }
-    }
+        Some(Axes::Counted(count)) => {
+            let left = x.rank().checked_sub(count).ok_or_else(|| {
+                format!("it removes {count} dimensions of {}; give as many as there are", shape(&x.sizes))
+            })?;
+            let sizes = (0..left).map(|place| call.unknown(place)).collect();
+            return Ok(vec![Fact::new(x.data_type, sizes).with_known(kept(x))]);
+        }
+    };
     let sizes = x.sizes.iter().zip(gone).filter(|(_, gone)| !gone).map(|(size, _)| size.clone()).collect();
-    Ok(vec![Fact { known: kept(x), ..Fact::new(x.data_type, sizes) }])
+    Ok(vec![Fact::new(x.data_type, sizes).with_known(kept(x))])
 }
 
 fn unsqueeze(call: &Call<'_>) -> Result<Vec<Fact>, String> {
+    call.check_type(1, is_int64)?;
     let x = call.input(0)?;
-    let axes = axes(call)?.ok_or("it has no axes; give them")?;
-    let rank = x.rank() + axes.len();
-    let mut new = vec![false; rank];
-    for axis in axes {
-        let axis = call.axis(axis, rank)?;
-        if std::mem::replace(&mut new[axis], true) {
-            return Err(format!("its axis {axis} is listed twice; list it once"));
+    let sizes = match call.axes(1, 13)?.ok_or("it has no axes; give them")? {
+        Axes::Counted(count) => (0..x.rank() + count).map(|place| call.unknown(place)).collect(),
+        Axes::Listed(axes) => {
+            let rank = x.rank() + axes.len();
+            let new = call.places(&axes, rank)?;
+            let mut old = x.sizes.iter().cloned();
+            let size = |place| if new.contains(&place) { Some(Size::from(1)) } else { old.next() };
+            (0..rank).filter_map(size).collect()
         }
-    }
-    let mut old = x.sizes.iter().cloned();
-    let sizes: Vec<Size> =
-        new.iter().filter_map(|&new| if new { Some(Size::from(1)) } else { old.next() }).collect();
-    let known = kept(x).filter(|_| rank <= 1);
-    Ok(vec![Fact { known, ..Fact::new(x.data_type, sizes) }])
+    };
+    Ok(vec![Fact::new(x.data_type, sizes).with_known(kept(x))])
 }

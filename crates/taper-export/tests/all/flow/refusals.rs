@@ -182,7 +182,7 @@ fn nodes_of_ones_own_are_checked() {
     let verify = |op| export.verify(&export.record(&Hidden(op)).unwrap(), &Hidden(op));
     assert!(verify("Cos").unwrap().max_abs_diff < 1e-6);
     assert!(verify("Sin").unwrap_err().to_string().contains("differs"));
-    assert_says(&message(&Hidden("Size")), line, &["hidden", "`Size`"]);
+    assert_says(&message(&Hidden("Det")), line, &["hidden", "`Det`"]);
 }
 
 #[test]
