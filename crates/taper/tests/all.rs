@@ -5,5 +5,7 @@
 mod bad_input;
 #[path = "all/program.rs"]
 mod program;
+#[path = "all/resume.rs"]
+mod resume;
 #[path = "all/runs.rs"]
 mod runs;
