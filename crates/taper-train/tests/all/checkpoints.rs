@@ -26,7 +26,7 @@ fn folder(path: &Path) -> CheckpointFolder {
 /// every two steps.
 fn run(path: &Path, stop: usize) -> Result<Fitted, TrainError> {
     let folder = folder(path);
-    let from = folder.newest(&graph(0.3)).unwrap().map(|found| found.checkpoint);
+    let from = folder.newest(&graph(0.3))?.map(|found| found.checkpoint);
     let mut steps = from.as_ref().map_or(0, |from| from.history.steps.len());
     let save = Box::new(|checkpoint: &Checkpoint| folder.save(checkpoint).map(drop));
     let checkpointing = Checkpointing { from, every: NonZeroUsize::new(2), save: Some(save) };
