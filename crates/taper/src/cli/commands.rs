@@ -40,8 +40,9 @@ pub(super) fn run(cli: &Cli) -> Result<ExitCode, Error> {
 
 fn pipeline(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
     let run = train_run(args, Start::Unfinished, output)?;
-    // Ctrl-C may also have come after the last step.
-    if interrupt::asked() {
+    // Ctrl-C may also have come after the last step, and a run that is resumed may have been finished.
+    let is_finished = run.metrics.test.is_some() && run.metrics.export.is_some();
+    if interrupt::asked() || is_finished {
         return Ok(finish_training(&run, output));
     }
     let test = pipeline::evaluate(&run.folder, &run.data)?;
