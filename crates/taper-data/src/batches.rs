@@ -64,6 +64,12 @@ impl<'a> Batches<'a> {
         &self.order[self.position..]
     }
 
+    /// Leaves out the next `count` batches.
+    pub fn skip(&mut self, count: usize) {
+        self.position =
+            self.order.len().min(self.position.saturating_add(count.saturating_mul(self.batch_size)));
+    }
+
     /// Replaces the contents of `images` (`[B, C, H, W]`, 0…1) and `labels` (`[B]`) by the next batch. At the
     /// end it leaves both empty and returns `false`.
     pub fn next_into(&mut self, images: &mut Vec<f32>, labels: &mut Vec<u8>) -> bool {

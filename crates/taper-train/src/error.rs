@@ -3,6 +3,7 @@
 use taper_metrics::MetricsError;
 use taper_model::ModelError;
 
+use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
 
 /// Which images an error is about.
@@ -85,6 +86,9 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+    /// A checkpoint cannot be kept or gone on from.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The network could not be run.
     #[error(transparent)]
     Model(#[from] ModelError),

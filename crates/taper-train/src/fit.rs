@@ -1,18 +1,21 @@
 //! The training loop.
 
+mod run;
+
 use std::num::NonZeroUsize;
-use std::time::Instant;
 
-use taper_data::{Batches, Dataset};
+use taper_data::Dataset;
 use taper_metrics::Throughput;
-use taper_model::{Model, Trainer, TrainerSettings};
+use taper_model::Model;
 
+use self::run::Run;
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::{FitConfig, check_batch_size};
 use crate::error::{Split, TrainError};
-use crate::evaluate::{check_fits, score};
-use crate::event::{Control, EpochEnd, Event, Progress, StepEnd};
-use crate::history::{EpochRecord, History, StepRecord};
-use crate::timing::{EpochTiming, Totals};
+use crate::evaluate::check_fits;
+use crate::event::{Control, Event};
+use crate::history::History;
+use crate::timing::EpochTiming;
 
 /// What a training run leaves.
 #[derive(Debug)]
@@ -55,185 +58,63 @@ pub fn fit(
     config: &FitConfig,
     on_event: &mut dyn FnMut(&Event<'_>) -> Control,
 ) -> Result<Fitted, TrainError> {
+    let none = Checkpointing { from: None, every: None, save: None };
+    fit_with_checkpoints(model, train, validation, config, none, on_event)
+}
+
+/// What a run goes on from, and what it leaves for another to go on from.
+#[expect(missing_debug_implementations, reason = "a closure has none")]
+pub struct Checkpointing<'a> {
+    /// Where to start, instead of the first step; the weights of the model that is given do not matter then.
+    pub from: Option<Checkpoint>,
+    /// Steps from one checkpoint to the next. One more comes after the validation of every epoch, and one before the run
+    /// ends because the caller stopped it.
+    pub every: Option<NonZeroUsize>,
+    /// Keeps a checkpoint; an error ends the run.
+    pub save: Option<Save<'a>>,
+}
+
+/// Keeps a checkpoint.
+pub type Save<'a> = Box<dyn FnMut(&Checkpoint) -> Result<(), CheckpointError> + 'a>;
+
+/// [`fit`] that can be interrupted at any moment: a run that starts from a checkpoint of another, with the same data and
+/// settings, ends with the same bits as that one would have.
+///
+/// # Errors
+/// As [`fit`]; [`TrainError::Checkpoint`] for a checkpoint that does not belong here or cannot be kept.
+pub fn fit_with_checkpoints(
+    model: Model,
+    train: &Dataset,
+    validation: &Dataset,
+    config: &FitConfig,
+    checkpointing: Checkpointing<'_>,
+    on_event: &mut dyn FnMut(&Event<'_>) -> Control,
+) -> Result<Fitted, TrainError> {
     config.validate()?;
     let batch_size = check_batch_size(config.batch_size)?;
     check_fits(&model, train, Split::Train)?;
     check_fits(&model, validation, Split::Validation)?;
-    let settings = TrainerSettings {
-        optimizer: config.optimizer.into(),
-        label_smoothing: config.label_smoothing,
-        seed: config.seed,
-    };
-    let mut run = Run {
-        config,
-        batch_size,
-        train,
-        validation,
-        steps_per_epoch: train.len().div_ceil(batch_size.get()),
-        trainer: Trainer::new(model, settings)?,
-        history: History::default(),
-        timings: Vec::new(),
-        listener: Listener { on_event, stopped: false },
-    };
+    let mut run = Run::new(model, [train, validation], config, batch_size, checkpointing, on_event)?;
     run.start();
-    let mut best = None;
-    for epoch in 1..=config.epochs {
+    while run.history.epochs.len() < config.epochs {
+        let epoch = run.history.epochs.len() + 1;
         let Some(totals) = run.train_epoch(epoch)? else { break };
         let record = run.validate_epoch(epoch, &totals)?;
         if run.history.best_epoch() == Some(&record) {
-            best = Some((epoch, run.trainer.model()?.weights()?));
-            run.tell_of_best(&record)?;
+            run.take_best(&record)?;
         }
+        run.save()?;
     }
     let interrupted = run.history.epochs.len() < config.epochs;
     if interrupted {
+        run.save()?;
         run.tell_of_interruption();
     }
-    let Run { trainer, history, timings, .. } = run;
+    let Run { trainer, history, timings, best, .. } = run;
     let mut model = trainer.into_model()?;
-    let best_epoch = best.as_ref().map(|&(epoch, _)| epoch);
-    if let Some((_, weights)) = best {
+    let best_epoch = history.best_epoch().map(|epoch| epoch.epoch);
+    if let Some(weights) = best {
         model.set_weights(&weights)?;
     }
     Ok(Fitted { model, best_epoch, history, timings, interrupted })
-}
-
-/// A training run under way.
-struct Run<'a> {
-    config: &'a FitConfig,
-    batch_size: NonZeroUsize,
-    train: &'a Dataset,
-    validation: &'a Dataset,
-    steps_per_epoch: usize,
-    trainer: Trainer,
-    history: History,
-    timings: Vec<EpochTiming>,
-    listener: Listener<'a>,
-}
-
-/// Passes events on, and remembers whether any of them was answered by [`Control::Stop`].
-struct Listener<'a> {
-    on_event: &'a mut dyn FnMut(&Event<'_>) -> Control,
-    stopped: bool,
-}
-
-impl Listener<'_> {
-    fn tell(&mut self, event: &Event<'_>) {
-        self.stopped |= (self.on_event)(event) == Control::Stop;
-    }
-}
-
-impl Run<'_> {
-    fn start(&mut self) {
-        self.listener.tell(&Event::Started {
-            epochs: self.config.epochs,
-            steps_per_epoch: self.steps_per_epoch,
-            train_images: self.train.len(),
-            validation_images: self.validation.len(),
-        });
-    }
-
-    /// All steps of one epoch; `None` if the caller stopped the run.
-    fn train_epoch(&mut self, epoch: usize) -> Result<Option<Totals>, TrainError> {
-        if self.listener.stopped {
-            return Ok(None);
-        }
-        let clock = Instant::now();
-        let mut totals = Totals::default();
-        let mut batches = Batches::shuffled(self.train, self.batch_size, self.config.seed, epoch as u64);
-        let (mut images, mut labels) = (Vec::new(), Vec::new());
-        let mut step = 0;
-        while !self.listener.stopped && batches.next_into(&mut images, &mut labels) {
-            step += 1;
-            let learning_rate = self.step(epoch, step, &images, &labels, &mut totals)?;
-            totals.seconds = clock.elapsed().as_secs_f64();
-            let event = self.step_end(epoch, step, learning_rate, &totals);
-            self.listener.tell(&Event::Step(event));
-        }
-        totals.seconds = clock.elapsed().as_secs_f64();
-        self.timings.push(totals.timing(epoch));
-        Ok(Some(totals).filter(|_| !self.listener.stopped))
-    }
-
-    /// One forward, backward and update, entered in the history. Gives its learning rate.
-    fn step(
-        &mut self,
-        epoch: usize,
-        step: usize,
-        images: &[f32],
-        labels: &[u8],
-        totals: &mut Totals,
-    ) -> Result<f64, TrainError> {
-        let done = self.history.steps.len();
-        let steps = self.steps_per_epoch.saturating_mul(self.config.epochs);
-        let learning_rate = self.config.schedule.rate(self.config.learning_rate, done, steps);
-        let result = self.trainer.step(images, labels, learning_rate)?;
-        if !result.loss.is_finite() {
-            return Err(TrainError::Diverged { epoch, step, learning_rate, loss: result.loss });
-        }
-        totals.add(labels.len(), result.loss, result.correct);
-        self.history.steps.push(StepRecord {
-            epoch,
-            step: done + 1,
-            loss: result.loss,
-            accuracy: result.correct as f64 / labels.len() as f64,
-            learning_rate,
-        });
-        Ok(learning_rate)
-    }
-
-    fn step_end(&self, epoch: usize, step: usize, learning_rate: f64, totals: &Totals) -> StepEnd {
-        StepEnd {
-            epoch,
-            epochs: self.config.epochs,
-            step,
-            steps: self.steps_per_epoch,
-            loss: totals.loss(),
-            accuracy: totals.accuracy(),
-            learning_rate,
-            progress: Progress { images_done: totals.images, images: self.train.len() },
-            images_per_second: totals.timing(epoch).images_per_second,
-        }
-    }
-
-    fn validate_epoch(&mut self, epoch: usize, totals: &Totals) -> Result<EpochRecord, TrainError> {
-        let listener = &mut self.listener;
-        let mut on_progress = |progress| listener.tell(&Event::Validating { epoch, progress });
-        let model = self.trainer.model()?;
-        let scores = score(model, self.validation, self.batch_size, Split::Validation, &mut on_progress)?;
-        let record = EpochRecord {
-            epoch,
-            step: self.history.steps.len(),
-            validation_loss: scores.loss,
-            validation_accuracy: scores.accuracy,
-        };
-        self.history.epochs.push(record);
-        let timing = totals.timing(epoch);
-        self.listener.tell(&Event::EpochEnd(EpochEnd {
-            epoch,
-            epochs: self.config.epochs,
-            train_loss: totals.loss(),
-            train_accuracy: totals.accuracy(),
-            validation_loss: record.validation_loss,
-            validation_accuracy: record.validation_accuracy,
-            seconds: timing.seconds,
-            images_per_second: timing.images_per_second,
-        }));
-        Ok(record)
-    }
-
-    fn tell_of_best(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
-        let model = self.trainer.model()?;
-        let EpochRecord { epoch, validation_loss, .. } = *record;
-        self.listener.tell(&Event::NewBest { epoch, validation_loss, model });
-        Ok(())
-    }
-
-    fn tell_of_interruption(&mut self) {
-        let (epoch, step) = match self.history.steps.last() {
-            Some(last) => (last.epoch, last.step - (last.epoch - 1) * self.steps_per_epoch),
-            None => (1, 0),
-        };
-        self.listener.tell(&Event::Interrupted { epoch, step });
-    }
 }

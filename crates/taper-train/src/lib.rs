@@ -4,6 +4,7 @@
 //! returns the network with the weights of the epoch whose validation loss was lowest, together with the
 //! [`History`] of every step. The library prints nothing: the caller learns what goes on through [`Event`]s,
 //! and may stop at any of them. The same seed gives the same weights and the same history, bit for bit.
+//! [`fit_with_checkpoints`] goes on from where another run stopped, to the same bits.
 //!
 //! ```
 //! use taper_data::{Dataset, Images};
@@ -26,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod checkpoint;
 mod config;
 mod error;
 mod evaluate;
@@ -36,11 +38,12 @@ mod optimizer;
 mod schedule;
 mod timing;
 
+pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFolder, Found};
 pub use config::{ConfigError, FitConfig};
 pub use error::{Split, TrainError};
 pub use evaluate::evaluate;
 pub use event::{Control, EpochEnd, Event, Progress, StepEnd};
-pub use fit::{Fitted, fit};
+pub use fit::{Checkpointing, Fitted, Save, fit, fit_with_checkpoints};
 pub use history::{EpochRecord, History, StepRecord};
 pub use optimizer::Optimizer;
 pub use schedule::{OneCycle, Schedule, cosine_annealing};

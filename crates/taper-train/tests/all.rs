@@ -3,6 +3,8 @@
 
 #[path = "all/bars.rs"]
 mod bars;
+#[path = "all/checkpoints.rs"]
+mod checkpoints;
 #[path = "all/config.rs"]
 mod config;
 #[path = "all/errors.rs"]

@@ -141,6 +141,21 @@ pub enum Error {
         "there is no finished run under `runs/`; train one with `taper pipeline`, or name one with --run"
     )]
     NoRuns,
+    /// Another process trains into the folder.
+    #[error("another process trains into {}; wait for it to end, or choose another folder with --out", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Training diverged.
+    #[error("{cause}{}", of_checkpoint(checkpoint.as_deref()))]
+    Diverged {
+        /// Where, and at which learning rate.
+        #[source]
+        cause: TrainError,
+        /// The newest checkpoint from before.
+        checkpoint: Option<PathBuf>,
+    },
     /// Too few training images to hold some out for validation.
     #[error(
         "{train} training images are too few to hold out {validation} for validation; give more images, or a \
@@ -171,6 +186,10 @@ pub enum Error {
 
 fn of_file(file: Option<&Path>) -> String {
     file.map(|file| format!("{}: ", file.display())).unwrap_or_default()
+}
+
+fn of_checkpoint(path: Option<&Path>) -> String {
+    path.map(|path| format!("; the last checkpoint before it is {}", path.display())).unwrap_or_default()
 }
 
 impl From<GraphError> for Error {

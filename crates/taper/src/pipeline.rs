@@ -1,12 +1,12 @@
 //! The steps of a run: get the data, train, evaluate, export, predict.
 //!
 //! ```no_run
-//! use taper::pipeline::{self, Form, Observer};
+//! use taper::pipeline::{self, Form, Observer, RunOptions};
 //! use taper::train::Control;
 //!
 //! let config = taper::Config::default();
-//! let mut observer = Observer { data: &mut |_| (), train: &mut |_| Control::Continue };
-//! let run = pipeline::train(&config, None, &mut observer)?;
+//! let mut observer = Observer { data: &mut |_| (), run: &mut |_| (), train: &mut |_| Control::Continue };
+//! let run = pipeline::train(&config, &RunOptions::default(), &mut observer)?;
 //! let test = pipeline::evaluate(&run.folder, &run.data)?;
 //! let exported = pipeline::export(&run.folder, &run.data, &run.folder.onnx(), &Form::default())?;
 //! println!("{} of the test images, ONNX within {:e}", test.accuracy, exported.max_abs_diff);
@@ -18,6 +18,7 @@ mod export;
 mod export_file;
 mod form;
 mod predict;
+mod resume;
 mod train;
 
 pub use evaluate::evaluate;
@@ -25,6 +26,7 @@ pub use export::{export, reference};
 pub use export_file::{Foreign, export_file};
 pub use form::{Form, Int8Form};
 pub use predict::{Prediction, Predictor};
+pub use resume::{RunEvent, RunOptions, Start};
 pub use train::{TrainedRun, train};
 
 use taper_data::{Dataset, LoadEvent, Loaded, Provenance, load};
@@ -44,6 +46,8 @@ const VERIFIED_IMAGES: usize = 1000;
 pub struct Observer<'a> {
     /// Hears how the data are had.
     pub data: &'a mut dyn FnMut(LoadEvent),
+    /// Hears what is found in the folder of the run.
+    pub run: &'a mut dyn FnMut(RunEvent<'_>),
     /// Hears how training goes, and can stop it.
     pub train: &'a mut dyn FnMut(&Event<'_>) -> Control,
 }

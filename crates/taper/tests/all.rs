@@ -7,5 +7,7 @@ mod bad_input;
 mod export_options;
 #[path = "all/program.rs"]
 mod program;
+#[path = "all/resume.rs"]
+mod resume;
 #[path = "all/runs.rs"]
 mod runs;

@@ -1,9 +1,11 @@
 //! The one definition of the words and flags.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use taper::data::Choice;
+use taper::pipeline::{RunOptions, Start};
 use taper::train::{Optimizer, Schedule};
 use taper::{Config, Error, ModelConfig};
 
@@ -151,6 +153,15 @@ pub(super) struct TrainArgs {
     /// Folder for the run [default: runs/<dataset>-<model>]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// Go on with the unfinished run in that folder, to the same bits (`pipeline` does it anyway); leave a finished one as it is
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Steps from one checkpoint to the next; each epoch ends with one too [default: 250]
+    #[arg(long, value_name = "N")]
+    pub(super) checkpoint_every: Option<NonZeroUsize>,
+    /// Checkpoints to keep [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(super) keep_checkpoints: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -235,6 +246,16 @@ impl DataArgs {
 }
 
 impl TrainArgs {
+    /// Where the run goes; `start` is what becomes of one that is there if the flags do not say.
+    pub(super) fn options(&self, start: Start) -> RunOptions {
+        let mut options = RunOptions::default();
+        options.out.clone_from(&self.out);
+        options.start = if self.resume { Start::Resume } else { start };
+        options.checkpoint_every = self.checkpoint_every.unwrap_or(options.checkpoint_every);
+        options.keep_checkpoints = self.keep_checkpoints.unwrap_or(options.keep_checkpoints);
+        options
+    }
+
     /// The configuration: the file's, or the defaults, with the flags put in place.
     pub(super) fn config(&self) -> Result<Config, Error> {
         let mut config = match &self.config {

@@ -7,7 +7,7 @@ use serde_json::json;
 use taper::data::Choice;
 use taper::export::onnx::inspect_file;
 use taper::model::{Plan, Trainer};
-use taper::pipeline::{self, Data, Form, Observer, Predictor, TrainedRun};
+use taper::pipeline::{self, Data, Form, Observer, Predictor, Start, TrainedRun};
 use taper::scores::Evaluation;
 use taper::{Error, ExportMetrics, ModelConfig, RunFolder, newest_run};
 
@@ -39,9 +39,10 @@ pub(super) fn run(cli: &Cli) -> Result<ExitCode, Error> {
 }
 
 fn pipeline(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
-    let run = train_run(args, output)?;
-    // Ctrl-C may also have come after the last step.
-    if interrupt::asked() {
+    let run = train_run(args, Start::Unfinished, output)?;
+    // Ctrl-C may also have come after the last step, and a run that is resumed may have been finished.
+    let is_finished = run.metrics.test.is_some() && run.metrics.export.is_some();
+    if interrupt::asked() || is_finished {
         return Ok(finish_training(&run, output));
     }
     let test = pipeline::evaluate(&run.folder, &run.data)?;
@@ -60,20 +61,21 @@ fn pipeline(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
 }
 
 fn train(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
-    Ok(finish_training(&train_run(args, output)?, output))
+    Ok(finish_training(&train_run(args, Start::Anew, output)?, output))
 }
 
-fn train_run(args: &TrainArgs, output: &OutputArgs) -> Result<TrainedRun, Error> {
+fn train_run(args: &TrainArgs, start: Start, output: &OutputArgs) -> Result<TrainedRun, Error> {
     let config = args.config()?;
     let progress = std::cell::RefCell::new(Progress::new(output.quiet));
     let mut observer = Observer {
         data: &mut |event| progress.borrow_mut().data(event),
+        run: &mut |event| progress.borrow().run(event),
         train: &mut |event| {
             interrupt::training(true);
             progress.borrow_mut().train(event)
         },
     };
-    let run = pipeline::train(&config, args.out.as_deref(), &mut observer);
+    let run = pipeline::train(&config, &args.options(start), &mut observer);
     interrupt::training(false);
     progress.borrow().finish();
     run
@@ -87,6 +89,9 @@ fn finish_training(run: &TrainedRun, output: &OutputArgs) -> ExitCode {
         terminal::result(format!("run       {}", run.folder.path().display()));
     }
     terminal::warn_of_fallback(&run.metrics);
+    if run.metrics.train.interrupted && !output.quiet {
+        terminal::note("the same command with --resume goes on from here");
+    }
     if interrupt::asked() { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
 }
 

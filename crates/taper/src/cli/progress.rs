@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use taper::data::LoadEvent;
 use taper::graph::thousands;
+use taper::pipeline::RunEvent;
 use taper::train::{Control, EpochEnd, Event, StepEnd};
 
 use super::{interrupt, terminal};
@@ -18,13 +19,15 @@ pub(super) struct Progress {
     bar: ProgressBar,
     last_line: Instant,
     started: Instant,
+    /// Steps that an earlier process made.
+    earlier: Option<usize>,
 }
 
 impl Progress {
     pub(super) fn new(quiet: bool) -> Self {
         let bar =
             if quiet || !terminal::watched() { ProgressBar::hidden() } else { ProgressBar::no_length() };
-        Self { quiet, bar, last_line: Instant::now(), started: Instant::now() }
+        Self { quiet, bar, last_line: Instant::now(), started: Instant::now(), earlier: None }
     }
 
     fn line(&self, text: &str) {
@@ -54,6 +57,27 @@ impl Progress {
             )),
             // Loud even if the rest is to be quiet.
             LoadEvent::FellBack { reason } => terminal::fallback(&reason),
+            _ => {}
+        }
+    }
+
+    /// Shows what was found in the folder of the run.
+    pub(super) fn run(&self, event: RunEvent<'_>) {
+        match event {
+            RunEvent::GoesOn { from, steps, .. } => {
+                self.line(&format!(
+                    "going on after step {} from {}",
+                    thousands(steps as u64),
+                    from.display()
+                ));
+            }
+            // Loud even if the rest is to be quiet.
+            RunEvent::Damaged { path, reason, .. } => {
+                terminal::note(format!("WARNING: passing over the checkpoint {}: {reason}", path.display()));
+            }
+            RunEvent::Finished { folder, .. } => {
+                self.line(&format!("the run in {} is finished; there is nothing to do", folder.display()));
+            }
             _ => {}
         }
     }
@@ -103,10 +127,11 @@ impl Progress {
     }
 
     /// From the pace of the run so far, validation included.
-    fn time_left(&self, step: &StepEnd) -> Duration {
+    fn time_left(&mut self, step: &StepEnd) -> Duration {
         let done = (step.epoch - 1) * step.steps + step.step;
         let left = step.epochs * step.steps - done;
-        self.started.elapsed().mul_f64(left as f64 / done.max(1) as f64)
+        let own = done - *self.earlier.get_or_insert(done - 1);
+        self.started.elapsed().mul_f64(left as f64 / own.max(1) as f64)
     }
 
     fn epoch(&mut self, epoch: &EpochEnd) {

@@ -1,14 +1,15 @@
 //! Training, and what it leaves.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use taper_data::Dataset;
 use taper_export::{DatasetInfo, Metadata, safetensors};
 use taper_graph::Graph;
 use taper_model::{Model, Trainer};
-use taper_train::{Fitted, fit};
+use taper_train::{Checkpoint, Checkpointing, Fitted, TrainError, fit_with_checkpoints};
 
-use super::{Data, Observer, load_data};
+use super::{Data, Observer, RunEvent, RunOptions, Start, load_data, resume};
 use crate::config::{Config, DataConfig};
 use crate::error::Error;
 use crate::metrics::{DatasetMetrics, Metrics, ModelMetrics, TrainMetrics};
@@ -25,29 +26,57 @@ pub struct TrainedRun {
     pub metrics: Metrics,
 }
 
-/// Gets the data, trains the network and writes all of the run but the ONNX file and the test scores, into `out` or
-/// else `runs/<dataset>-<network>`. A run that stood there is replaced whole, but only once training is over; a run that
-/// was interrupted does not replace one that was not, and goes to `<folder>-interrupted`.
+/// Gets the data, trains the network and writes all of the run but the ONNX file and the test scores. A run that stood
+/// in the folder is replaced whole, but only once training is over; a run that was interrupted does not replace one that
+/// was not, and goes to `<folder>-interrupted`.
+///
+/// Until then checkpoints are kept in the folder. A run that goes on from one of them ([`RunOptions::start`]) leaves the same
+/// files, bit for bit, as one that was never interrupted, but for the times and the number of threads in `metrics.json`.
 ///
 /// Data, network and folder are checked before the first step.
 ///
 /// # Errors
 /// [`Error`] naming the place and the remedy; an earlier run in the folder then stays as it was.
-pub fn train(config: &Config, out: Option<&Path>, observer: &mut Observer<'_>) -> Result<TrainedRun, Error> {
+pub fn train(
+    config: &Config,
+    options: &RunOptions,
+    observer: &mut Observer<'_>,
+) -> Result<TrainedRun, Error> {
     config.train.validate().map_err(taper_train::TrainError::from)?;
     let graph = config.model.graph()?;
     Trainer::check(&graph)?;
     config.to_toml()?;
-    if let Some(out) = out {
+    if let Some(out) = &options.out {
         RunFolder::new(out).check_free()?;
     }
     let data = load_data(&config.data, observer.data)?;
-    let folder = RunFolder::new(out.map_or_else(|| default_folder(&data, &graph), Path::to_owned));
+    let folder = RunFolder::new(options.out.clone().unwrap_or_else(|| default_folder(&data, &graph)));
     folder.check_free()?;
+    let _lock = folder.lock()?;
+    let config = &resolved(config, &data);
+    let checkpoints = resume::checkpoints(&folder, config, &data, options)?;
+    let from = resume::found(&checkpoints, options.start, &graph, observer)?;
+    if from.is_none() && options.start == Start::Resume && folder.is_whole() {
+        (observer.run)(RunEvent::Finished { folder: folder.path() });
+        let metrics = folder.metrics()?;
+        return Ok(TrainedRun { folder, data, metrics });
+    }
     let (train, validation) = split(&config.data, &data.train, config.train.seed)?;
     let sizes = [train.len(), validation.len(), data.test.len()];
     let model = Model::new(graph.clone(), config.train.seed)?;
-    let fitted = fit(model, &train, &validation, &config.train, observer.train)?;
+    let (newest, from) = from.map(|found| (found.path, found.checkpoint)).unzip();
+    let newest = RefCell::new(newest);
+    let save = Box::new(|checkpoint: &Checkpoint| {
+        newest.replace(Some(checkpoints.save(checkpoint)?));
+        Ok(())
+    });
+    let checkpointing = Checkpointing { from, every: Some(options.checkpoint_every), save: Some(save) };
+    let fitted =
+        fit_with_checkpoints(model, &train, &validation, &config.train, checkpointing, observer.train);
+    let fitted = fitted.map_err(|cause| match cause {
+        TrainError::Diverged { .. } => Error::Diverged { cause, checkpoint: newest.take() },
+        other => other.into(),
+    })?;
 
     let metrics = Metrics {
         taper_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -58,7 +87,7 @@ pub fn train(config: &Config, out: Option<&Path>, observer: &mut Observer<'_>) -
         export: None,
     };
     let folder = if fitted.interrupted && folder.is_whole() { beside(&folder) } else { folder };
-    let config = resolved(config, &data).to_toml()?;
+    let config = config.to_toml()?;
     let metadata = metadata(graph, &metrics.dataset);
     folder.replace(|staged| {
         safetensors::save(&staged.safetensors(), &fitted.model.weights()?, &metadata)?;
@@ -66,6 +95,9 @@ pub fn train(config: &Config, out: Option<&Path>, observer: &mut Observer<'_>) -
         staged.write_config(&config)?;
         Ok(staged.write_metrics(&metrics)?)
     })?;
+    if !fitted.interrupted {
+        checkpoints.clear().map_err(TrainError::from)?;
+    }
     Ok(TrainedRun { folder, data, metrics })
 }
 

@@ -1,0 +1,61 @@
+//! [`Checkpoint`]: all that a training run needs to go on exactly where it stopped.
+
+mod error;
+mod file;
+mod folder;
+
+use taper_graph::Weights;
+use taper_model::TrainerState;
+
+use crate::history::History;
+use crate::timing::EpochTiming;
+pub use error::CheckpointError;
+pub use folder::{CheckpointFolder, Found};
+
+/// A training run between two steps, or after the validation of an epoch. What comes next follows from it, the data and
+/// the settings alone: the images' order and the dropout are drawn from the seed and the number of the epoch or step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Weights and what the optimiser keeps.
+    pub trainer: TrainerState,
+    /// Every step and epoch so far.
+    pub history: History,
+    /// The weights of the best epoch, if one was validated.
+    pub best: Option<Weights>,
+    /// How long it took so far; the only part that differs from run to run.
+    pub timings: Vec<EpochTiming>,
+}
+
+impl Checkpoint {
+    /// The epoch to go on in, from 1, and how many of its steps are done.
+    pub(crate) fn position(&self) -> (usize, usize) {
+        let epoch = self.history.epochs.len() + 1;
+        let done = self.history.epochs.last().map_or(0, |last| last.step);
+        (epoch, self.history.steps.len().saturating_sub(done))
+    }
+
+    /// Proves that the parts belong to one run of `steps_per_epoch` steps an epoch.
+    pub(crate) fn check(&self, steps_per_epoch: usize) -> Result<(), CheckpointError> {
+        let refuse = |reason| Err(CheckpointError::Inconsistent { reason });
+        let History { steps, epochs } = &self.history;
+        if self.trainer.step != steps.len() as u64 {
+            return refuse("its history is not of as many steps as its weights");
+        }
+        let is_numbered = |(place, step): (usize, &crate::StepRecord)| {
+            step.step == place + 1 && step.epoch == place / steps_per_epoch.max(1) + 1
+        };
+        if !steps.iter().enumerate().all(is_numbered) {
+            return refuse("its steps are not those of epochs of this length");
+        }
+        let is_end = |(place, epoch): (usize, &crate::EpochRecord)| {
+            epoch.epoch == place + 1 && epoch.step == (place + 1).saturating_mul(steps_per_epoch)
+        };
+        if !epochs.iter().enumerate().all(is_end) || self.position().1 > steps_per_epoch {
+            return refuse("its epochs do not end where its steps do");
+        }
+        if self.best.is_some() == epochs.is_empty() {
+            return refuse("it has not the weights of its best epoch");
+        }
+        Ok(())
+    }
+}

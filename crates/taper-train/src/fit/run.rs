@@ -1,0 +1,243 @@
+//! A training run, step by step.
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use taper_data::{Batches, Dataset};
+use taper_graph::Weights;
+use taper_model::{Model, Trainer, TrainerSettings};
+
+use super::{Checkpointing, Save};
+use crate::checkpoint::Checkpoint;
+use crate::config::FitConfig;
+use crate::error::{Split, TrainError};
+use crate::evaluate::score;
+use crate::event::{Control, EpochEnd, Event, Progress, StepEnd};
+use crate::history::{EpochRecord, History, StepRecord};
+use crate::timing::{EpochTiming, Totals};
+
+/// A training run under way.
+pub(super) struct Run<'a> {
+    config: &'a FitConfig,
+    batch_size: NonZeroUsize,
+    train: &'a Dataset,
+    validation: &'a Dataset,
+    steps_per_epoch: usize,
+    pub(super) trainer: Trainer,
+    pub(super) history: History,
+    pub(super) timings: Vec<EpochTiming>,
+    /// The weights of the best epoch.
+    pub(super) best: Option<Weights>,
+    every: Option<NonZeroUsize>,
+    save: Option<Save<'a>>,
+    listener: Listener<'a>,
+}
+
+/// Passes events on, and remembers whether any of them was answered by [`Control::Stop`].
+struct Listener<'a> {
+    on_event: &'a mut dyn FnMut(&Event<'_>) -> Control,
+    stopped: bool,
+}
+
+impl Listener<'_> {
+    fn tell(&mut self, event: &Event<'_>) {
+        self.stopped |= (self.on_event)(event) == Control::Stop;
+    }
+}
+
+impl<'a> Run<'a> {
+    /// At the first step, or where the checkpoint is.
+    pub(super) fn new(
+        model: Model,
+        [train, validation]: [&'a Dataset; 2],
+        config: &'a FitConfig,
+        batch_size: NonZeroUsize,
+        checkpointing: Checkpointing<'a>,
+        on_event: &'a mut dyn FnMut(&Event<'_>) -> Control,
+    ) -> Result<Self, TrainError> {
+        let settings = TrainerSettings {
+            optimizer: config.optimizer.into(),
+            label_smoothing: config.label_smoothing,
+            seed: config.seed,
+        };
+        let Checkpointing { from, every, save } = checkpointing;
+        let mut run = Run {
+            config,
+            batch_size,
+            train,
+            validation,
+            steps_per_epoch: train.len().div_ceil(batch_size.get()),
+            trainer: Trainer::new(model, settings)?,
+            history: History::default(),
+            timings: Vec::new(),
+            best: None,
+            every,
+            save,
+            listener: Listener { on_event, stopped: false },
+        };
+        if let Some(checkpoint) = from {
+            checkpoint.check(run.steps_per_epoch)?;
+            let Checkpoint { trainer, history, best, timings } = checkpoint;
+            run.trainer.restore(&trainer)?;
+            (run.history, run.best, run.timings) = (history, best, timings);
+        }
+        Ok(run)
+    }
+
+    /// Keeps what is needed to go on from here.
+    pub(super) fn save(&mut self) -> Result<(), TrainError> {
+        let Some(save) = &mut self.save else { return Ok(()) };
+        let checkpoint = Checkpoint {
+            trainer: self.trainer.state()?,
+            history: self.history.clone(),
+            best: self.best.clone(),
+            timings: self.timings.clone(),
+        };
+        Ok(save(&checkpoint)?)
+    }
+
+    pub(super) fn start(&mut self) {
+        self.listener.tell(&Event::Started {
+            epochs: self.config.epochs,
+            steps_per_epoch: self.steps_per_epoch,
+            train_images: self.train.len(),
+            validation_images: self.validation.len(),
+        });
+    }
+
+    /// All steps of one epoch, or those that are left of it; `None` if the caller stopped the run.
+    pub(super) fn train_epoch(&mut self, epoch: usize) -> Result<Option<Totals>, TrainError> {
+        if self.listener.stopped {
+            return Ok(None);
+        }
+        let clock = Instant::now();
+        let mut batches = Batches::shuffled(self.train, self.batch_size, self.config.seed, epoch as u64);
+        let (mut images, mut labels) = (Vec::new(), Vec::new());
+        let mut totals = self.totals_so_far(epoch);
+        let mut step = self.history.steps.len() - (epoch - 1) * self.steps_per_epoch;
+        let earlier = totals.seconds;
+        batches.skip(step);
+        while !self.listener.stopped && batches.next_into(&mut images, &mut labels) {
+            step += 1;
+            let learning_rate = self.step(epoch, step, &images, &labels, &mut totals)?;
+            totals.seconds = earlier + clock.elapsed().as_secs_f64();
+            let event = self.step_end(epoch, step, learning_rate, &totals);
+            self.listener.tell(&Event::Step(event));
+            let done = self.history.steps.len();
+            if self.every.is_some_and(|every| done.is_multiple_of(every.get())) {
+                self.take_time(epoch, &totals);
+                self.save()?;
+            }
+        }
+        totals.seconds = earlier + clock.elapsed().as_secs_f64();
+        self.take_time(epoch, &totals);
+        Ok(Some(totals).filter(|_| !self.listener.stopped))
+    }
+
+    /// The sums over the steps of an epoch that an earlier run made, as that run had them.
+    fn totals_so_far(&self, epoch: usize) -> Totals {
+        let timing = self.timings.last().filter(|timing| timing.epoch == epoch);
+        let mut totals = Totals::default();
+        totals.seconds = timing.map_or(0.0, |timing| timing.seconds);
+        let first = (epoch - 1) * self.steps_per_epoch;
+        for record in &self.history.steps[first..] {
+            let size = self.batch_size.get();
+            let images = size.min(self.train.len() - (record.step - 1 - first) * size);
+            totals.add(images, record.loss, (record.accuracy * images as f64).round() as usize);
+        }
+        totals
+    }
+
+    fn take_time(&mut self, epoch: usize, totals: &Totals) {
+        self.timings.retain(|timing| timing.epoch != epoch);
+        self.timings.push(totals.timing(epoch));
+    }
+
+    /// One forward, backward and update, entered in the history. Gives its learning rate.
+    fn step(
+        &mut self,
+        epoch: usize,
+        step: usize,
+        images: &[f32],
+        labels: &[u8],
+        totals: &mut Totals,
+    ) -> Result<f64, TrainError> {
+        let done = self.history.steps.len();
+        let steps = self.steps_per_epoch.saturating_mul(self.config.epochs);
+        let learning_rate = self.config.schedule.rate(self.config.learning_rate, done, steps);
+        let result = self.trainer.step(images, labels, learning_rate)?;
+        if !result.loss.is_finite() {
+            return Err(TrainError::Diverged { epoch, step, learning_rate, loss: result.loss });
+        }
+        totals.add(labels.len(), result.loss, result.correct);
+        self.history.steps.push(StepRecord {
+            epoch,
+            step: done + 1,
+            loss: result.loss,
+            accuracy: result.correct as f64 / labels.len() as f64,
+            learning_rate,
+        });
+        Ok(learning_rate)
+    }
+
+    fn step_end(&self, epoch: usize, step: usize, learning_rate: f64, totals: &Totals) -> StepEnd {
+        StepEnd {
+            epoch,
+            epochs: self.config.epochs,
+            step,
+            steps: self.steps_per_epoch,
+            loss: totals.loss(),
+            accuracy: totals.accuracy(),
+            learning_rate,
+            progress: Progress { images_done: totals.images, images: self.train.len() },
+            images_per_second: totals.timing(epoch).images_per_second,
+        }
+    }
+
+    pub(super) fn validate_epoch(
+        &mut self,
+        epoch: usize,
+        totals: &Totals,
+    ) -> Result<EpochRecord, TrainError> {
+        let listener = &mut self.listener;
+        let mut on_progress = |progress| listener.tell(&Event::Validating { epoch, progress });
+        let model = self.trainer.model()?;
+        let scores = score(model, self.validation, self.batch_size, Split::Validation, &mut on_progress)?;
+        let record = EpochRecord {
+            epoch,
+            step: self.history.steps.len(),
+            validation_loss: scores.loss,
+            validation_accuracy: scores.accuracy,
+        };
+        self.history.epochs.push(record);
+        let timing = totals.timing(epoch);
+        self.listener.tell(&Event::EpochEnd(EpochEnd {
+            epoch,
+            epochs: self.config.epochs,
+            train_loss: totals.loss(),
+            train_accuracy: totals.accuracy(),
+            validation_loss: record.validation_loss,
+            validation_accuracy: record.validation_accuracy,
+            seconds: timing.seconds,
+            images_per_second: timing.images_per_second,
+        }));
+        Ok(record)
+    }
+
+    /// Keeps the weights of the epoch just ended as the best so far.
+    pub(super) fn take_best(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
+        let model = self.trainer.model()?;
+        self.best = Some(model.weights()?);
+        let EpochRecord { epoch, validation_loss, .. } = *record;
+        self.listener.tell(&Event::NewBest { epoch, validation_loss, model });
+        Ok(())
+    }
+
+    pub(super) fn tell_of_interruption(&mut self) {
+        let (epoch, step) = match self.history.steps.last() {
+            Some(last) => (last.epoch, last.step - (last.epoch - 1) * self.steps_per_epoch),
+            None => (1, 0),
+        };
+        self.listener.tell(&Event::Interrupted { epoch, step });
+    }
+}

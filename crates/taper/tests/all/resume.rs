@@ -1,0 +1,92 @@
+//! Runs that are killed, and gone on with.
+#![cfg(unix)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::program::{json, run, stderr, succeed, taper, write_network};
+
+/// A run of so many epochs with many checkpoints.
+fn words<'a>(model: &'a str, epochs: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
+    let data = ["pipeline", "--dataset", "synthetic", "--limit", "6000"];
+    let own = ["--checkpoint-every", "7", "--keep-checkpoints", "2", "--model", model, "--epochs", epochs];
+    data.into_iter().chain(own).chain(extra.iter().copied()).collect()
+}
+
+/// Starts a program and kills it after a while; whether it had ended by itself.
+fn killed(folder: &Path, words: &[&str], after: Duration) -> bool {
+    let mut child = taper(folder).args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(after);
+    let ended = child.try_wait().unwrap().is_some();
+    // SIGKILL: nothing is saved or cleaned up.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    ended
+}
+
+/// All that a run leaves that must not depend on how often it was interrupted.
+fn results(run: &Path) -> Vec<Vec<u8>> {
+    let mut metrics = json(&fs::read_to_string(run.join("metrics.json")).unwrap());
+    for varying in ["seconds", "images_per_second", "threads", "per_epoch"] {
+        metrics["train"].as_object_mut().unwrap().remove(varying).unwrap();
+    }
+    let files = ["model.safetensors", "model.onnx", "history.csv", "README.md"];
+    let files = files.iter().map(|file| fs::read(run.join(file)).unwrap());
+    files.chain([serde_json::to_vec(&metrics).unwrap()]).collect()
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    write_network(folder.path());
+    let words = |extra: &[&'static str]| words("small.toml", "2", extra);
+    succeed(folder.path(), &words(&["--out", "whole", "--quiet"]));
+    let mut kills = 0;
+    for after in [200, 700, 450, 1100, 350, 900, 1600, 800].map(Duration::from_millis) {
+        let threads = ["1", "2", "3"][kills % 3];
+        let words = words(&["--out", "killed", "--resume", "--threads", threads]);
+        kills += usize::from(!killed(folder.path(), &words, after));
+    }
+    assert!(kills > 2, "it was over before it could be killed");
+    succeed(folder.path(), &words(&["--out", "killed", "--resume", "--quiet"]));
+    assert!(results(&folder.path().join("killed")) == results(&folder.path().join("whole")));
+    assert!(!folder.path().join("killed/checkpoints").exists(), "a finished run needs none");
+
+    let before = fs::metadata(folder.path().join("killed/model.safetensors")).unwrap().modified().unwrap();
+    let again = taper(folder.path()).args(words(&["--out", "killed", "--resume"])).output().unwrap();
+    assert!(again.status.success() && stderr(&again).contains("is finished"), "{}", stderr(&again));
+    let after = fs::metadata(folder.path().join("killed/model.safetensors")).unwrap().modified().unwrap();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn an_unfinished_run_is_not_gone_on_with_under_other_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let words =
+        |model, epochs, extra: &[&'static str]| words(model, epochs, &[&["--out", "run"], extra].concat());
+    let checkpoints = folder.path().join("run/checkpoints");
+    let mut child =
+        taper(folder.path()).args(words("tutorial", "1000", &[])).stderr(Stdio::null()).spawn().unwrap();
+    let is_there = |mut files: fs::ReadDir| files.any(|file| file.unwrap().path().extension().is_some());
+    while !fs::read_dir(&checkpoints).is_ok_and(is_there) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let locked = run(folder.path(), &words("tutorial", "1000", &[]));
+    assert_eq!(locked.status.code(), Some(1));
+    assert!(stderr(&locked).contains("another process trains into run"), "{}", stderr(&locked));
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    for (other, name) in [
+        (words("tutorial", "999", &[]), "train.epochs"),
+        (words("tutorial", "1000", &["--seed", "5"]), "train.seed"),
+        (words("tutorial", "1000", &["--label-smoothing", "0.1"]), "train.label_smoothing"),
+    ] {
+        let refused = run(folder.path(), &other);
+        assert_eq!(refused.status.code(), Some(1), "{name}");
+        assert!(stderr(&refused).contains(&format!("`{name}` was")), "{}", stderr(&refused));
+    }
+    assert!(fs::read_dir(&checkpoints).unwrap().next().is_some(), "a refusal loses nothing");
+}
