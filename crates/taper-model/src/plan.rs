@@ -29,7 +29,7 @@ pub use explain::Explanation;
 pub(crate) use operation::Around;
 pub(crate) use run::Batch;
 pub(crate) use step::Rule;
-use step::{Scratch, Step};
+use step::{Moments, Scratch, Step};
 use tail::Tail;
 
 /// A network compiled to steps: what can be fused is, each value has the layout that its readers want, and all buffers are
@@ -153,7 +153,7 @@ impl Plan {
     }
 
     /// What the optimiser keeps of all parameters, in PyTorch's layouts, each with its place among the graph's.
-    pub(crate) fn moments(&self) -> Result<Vec<(usize, [Vec<f32>; 2])>, ModelError> {
+    pub(crate) fn moments(&self) -> Result<Vec<(usize, Moments)>, ModelError> {
         let mut all = Vec::new();
         for node in &self.steps {
             all.extend(node.parameters.clone().zip(node.step.moments()?));

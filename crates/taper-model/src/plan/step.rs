@@ -9,6 +9,9 @@ use super::chunk::{Buffer, Chunk, Sums};
 
 pub(crate) type Outcome = Result<(), KernelError>;
 
+/// The first and second moments that an optimiser keeps of a parameter.
+pub(crate) type Moments = [Vec<f32>; 2];
+
 /// One or more nodes of the graph, fused. A step reads and writes the values of a few images of a chunk at a time, and
 /// keeps its own parameters.
 pub(crate) trait Step: Debug + Send + Sync {
@@ -65,7 +68,7 @@ pub(crate) trait Step: Debug + Send + Sync {
     }
 
     /// What the optimiser keeps of each parameter, in PyTorch's layouts and order; empty where it keeps nothing.
-    fn moments(&self) -> Result<Vec<[Vec<f32>; 2]>, KernelError> {
+    fn moments(&self) -> Result<Vec<Moments>, KernelError> {
         Ok(Vec::new())
     }
 

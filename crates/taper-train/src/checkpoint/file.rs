@@ -1,7 +1,7 @@
 //! A checkpoint as the bytes of a safetensors file.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View, serialize};
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ pub(super) fn to_bytes(
         .chain(named(second).map(|array| (SECOND, array)))
         .chain(best.iter().flat_map(Weights::iter).map(|array| (BEST, array)))
         .map(|(part, (name, array))| (format!("{part}/{name}"), Floats(array)));
-    let metadata = HashMap::from([(KEY.to_owned(), header)]);
+    let metadata = std::iter::once((KEY.to_owned(), header)).collect();
     serialize(tensors, Some(metadata)).map_err(|error: SafeTensorError| error.to_string())
 }
 

@@ -12,7 +12,7 @@ use crate::error::ModelError;
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
 use crate::plan::draft::Following;
-use crate::plan::step::{Call, Contributions, Forward, Inputs, Outcome, Rule, Step, room};
+use crate::plan::step::{Call, Contributions, Forward, Inputs, Moments, Outcome, Rule, Step, room};
 
 /// The parts of a chunk's sums.
 const SPARSE: usize = 0;
@@ -281,7 +281,7 @@ impl Step for ConvStep {
         self.repack()
     }
 
-    fn moments(&self) -> Result<Vec<[Vec<f32>; 2]>, KernelError> {
+    fn moments(&self) -> Result<Vec<Moments>, KernelError> {
         let channels = self.kernel.output().channels;
         let bias = self.bias.iter().map(|bias| {
             bias.moments().map(|mut moment| {

@@ -7,7 +7,7 @@ use taper_kernels::{Aligned, Isa, KernelError};
 use super::weight::{Packed, Weight};
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
-use crate::plan::step::{Call, Contributions, Forward, Inputs, Outcome, Rule, Step, room};
+use crate::plan::step::{Call, Contributions, Forward, Inputs, Moments, Outcome, Rule, Step, room};
 
 /// `y = x·Wᵀ + bias`. The weight is kept in the kernel's backward order, in which the optimiser works on it as well: it is
 /// the largest of most networks, and would cost more to reorder than to use.
@@ -116,7 +116,7 @@ impl Step for LinearStep {
         }
     }
 
-    fn moments(&self) -> Result<Vec<[Vec<f32>; 2]>, KernelError> {
+    fn moments(&self) -> Result<Vec<Moments>, KernelError> {
         let mut plain = [Vec::new(), Vec::new()];
         for (plain, packed) in plain.iter_mut().zip(self.weight.moments()).filter(|(_, m)| !m.is_empty()) {
             plain.resize(self.plain_len, 0.0);

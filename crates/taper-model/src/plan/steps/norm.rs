@@ -7,7 +7,7 @@ use taper_kernels::{BatchStatistics, Isa, KernelError};
 use super::weight::Weight;
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
-use crate::plan::step::{Barrier, Call, Contributions, Forward, Inputs, Outcome, Rule, Step};
+use crate::plan::step::{Barrier, Call, Contributions, Forward, Inputs, Moments, Outcome, Rule, Step};
 
 /// `y = [relu]((x − mean) · weight / √(variance + eps) + bias [+ residual])`.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ impl Step for NormStep {
         Ok(())
     }
 
-    fn moments(&self) -> Result<Vec<[Vec<f32>; 2]>, KernelError> {
+    fn moments(&self) -> Result<Vec<Moments>, KernelError> {
         Ok(vec![self.weight.moments(), self.bias.moments(), Default::default(), Default::default()])
     }
 

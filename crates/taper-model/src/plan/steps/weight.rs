@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 use taper_kernels::{Aligned, KernelError};
 
-use crate::plan::step::{Outcome, Rule, room};
+use crate::plan::step::{Moments, Outcome, Rule, room};
 
 /// Elements of a parameter that one task moves.
 const PART: usize = 1 << 14;
@@ -32,7 +32,7 @@ impl Weight {
     }
 
     /// What the optimiser keeps: nothing before the first step.
-    pub(crate) fn moments(&self) -> [Vec<f32>; 2] {
+    pub(crate) fn moments(&self) -> Moments {
         self.moments.each_ref().map(|moment| moment.to_vec())
     }
 
