@@ -25,7 +25,7 @@ TOLERANCE = 1e-4
 TOLERANCE_HALF = 1e-2
 SIZES = ("", "small.", "single.", "large.")
 # Fewer files with answers mean that the tests did not run.
-LEAST = 2000
+LEAST = 2400
 
 
 def check_format(path: Path) -> None:
