@@ -144,7 +144,8 @@ mod tests {
     fn what_only_seems_a_formula_nearby_is_none() {
         let (h, w) = (axis("H", 10, 1), axis("W", 10, 1));
         let points = all(&[h.clone(), w.clone()]);
-        let formulas: [(&str, fn(i64, i64) -> i64); 6] = [
+        type Formula = fn(i64, i64) -> i64;
+        let formulas: [(&str, Formula); 6] = [
             ("an eighth", |h, _| h / 8),
             ("two roundings that cancel", |h, w| h / 2 - w / 2),
             ("the smaller", |h, w| h.min(w)),

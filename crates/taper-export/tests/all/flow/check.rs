@@ -42,13 +42,16 @@ impl Sample {
     }
 }
 
+/// A number of steps from that of a sample.
+type Steps = fn(usize) -> usize;
+
 /// The sizes to compare at besides the sample's: what is dumped, the number of steps for that of a sample.
-const SIZES: [(&str, fn(usize) -> usize); 3] =
+const SIZES: [(&str, Steps); 3] =
     [("small.", |steps| steps - 1), ("single.", |_| 1), ("large.", |steps| 2 * steps + 1)];
 
 impl Sample {
     /// With another number of steps along its dynamic axes: its own elements in another order.
-    fn resized(&self, steps: fn(usize) -> usize) -> Tensor {
+    fn resized(&self, steps: Steps) -> Tensor {
         let resized = |tensor: Tensor, (axis, name): &(usize, &str)| {
             let step = if matches!(*name, "H" | "W") { self.step } else { 1 };
             let own = tensor.dim(*axis).unwrap();

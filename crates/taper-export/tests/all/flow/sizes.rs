@@ -28,7 +28,8 @@ impl Layer for First {
 
 #[test]
 fn what_only_seems_a_formula_is_refused() {
-    let cases: [(&str, fn(usize, usize) -> usize); 6] = [
+    type Count = fn(usize, usize) -> usize;
+    let cases: [(&str, Count); 6] = [
         ("an eighth", |_, t| t / 8),
         ("a limit above", |_, t| t.min(20)),
         ("a limit below", |_, t| t.max(2) - 1),
