@@ -46,3 +46,5 @@ mod trained;
 mod verify;
 #[path = "all/wire_format.rs"]
 mod wire_format;
+#[path = "all/written.rs"]
+mod written;

@@ -25,6 +25,7 @@ it is current. The nodes are those of operator set 17; others are what newer or 
 
 /// The operators of a file in their order, one of several alike once, with their number.
 fn ops(file: &OnnxModel) -> String {
+    crate::written::keep(file);
     let mut counted: Vec<(&str, usize)> = Vec::new();
     for node in &file.proto().graph.as_ref().unwrap().node {
         match counted.iter_mut().find(|(op, _)| *op == node.op_type) {

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use prost::Message;
 use taper_export::onnx::proto::{AttributeProto, ModelProto, StringStringEntryProto};
-use taper_export::onnx::{InspectError, Options, inspect, inspect_file, lower};
+use taper_export::onnx::{InspectError, Options, inspect, inspect_file};
 use taper_graph::{Graph, Linear, Op, Preset};
 
 use crate::reference;
+use crate::written::lower;
 
 fn tutorial() -> Vec<u8> {
     let graph = Preset::Tutorial.graph().unwrap();

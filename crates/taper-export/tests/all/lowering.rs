@@ -1,11 +1,12 @@
 //! Every op's ONNX form computes what the op computes.
 
 use proptest::prelude::*;
-use taper_export::onnx::{LowerError, Options, Profile, lower};
+use taper_export::onnx::{LowerError, Options, Profile};
 use taper_graph::{BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op};
 
 use crate::oracle::compare;
 use crate::reference;
+use crate::written::lower;
 
 fn conv(out_channels: usize, kernel: usize) -> Conv2d {
     Conv2d::new(out_channels, kernel)

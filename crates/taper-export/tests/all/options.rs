@@ -1,10 +1,11 @@
 //! What can be asked of an exported graph, in rten, and as the file says it.
 
-use taper_export::onnx::{Head, Layout, OpsetVersion, Options, Pixels, Precision, inspect, lower};
+use taper_export::onnx::{Head, Layout, OpsetVersion, Options, Pixels, Precision, inspect};
 use taper_export::{ExportError, Normalization, Sample, VerifyError, export};
 use taper_graph::{BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Weights};
 
 use crate::reference;
+use crate::written::lower;
 
 const COUNT: usize = 12;
 const RANGE: [f32; 2] = [-1.0, 1.0];

@@ -6,12 +6,13 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use candle_onnx::onnx::ModelProto;
 use prost::Message;
-use taper_export::onnx::{LowerError, Options, Profile, lower};
+use taper_export::onnx::{LowerError, Options, Profile};
 use taper_export::{Sample, verify};
 use taper_graph::{Graph, Weights};
 
 use crate::read::round_trip;
 use crate::reference;
+use crate::written::lower;
 
 /// What the readers say of one graph.
 pub(crate) struct Agreement {

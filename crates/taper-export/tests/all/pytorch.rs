@@ -199,7 +199,7 @@ fn files_of_pytorchs_exporters_are_read() {
             );
         }
         assert_agrees(file, name, read.graph.clone(), &read.weights);
-        let written = onnx::lower(&read.graph, &read.weights, &read.options).unwrap().to_bytes();
+        let written = crate::written::lower(&read.graph, &read.weights, &read.options).unwrap().to_bytes();
         crate::read::round_trip(&written).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
 }

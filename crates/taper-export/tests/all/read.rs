@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 use prost::Message;
 use taper_export::onnx::proto::ModelProto;
-use taper_export::onnx::{Options, Profile, lower, read};
+use taper_export::onnx::{Options, Profile, read};
 use taper_export::{DatasetInfo, Metadata};
 use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset, ValueId};
 
 use crate::reference;
+use crate::written::lower;
 
 /// Whether the bytes of a file of Taper's come back when it is read and written again.
 pub(crate) fn round_trip(bytes: &[u8]) -> Result<(), String> {

@@ -3,12 +3,13 @@
 use prost::Message;
 use taper_export::onnx::proto::{ModelProto, NodeProto};
 use taper_export::onnx::{
-    DataType, Dim, GraphBuilder, Node, OpsetVersion, Options, ReadError, Tensor, Value, lower, read,
+    DataType, Dim, GraphBuilder, Node, OpsetVersion, Options, ReadError, Tensor, Value, read,
 };
 use taper_export::{Sample, verify};
 use taper_graph::{Op, Preset};
 
 use crate::reference;
+use crate::written::{keep, lower};
 
 /// `[N, 2, 4, 4]`.
 fn image() -> [Dim; 4] {
@@ -21,7 +22,9 @@ fn file(opset: i64, build: impl FnOnce(&mut GraphBuilder, Value) -> Value) -> Ve
     let x = graph.input("x", DataType::Float32, &image()).unwrap();
     let y = build(&mut graph, x);
     graph.output(&y, "y").unwrap();
-    graph.finish([]).unwrap().to_bytes()
+    let file = graph.finish([]).unwrap();
+    keep(&file);
+    file.to_bytes()
 }
 
 /// `count` numbers that are not too alike.

@@ -10,6 +10,8 @@ mod legal;
 
 use taper_export::onnx::{BuildError, DataType, Dim, GraphBuilder, Node, OpsetVersion, Tensor, Value};
 
+use crate::written::keep;
+
 /// A graph whose inputs and constants need no names.
 pub(crate) struct Graph {
     pub(crate) builder: GraphBuilder,
@@ -99,6 +101,7 @@ fn what_is_refused_leaves_the_graph_as_it_was() {
     graph.output(&sum, "out").unwrap();
     graph.output(&x, "again").unwrap();
     let model = graph.finish([]).unwrap();
+    keep(&model);
     let nodes = &model.proto().graph.as_ref().unwrap().node;
     let names: Vec<_> = nodes.iter().map(|node| (node.op_type.as_str(), node.name.as_str())).collect();
     assert_eq!(names, [("Relu", "relu"), ("Add", "sum"), ("Identity", "again")]);
@@ -122,5 +125,5 @@ fn every_setting_can_be_written() {
     );
     let turned = graph.node("MeanVarianceNormalization", [&all], |node| node.signed_ints("axes", [-1, 0]));
     graph.builder.output(&turned.unwrap(), "out").unwrap();
-    graph.builder.finish([]).unwrap();
+    keep(&graph.builder.finish([]).unwrap());
 }

@@ -9,9 +9,11 @@ use prost::Message;
 use rten_tensor::prelude::*;
 use taper_data::synthetic::{Part, digits};
 use taper_data::{Dataset, extend_unit};
-use taper_export::onnx::{Options, Profile, lower};
+use taper_export::onnx::{Options, Profile};
 use taper_graph::Preset;
 use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
+
+use crate::written::lower;
 
 const IMAGES: usize = 1000;
 const PIXELS: usize = 28 * 28;

@@ -1,11 +1,12 @@
 //! A file that computes anything else than the model is refused, and nothing is written.
 
 use prost::Message;
-use taper_export::onnx::{Options, lower, proto};
+use taper_export::onnx::{Options, proto};
 use taper_export::{ExportError, RUNTIME, Sample, TOLERANCE, VerifyError, export, verify};
 use taper_graph::{Graph, Linear, MaxPool2d, Op, Weights};
 
 use crate::reference;
+use crate::written::lower;
 
 /// A small network with its weights, images and logits.
 struct Trained {

@@ -3,12 +3,13 @@
 use candle_onnx::onnx as official;
 use prost::Message;
 use taper_export::onnx::{
-    BuildError, DataType, Dim, GraphBuilder, Node, OpsetVersion, Options, Profile, Tensor, lower, proto,
+    BuildError, DataType, Dim, GraphBuilder, Node, OpsetVersion, Options, Profile, Tensor, proto,
 };
 use taper_export::{DatasetInfo, Metadata};
 use taper_graph::{AvgPool2d, Graph, MaxPool2d, Op, Preset};
 
 use crate::reference;
+use crate::written::{keep, lower};
 
 fn metadata(graph: &Graph) -> Metadata {
     let dataset = DatasetInfo {
@@ -153,6 +154,7 @@ fn an_input_or_one_value_twice_can_be_an_output() {
     graph.output(&x, "same").unwrap();
     graph.output(&again, "y").unwrap();
     let model = graph.finish([]).unwrap();
+    keep(&model);
     let nodes = &model.proto().graph.as_ref().unwrap().node;
     let outputs: Vec<(&str, &str)> =
         nodes.iter().map(|node| (node.name.as_str(), node.output[0].as_str())).collect();

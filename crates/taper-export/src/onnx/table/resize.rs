@@ -78,8 +78,11 @@ fn by_scales(call: &Call<'_>, x: &Fact, axes: &[usize]) -> Result<Option<Vec<Siz
         return Ok(None);
     }
     let scaled = |(&place, &scale): (&usize, &f32)| match x.sizes[place].fixed() {
-        // In f32, as runtimes compute it.
-        Some(size) => Size::from((size as f32 * scale).floor() as i64),
+        // Runtimes compute it in f32, and onnx in f64.
+        Some(size) => {
+            let (short, long) = ((size as f32 * scale).floor(), (size as f64 * f64::from(scale)).floor());
+            if f64::from(short) == long { Size::from(long as i64) } else { call.unknown(place) }
+        }
         None if scale.fract() == 0.0 => x.sizes[place].times(&Size::from(scale as i64)),
         None => call.unknown(place),
     };

@@ -100,6 +100,8 @@ impl Windows {
         let beyond = count.plus(&Size::from(-1)).times(&Size::from(stride)).minus(&size.plus(&before));
         let can_be = after.plus(&Size::from(stride)).minus(&span).fixed().is_none_or(|more| more > 0);
         match beyond.fixed() {
+            // onnx counts it before operator set 22, and runtimes do not.
+            Some(0..) if call.opset < 22 => Ok(call.unknown(axis + 2)),
             Some(0..) => Ok(count.plus(&Size::from(-1))),
             Some(_) => Ok(count),
             None if can_be || self.padding == Padding::None => Ok(call.unknown(axis + 2)),

@@ -109,7 +109,7 @@ fn numbers_beyond_64_bits_do_not_overflow() {
         (
             "stride",
             |node| node.ints("kernel_shape", [1]).ints("strides", [MOST]).int("ceil_mode", 1),
-            "1 1 1",
+            "1 1 maxpool.2",
         ),
         ("pads", |node| node.ints("kernel_shape", [1]).ints("pads", [MOST, MOST]), "1 1 size_"),
     ];
