@@ -16,6 +16,9 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// What the names of temporary files and folders begin with.
+const TEMPORARY: &str = ".taper-";
+
 /// A file or folder that could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -67,7 +70,7 @@ pub fn write_atomic(
     let folder = parent(path);
     let run = || -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".taper-").suffix(".tmp");
+        builder.prefix(TEMPORARY).suffix(".tmp");
         #[cfg(unix)]
         {
             // `tempfile` asks for 0600; a written file should get what the user's umask leaves of 0666.
@@ -104,7 +107,7 @@ pub fn check_writable(path: &Path) -> Result<(), WriteError> {
         path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
     create_folder(path)?;
     let probe = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".taper-").suffix(".tmp").tempfile_in(path)?;
+        let mut file = tempfile::Builder::new().prefix(TEMPORARY).suffix(".tmp").tempfile_in(path)?;
         file.write_all(b"taper")?;
         file.close()?;
         made.iter().try_for_each(fs::remove_dir)
@@ -119,7 +122,39 @@ pub fn check_writable(path: &Path) -> Result<(), WriteError> {
 /// [`WriteError`] with the path and the cause.
 pub fn staging_folder(folder: &Path) -> Result<tempfile::TempDir, WriteError> {
     create_folder(folder)?;
-    tempfile::Builder::new().prefix(".taper-").tempdir_in(folder).map_err(WriteError::at(folder))
+    tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(folder).map_err(WriteError::at(folder))
+}
+
+/// Deletes what a process that was killed left in `folder`: files half written, and staging folders. No other process may be
+/// writing there. A folder that is not there has nothing in it.
+///
+/// # Errors
+/// [`WriteError`] with the path and the cause.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join(".taper-Ab3xYz.tmp"), b"half")?;
+/// std::fs::write(folder.path().join("metrics.json"), b"{}")?;
+/// taper_files::remove_leftovers(folder.path())?;
+/// let names = std::fs::read_dir(folder.path())?.map(|entry| Ok(entry?.file_name()));
+/// assert_eq!(names.collect::<std::io::Result<Vec<_>>>()?, ["metrics.json"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn remove_leftovers(folder: &Path) -> Result<(), WriteError> {
+    let entries = match fs::read_dir(folder) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(WriteError::at(folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(WriteError::at(folder))?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let path = entry.path();
+            let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(WriteError::at(&path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Moves a file that was written in a [`staging_folder`] into its place, over what stands there.

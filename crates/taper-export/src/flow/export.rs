@@ -46,7 +46,7 @@ pub struct Export {
     pub(super) inputs: Vec<Input>,
     outputs: Vec<String>,
     opset: OpsetVersion,
-    pub(super) profile: Profile,
+    pub(super) profile: Option<Profile>,
     pub(super) multiples: BTreeMap<String, i64>,
     pub(super) bounds: BTreeMap<String, [i64; 2]>,
     metadata: Vec<(String, String)>,
@@ -63,7 +63,7 @@ impl Export {
             inputs: Vec::new(),
             outputs: Vec::new(),
             opset: OpsetVersion::default(),
-            profile: Profile::default(),
+            profile: None,
             multiples: BTreeMap::new(),
             bounds: BTreeMap::new(),
             metadata: Vec::new(),
@@ -144,9 +144,10 @@ impl Export {
         Self { opset, ..self }
     }
 
-    /// For the runtimes of `profile`.
+    /// For the runtimes of `profile`: the file has forms that they know, and [`Export::write`] refuses what they do not take,
+    /// the operator set among it.
     pub fn profile(self, profile: Profile) -> Self {
-        Self { profile, ..self }
+        Self { profile: Some(profile), ..self }
     }
 
     /// A model of float32 with weights, or all values, of another type in the file.
@@ -184,7 +185,8 @@ impl Export {
             .map_err(|cause| FlowError::Forward { sizes: listed(&points), cause })?;
         let Merged { steps, outputs } = merged;
         let output_names = self.output_names(outputs.len())?;
-        let mut emitter = Emitter::new(&self.name, self.opset, self.profile, &names, &points);
+        let mut emitter =
+            Emitter::new(&self.name, self.opset, self.profile.unwrap_or_default(), &names, &points);
         emitter.reserve(output_names.iter().cloned());
         for input in &self.inputs {
             emitter.input(input)?;

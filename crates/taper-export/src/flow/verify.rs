@@ -11,26 +11,25 @@ use super::runs::{Forward, attempt, shapes, shuffled};
 use super::trace::{Points, points};
 use super::{Export, Model};
 use crate::export::Exported;
-use crate::onnx::{DataType, OnnxModel, Options, Precision, Profile};
+use crate::onnx::{DataType, OnnxModel, Options, Precision};
 use crate::verify::{Files, RUNTIME, Verification, tolerance};
 
 impl Export {
     /// Records `model`, [verifies](Export::verify) the file, and writes it to `path`, whole or not at all, only if it
-    /// answers as the model does. A profile other than the portable one refuses what its runtimes do not take.
+    /// answers as the model does. A [profile](Export::profile) that was asked for refuses what its runtimes do not take.
     ///
     /// # Errors
     /// [`FlowError`]; an earlier file at `path` stays as it was.
     pub fn write<M: Model>(&self, path: &Path, model: &M) -> Result<Exported, FlowError> {
         let file = self.record(model)?;
-        let asked = (self.profile != Profile::default()).then_some(self.profile);
-        if let Some(profile) = asked {
+        if let Some(profile) = self.profile {
             profile.check(file.proto()).map_err(|lack| FlowError::Setup { reason: lack.to_string() })?;
         }
         let verification = self.verify(&file, model)?;
         let bytes = file
             .write(path, Options::default().most_bytes)
             .map_err(|cause| FlowError::Write { path: path.to_owned(), cause })?;
-        Ok(Exported::new(&file, bytes, asked, verification))
+        Ok(Exported::new(&file, bytes, self.profile, verification))
     }
 
     /// Runs `file`, recorded from `model`, in an independent runtime, and compares with candle: on the samples, and on

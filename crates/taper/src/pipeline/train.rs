@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use taper_data::Dataset;
 use taper_export::{DatasetInfo, Metadata, safetensors};
+use taper_files::remove_leftovers;
 use taper_graph::Graph;
 use taper_model::{Model, Trainer};
 use taper_train::{Checkpoint, Checkpointing, Fitted, TrainError, fit_with_checkpoints};
@@ -53,6 +54,8 @@ pub fn train(
     let folder = RunFolder::new(options.out.clone().unwrap_or_else(|| default_folder(&data, &graph)));
     folder.check_free()?;
     let _lock = folder.lock()?;
+    remove_leftovers(folder.path())?;
+    remove_leftovers(&folder.checkpoints())?;
     let config = &resolved(config, &data);
     let checkpoints = resume::checkpoints(&folder, config, &data, options)?;
     let from = resume::found(&checkpoints, options.start, &graph, observer)?;
