@@ -116,3 +116,23 @@ fn what_is_in_the_way_leaves_the_earlier_weights() {
     assert_eq!(std::fs::read(folder.path().join("model.onnx.data")).unwrap(), b"earlier");
     assert_eq!(files(folder.path()), ["model.onnx", "model.onnx.data"]);
 }
+
+#[test]
+fn a_pair_takes_the_place_of_an_earlier_one() {
+    let (graph, _) = network();
+    let folder = tempfile::tempdir().unwrap();
+    let [path, data] = ["model.onnx", "model.onnx.data"].map(|name| folder.path().join(name));
+    let model = |seed| lower(&graph, &reference::weights(&graph, seed), &Options::default()).unwrap();
+    model(1).write(&path, 0).unwrap();
+    let earlier = [&path, &data].map(|path| std::fs::read(path).unwrap());
+    let other = model(2);
+    other.write(&path, 0).unwrap();
+    let now = [&path, &data].map(|path| std::fs::read(path).unwrap());
+    assert!(now[1] != earlier[1] && now[0].len() == earlier[0].len());
+    assert_eq!(files(folder.path()), ["model.onnx", "model.onnx.data"]);
+
+    std::fs::remove_file(&data).unwrap();
+    std::fs::create_dir(&data).unwrap();
+    assert!(model(3).write(&path, 0).unwrap_err().to_string().contains("model.onnx.data"));
+    assert!(std::fs::read(&path).unwrap() == now[0] && data.is_dir());
+}
