@@ -49,16 +49,16 @@ impl ExportArgs {
     pub(super) fn check(&self) -> Result<(), clap::Error> {
         let refuse = |kind, message: &str| Err(Cli::command().error(kind, message));
         match (self.file(), &self.out, &self.model) {
+            _ if self.form.has_idle_range() => refuse(
+                ErrorKind::MissingRequiredArgument,
+                "--range is for --uint8-input and --int8; a file of other input is the same for every range",
+            ),
             (Some(_), None, _) => {
                 refuse(ErrorKind::MissingRequiredArgument, "a safetensors file needs --out FILE.onnx")
             }
             (None, _, Some(_)) => refuse(
                 ErrorKind::ArgumentConflict,
                 "--model is for a safetensors file; a run has its own network",
-            ),
-            (None, _, None) if self.form.has_range() => refuse(
-                ErrorKind::ArgumentConflict,
-                "--range is for a safetensors file; a run knows what it trained on",
             ),
             (None, None, None) if !self.form.is_plain() => refuse(
                 ErrorKind::MissingRequiredArgument,

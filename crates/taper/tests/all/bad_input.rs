@@ -179,7 +179,32 @@ fn bad_runs_are_refused() {
                 2,
                 &["lower"],
             ),
-            (&["export", "run", "--range=0,2", "--uint8-input", "--out", "x.onnx"], 2, &["safetensors file"]),
+            (&["export", "run", "--range=0,2", "--uint8-input", "--out", "x.onnx"], 2, &["--model"]),
+            (
+                &["export", "run/model.safetensors", "--range=0,2", "--uint8-input", "--out", "x.onnx"],
+                2,
+                &["--model"],
+            ),
+            (
+                &["export", "run/model.safetensors", "--model", "lenet5", "--range=0,2", "--out", "x.onnx"],
+                2,
+                &["--uint8-input and --int8"],
+            ),
+            (
+                &[
+                    "export",
+                    "run/model.safetensors",
+                    "--model",
+                    "small.toml",
+                    "--int8",
+                    "--dataset",
+                    "synthetic",
+                    "--out",
+                    "x.onnx",
+                ],
+                1,
+                &["x.onnx", "weights of others", "--range LOW,HIGH"],
+            ),
             (
                 &["export", "run/model.safetensors", "--profile", "opencv", "--argmax", "--out", "x.onnx"],
                 1,

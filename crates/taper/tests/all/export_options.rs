@@ -70,6 +70,25 @@ fn weights_of_others_say_what_bytes_become() {
 }
 
 #[test]
+fn int8_of_weights_of_others_is_calibrated_in_their_range() {
+    let (folder, _) = copy_of_small_run();
+    let words = ["export", "run/model.safetensors", "--model", "small.toml", "--int8", "--out", "other.onnx"];
+    for (flag, step) in [("--range=0,1", 1.0 / 255.0), ("--range=-0.5,1.5", 2.0 / 255.0)] {
+        let data = ["--dataset", "synthetic", "--quiet", flag];
+        succeed(folder.path(), &[&words[..], &data].concat());
+        let file = fs::read(folder.path().join("other.onnx")).unwrap();
+        assert!((input_scale(&file) - step).abs() < 1e-5, "{flag}: {}", input_scale(&file));
+    }
+}
+
+/// The step between two bytes that the image becomes: its constant's name, tag and length, then the number.
+fn input_scale(file: &[u8]) -> f32 {
+    let name = b"image.scale\x4a\x04";
+    let place = file.windows(name.len()).position(|bytes| bytes == name).unwrap() + name.len();
+    f32::from_le_bytes(file[place..place + 4].try_into().unwrap())
+}
+
+#[test]
 fn int8_tells_size_and_accuracy_before_and_after() {
     let (folder, _) = copy_of_small_run();
     let words = ["export", "run", "--int8", "--out", "int8.onnx"];
