@@ -175,6 +175,11 @@ fn bad_runs_are_refused() {
                 &["`tensorrt`", "zero point"],
             ),
             (
+                &["export", "run", "--int8", "--profile", "windows-ml", "--out", "x.onnx"],
+                1,
+                &["x.onnx", "`windows-ml`", "int8", "operator set 13"],
+            ),
+            (
                 &["export", "x.safetensors", "--range", "2,1", "--uint8-input", "--out", "x.onnx"],
                 2,
                 &["lower"],
