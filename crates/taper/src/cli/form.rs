@@ -46,7 +46,7 @@ pub(super) struct FormArgs {
     /// Answers with the class instead of logits
     #[arg(long)]
     argmax: bool,
-    /// Large weights in a file of their own, FILE.onnx.data, as there always is above 2 GB
+    /// Large weights in a file of their own, FILE.onnx.data, as there always is above 2 GB; small ones stay
     #[arg(long)]
     external_data: bool,
     /// The name of the input [default: image]
@@ -75,6 +75,11 @@ impl FormArgs {
     /// Whether it is to be int8.
     pub(super) fn is_int8(&self) -> bool {
         self.int8
+    }
+
+    /// Whether large weights are to lie in a file of their own.
+    pub(super) fn has_external_data(&self) -> bool {
+        self.external_data
     }
 
     /// Whether the range of images is given, and nothing depends on it.

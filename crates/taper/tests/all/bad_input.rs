@@ -180,6 +180,21 @@ fn bad_runs_are_refused() {
                 &["x.onnx", "`windows-ml`", "int8", "operator set 13"],
             ),
             (
+                &["export", "run/model.safetensors", "--dataset", "synthetic", "--out", "x.onnx"],
+                2,
+                &["--dataset", "--int8", "random"],
+            ),
+            (
+                &["export", "run/model.safetensors", "--data-dir", "nowhere", "--out", "x.onnx"],
+                2,
+                &["--data-dir", "--int8"],
+            ),
+            (
+                &["export", "run/model.safetensors", "--revision", "main", "--out", "x.onnx"],
+                2,
+                &["--revision", "--int8"],
+            ),
+            (
                 &["export", "x.safetensors", "--range", "2,1", "--uint8-input", "--out", "x.onnx"],
                 2,
                 &["lower"],

@@ -138,6 +138,27 @@ fn large_weights_go_into_a_file_of_their_own() {
         "{told}"
     );
     assert!(succeed(folder.path(), &["inspect", "two.onnx"]).contains("two.onnx.data"));
+
+    // In int8 all weights are small.
+    for (flag, is_noted) in [("--half-weights", false), ("--int8", true)] {
+        let made = run(folder.path(), &["export", "run", "--external-data", flag, "--out", "one.onnx"]);
+        assert!(made.status.success(), "{}", stderr(&made));
+        assert_eq!(stderr(&made).contains("so there is one file"), is_noted, "{}", stderr(&made));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn external_data_need_a_name_that_can_be_written_down() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let (folder, _) = copy_of_small_run();
+    let name = std::ffi::OsStr::from_bytes(b"a\xff.onnx");
+    let words = ["export", "run", "--external-data", "--out"];
+    let made = crate::program::taper(folder.path()).args(words).arg(name).output().unwrap();
+    assert_eq!(made.status.code(), Some(2), "{}", stderr(&made));
+    assert!(stderr(&made).contains("UTF-8"), "{}", stderr(&made));
+    assert!(!folder.path().join(name).exists());
 }
 
 #[test]
