@@ -7,8 +7,8 @@ use taper_graph::{Graph, Weights};
 
 use crate::expect::{Expected, given};
 use crate::onnx::external::Split;
-use crate::onnx::{LowerError, OnnxModel, Options, Profile, ProfileError, lower};
-use crate::quantize::{Method, QuantizeError, calibrate, quantize};
+use crate::onnx::{Feature, LowerError, OnnxModel, Options, Profile, ProfileError, lower};
+use crate::quantize::{self, Method, QuantizeError, calibrate, quantize};
 use crate::verify::{Files, Sample, Verification, VerifyError, agreement_of_files, verify_files};
 
 /// Why a network was not exported; no file was written or changed.
@@ -156,7 +156,13 @@ pub fn export_int8(
     let lowering = |cause: LowerError| ExportError::Lower { path: path_of(), cause };
     let quantizing = |cause| ExportError::Quantize { path: path_of(), cause };
     let refused = |cause| ExportError::Verify { path: path_of(), cause };
+    // What cannot be had is said before the long part, the calibration. That a profile has no int8 comes first of all: it
+    // may have no operator set for it either.
+    if let Some(profile) = options.profile {
+        profile.check_feature(Feature::Int8).map_err(|cause| lowering(cause.into()))?;
+    }
     let float = lower(graph, weights, options).map_err(lowering)?;
+    quantize::check(&float).map_err(quantizing)?;
     let Calibration { count, images, method } = *calibration;
     let images = given(images, count, graph.input_shape(), options).map_err(refused)?;
     let ranges = calibrate(&float, &images, count, method).map_err(quantizing)?;

@@ -86,19 +86,28 @@ pub fn values(model: &OnnxModel) -> Vec<String> {
 /// # Errors
 /// [`QuantizeError`]: an operator set before 13, values of float16, nothing to quantise, or a range that is missing.
 pub fn quantize(model: &OnnxModel, ranges: &Ranges) -> Result<OnnxModel, QuantizeError> {
+    check(model)?;
+    let mut proto = model.proto().clone();
+    let graph = proto.graph.take().unwrap_or_default();
+    let plan = Plan::of(&graph);
+    proto.graph = Some(rewrite::rewrite(graph, &plan, ranges)?);
+    Ok(OnnxModel::from_proto(proto)?)
+}
+
+/// Proves that `model` can be put into int8 with the right ranges, before anyone computes them.
+pub(crate) fn check(model: &OnnxModel) -> Result<(), QuantizeError> {
     let opset = model.opset();
     if opset < OLDEST {
         return Err(QuantizeError::Opset { opset });
     }
-    let mut proto = model.proto().clone();
-    let graph = proto.graph.take().unwrap_or_default();
-    check_float(&graph)?;
-    let plan = Plan::of(&graph);
-    if plan.products.is_empty() {
-        return Err(QuantizeError::Nothing { graph: graph.name });
+    let Some(graph) = &model.proto().graph else {
+        return Err(QuantizeError::Nothing { graph: String::new() });
+    };
+    check_float(graph)?;
+    if Plan::of(graph).products.is_empty() {
+        return Err(QuantizeError::Nothing { graph: graph.name.clone() });
     }
-    proto.graph = Some(rewrite::rewrite(graph, &plan, ranges)?);
-    Ok(OnnxModel::from_proto(proto)?)
+    Ok(())
 }
 
 fn check_float(graph: &GraphProto) -> Result<(), QuantizeError> {

@@ -106,6 +106,16 @@ pub enum Error {
         /// The file that was to be written.
         path: PathBuf,
     },
+    /// It is not known in what range the images are to calibrate int8 on.
+    #[error(
+        "{} is not written: int8 is calibrated on images as in training, and weights of others do not say what the bytes 0 \
+         and 255 became there; give --range LOW,HIGH, such as --range=0,1",
+        path.display()
+    )]
+    NoRange {
+        /// The file that was to be written.
+        path: PathBuf,
+    },
     /// The images are not as large as those that the network takes.
     #[error("the {name} images are {images:?}, but the network takes {input}; give images of that size")]
     OtherImages {

@@ -152,10 +152,7 @@ impl Profile {
             };
             return refuse(format!("operator set {opset}"), why_opsets, remedy);
         }
-        let features = Feature::of(model).into_iter();
-        if let Some((feature, reason)) = features.filter_map(|it| Some((it, self.lacks(it)?))).next() {
-            return refuse(feature.to_string(), reason, "leave it out, or choose another profile".to_owned());
-        }
+        Feature::of(model).into_iter().try_for_each(|feature| self.check_feature(feature))?;
         let nodes = model.graph.iter().flat_map(|graph| &graph.node);
         match ops.and_then(|ops| nodes.into_iter().find(|node| !ops.contains(&node.op_type.as_str()))) {
             Some(node) => refuse(
@@ -165,6 +162,15 @@ impl Profile {
             ),
             None => Ok(()),
         }
+    }
+}
+
+impl Profile {
+    /// Proves that its runtimes can run a file with `feature`.
+    pub(crate) fn check_feature(self, feature: Feature) -> Result<(), ProfileError> {
+        let Some(reason) = self.lacks(feature) else { return Ok(()) };
+        let remedy = "leave it out, or choose another profile".to_owned();
+        Err(ProfileError { profile: self, what: feature.to_string(), reason: reason.to_owned(), remedy })
     }
 }
 

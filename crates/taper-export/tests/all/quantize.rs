@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use taper_export::onnx::proto::{GraphProto, NodeProto, TensorProto};
-use taper_export::onnx::{Head, Layout, OnnxModel, OpsetVersion, Options, Pixels, Precision, Profile, lower};
+use taper_export::onnx::{
+    Feature, Head, Layout, OnnxModel, OpsetVersion, Options, Pixels, Precision, Profile, lower,
+};
 use taper_export::quantize::{Method, Ranges, calibrate, quantize, values};
 use taper_export::{Calibration, Exported, Normalization, Sample, agreement, export_int8};
 use taper_graph::{AvgPool2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset, Weights};
@@ -105,6 +107,33 @@ fn weights_have_seven_bits_a_channel_and_biases_fit_their_units() {
         }
     }
     assert!(made.initializer.iter().all(|it| !weights.iter().any(|(name, _)| name == it.name)));
+}
+
+#[test]
+fn what_cannot_be_had_is_said_before_the_calibration() {
+    let (graph, weights) = network();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    let sample = Sample { count: 0, images: &[], logits: &[] };
+    // On no images nothing is calibrated: whoever gets so far says so.
+    let calibration = Calibration { count: 0, images: &[], method: Method::MinMax };
+    let refused = |options: Options| {
+        export_int8(&path, &graph, &weights, &options, &calibration, &sample).unwrap_err().to_string()
+    };
+    let set = |opset| OpsetVersion::new(opset).unwrap();
+    for profile in Profile::ALL {
+        let wanted = profile.lacks(Feature::Int8).unwrap_or("none to calibrate on");
+        for opset in [OpsetVersion::default(), profile.opset()] {
+            let error = refused(Options::default().profile(profile).opset(opset));
+            assert!(error.contains(wanted), "{profile}, {opset:?}: {error}");
+        }
+    }
+    let error = refused(Options::default().opset(set(12)));
+    assert!(error.contains("13 or newer, but the file has 12"), "{error}");
+    for precision in [Precision::Float16, Precision::Float16Weights] {
+        let error = refused(Options::default().precision(precision));
+        assert!(error.contains("choose one of the two"), "{error}");
+    }
 }
 
 /// Images of bytes, and what the network answers.

@@ -93,6 +93,13 @@ pub(super) struct DataArgs {
     pub(super) revision: Option<String>,
 }
 
+impl DataArgs {
+    /// Whether anything is said of the data.
+    pub(super) fn is_given(&self) -> bool {
+        self.data_dir.is_some() || self.dataset.is_some() || self.revision.is_some()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
     /// tutorial, lenet5, residual, or the path of a network file [default: tutorial]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
+use taper::export::onnx::inspect_file;
 use taper::export::safetensors::{Rename, Renames};
 use taper::pipeline::{self, Foreign};
 use taper::{DataConfig, Error, ExportMetrics, ModelConfig};
@@ -49,16 +50,25 @@ impl ExportArgs {
     pub(super) fn check(&self) -> Result<(), clap::Error> {
         let refuse = |kind, message: &str| Err(Cli::command().error(kind, message));
         match (self.file(), &self.out, &self.model) {
+            _ if self.form.has_idle_range() => refuse(
+                ErrorKind::MissingRequiredArgument,
+                "--range is for --uint8-input and --int8; a file of other input is the same for every range",
+            ),
             (Some(_), None, _) => {
                 refuse(ErrorKind::MissingRequiredArgument, "a safetensors file needs --out FILE.onnx")
             }
+            (Some(_), _, _) if self.data.is_given() && !self.form.is_int8() => refuse(
+                ErrorKind::ArgumentConflict,
+                "--data-dir, --dataset and --revision are for a run, or for --int8, which is calibrated on images; \
+                 a safetensors file is otherwise verified on random ones",
+            ),
+            (_, Some(out), _) if self.form.has_external_data() && !is_text(out) => refuse(
+                ErrorKind::InvalidValue,
+                "--external-data needs a file name in UTF-8: the ONNX file has to name the one beside it",
+            ),
             (None, _, Some(_)) => refuse(
                 ErrorKind::ArgumentConflict,
                 "--model is for a safetensors file; a run has its own network",
-            ),
-            (None, _, None) if self.form.has_range() => refuse(
-                ErrorKind::ArgumentConflict,
-                "--range is for a safetensors file; a run knows what it trained on",
             ),
             (None, None, None) if !self.form.is_plain() => refuse(
                 ErrorKind::MissingRequiredArgument,
@@ -67,6 +77,11 @@ impl ExportArgs {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether the name of a file is UTF-8.
+fn is_text(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_str().is_some())
 }
 
 pub(super) fn export(args: &ExportArgs, output: &OutputArgs) -> Result<(), Error> {
@@ -84,12 +99,20 @@ pub(super) fn export(args: &ExportArgs, output: &OutputArgs) -> Result<(), Error
     if let Some(reason) = exported.not_portable.as_ref().filter(|_| !output.quiet) {
         terminal::note(format!("note: the file is for the profile `{}` ({reason})", exported.profile));
     }
+    if args.form.has_external_data() && !output.quiet && !is_split(&path)? {
+        terminal::note("note: no weight is large enough to lie in a file of its own, so there is one file");
+    }
     if output.json {
         terminal::json(&exported);
     } else {
         print_export(&exported, &path, what);
     }
     Ok(())
+}
+
+/// Whether constants of a file lie in another.
+fn is_split(path: &Path) -> Result<bool, Error> {
+    Ok(inspect_file(path)?.constants.iter().any(|constant| constant.file.is_some()))
 }
 
 fn export_file(

@@ -37,8 +37,8 @@ pub(super) struct FormArgs {
     /// Images of bytes, as in picture files: `nchw` (channels first) or `nhwc`; the file itself normalises them
     #[arg(long, value_name = "ORDER", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "nchw")]
     uint8_input: Option<LayoutName>,
-    /// What the bytes 0 and 255 become, for weights of others [default: what the file says, else 0,1]
-    #[arg(long, value_name = "LOW,HIGH", value_parser = range, requires = "uint8_input", allow_hyphen_values = true)]
+    /// What the bytes 0 and 255 became in training, for weights of others [default with --uint8-input: 0,1]
+    #[arg(long, value_name = "LOW,HIGH", value_parser = range, requires = "model", allow_hyphen_values = true)]
     range: Option<[f32; 2]>,
     /// Answers with probabilities instead of logits
     #[arg(long, conflicts_with = "argmax")]
@@ -46,7 +46,7 @@ pub(super) struct FormArgs {
     /// Answers with the class instead of logits
     #[arg(long)]
     argmax: bool,
-    /// Large weights in a file of their own, FILE.onnx.data, as there always is above 2 GB
+    /// Large weights in a file of their own, FILE.onnx.data, as there always is above 2 GB; small ones stay
     #[arg(long)]
     external_data: bool,
     /// The name of the input [default: image]
@@ -77,9 +77,14 @@ impl FormArgs {
         self.int8
     }
 
-    /// Whether bytes are to become other numbers than the file says.
-    pub(super) fn has_range(&self) -> bool {
-        self.range.is_some()
+    /// Whether large weights are to lie in a file of their own.
+    pub(super) fn has_external_data(&self) -> bool {
+        self.external_data
+    }
+
+    /// Whether the range of images is given, and nothing depends on it.
+    pub(super) fn has_idle_range(&self) -> bool {
+        self.range.is_some() && self.uint8_input.is_none() && !self.int8
     }
 
     /// As the library takes them.
@@ -89,8 +94,13 @@ impl FormArgs {
             images: self.calibration_images.unwrap_or(default.images),
             method: self.calibration.unwrap_or(default.method),
         };
-        let form = Form::from(self.options());
+        let mut form = Form::from(self.options());
+        form.normalization = self.normalization();
         if self.int8 { form.int8(int8) } else { form }
+    }
+
+    fn normalization(&self) -> Option<Normalization> {
+        self.range.map(|range| Normalization { range })
     }
 
     fn options(&self) -> Options {
@@ -114,7 +124,7 @@ impl FormArgs {
                 LayoutName::Nchw => Layout::Nchw,
                 LayoutName::Nhwc => Layout::Nhwc,
             },
-            normalization: self.range.map_or_else(Normalization::default, |range| Normalization { range }),
+            normalization: self.normalization().unwrap_or_default(),
         });
         if self.external_data {
             options = options.most_bytes(0);

@@ -51,6 +51,7 @@ pub(super) fn described(form: &Form, metadata: Metadata) -> Form {
     if let Some(pixels) = &mut form.options.pixels {
         pixels.normalization = metadata.normalization.clone();
     }
+    form.normalization = Some(metadata.normalization.clone());
     form.options.metadata = Some(metadata);
     form
 }

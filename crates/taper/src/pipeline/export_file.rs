@@ -31,7 +31,7 @@ pub struct Foreign {
 /// own file also says what becomes of bytes, whatever `form` has.
 ///
 /// In int8, the file is calibrated on the training images of `data` and run on its test images; otherwise there need be
-/// none.
+/// none. Weights from elsewhere do not say what became of bytes in training: then `form` has to.
 ///
 /// # Errors
 /// [`Error`]: a file that cannot be read or is of another network, a form that cannot be had, or an ONNX file that
@@ -61,6 +61,10 @@ pub fn export_file(
         return Err(Error::OwnFile { path: path.to_owned() });
     }
     let (graph, weights, form) = match foreign {
+        // In another range, int8 would cut off what lies beyond it, and be verified on the same wrong images.
+        Some(_) if form.int8.is_some() && form.known().is_none() => {
+            return Err(Error::NoRange { path: path.to_owned() });
+        }
         Some(Foreign { graph, renames }) => {
             (graph.clone(), load_renamed(file, graph, renames)?, form.clone())
         }

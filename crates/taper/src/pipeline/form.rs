@@ -5,7 +5,7 @@ use std::path::Path;
 use taper_data::{Dataset, extend_unit};
 use taper_export::onnx::Options;
 use taper_export::quantize::Method;
-use taper_export::{Calibration, Exported, export, export_int8};
+use taper_export::{Calibration, Exported, Normalization, export, export_int8};
 use taper_graph::{Graph, Weights};
 use taper_model::Model;
 
@@ -21,6 +21,9 @@ pub struct Form {
     pub options: Options,
     /// Whether it is to be in int8, and how.
     pub int8: Option<Int8Form>,
+    /// What images of bytes became in training, if that is known. `options.pixels` go before it; a run, or a file of
+    /// Taper's own, knows better than either.
+    pub normalization: Option<Normalization>,
 }
 
 /// How a network is put into int8.
@@ -41,7 +44,7 @@ impl Default for Int8Form {
 
 impl From<Options> for Form {
     fn from(options: Options) -> Self {
-        Self { options, int8: None }
+        Self { options, int8: None, normalization: None }
     }
 }
 
@@ -51,11 +54,20 @@ impl Form {
         Self { int8: Some(int8), ..self }
     }
 
-    /// What the bytes 0 and 255 become before the network sees them.
+    /// For a network that was trained on images of this normalisation.
+    pub fn normalization(self, normalization: Normalization) -> Self {
+        Self { normalization: Some(normalization), ..self }
+    }
+
+    /// What the bytes 0 and 255 become before the network sees them: 0 and 1, if nothing is known of it.
     pub(super) fn range(&self) -> [f32; 2] {
+        self.known().cloned().unwrap_or_default().range
+    }
+
+    /// What is known of the images that the network was trained on.
+    pub(super) fn known(&self) -> Option<&Normalization> {
         let pixels = self.options.pixels.as_ref().map(|pixels| &pixels.normalization);
-        let known = pixels.or(self.options.metadata.as_ref().map(|metadata| &metadata.normalization));
-        known.cloned().unwrap_or_default().range
+        pixels.or(self.normalization.as_ref())
     }
 
     /// Test images to verify on: in int8 all, since what is told of it is how many it classifies rightly.

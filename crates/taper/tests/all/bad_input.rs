@@ -175,11 +175,56 @@ fn bad_runs_are_refused() {
                 &["`tensorrt`", "zero point"],
             ),
             (
+                &["export", "run", "--int8", "--profile", "windows-ml", "--out", "x.onnx"],
+                1,
+                &["x.onnx", "`windows-ml`", "int8", "operator set 13"],
+            ),
+            (
+                &["export", "run/model.safetensors", "--dataset", "synthetic", "--out", "x.onnx"],
+                2,
+                &["--dataset", "--int8", "random"],
+            ),
+            (
+                &["export", "run/model.safetensors", "--data-dir", "nowhere", "--out", "x.onnx"],
+                2,
+                &["--data-dir", "--int8"],
+            ),
+            (
+                &["export", "run/model.safetensors", "--revision", "main", "--out", "x.onnx"],
+                2,
+                &["--revision", "--int8"],
+            ),
+            (
                 &["export", "x.safetensors", "--range", "2,1", "--uint8-input", "--out", "x.onnx"],
                 2,
                 &["lower"],
             ),
-            (&["export", "run", "--range=0,2", "--uint8-input", "--out", "x.onnx"], 2, &["safetensors file"]),
+            (&["export", "run", "--range=0,2", "--uint8-input", "--out", "x.onnx"], 2, &["--model"]),
+            (
+                &["export", "run/model.safetensors", "--range=0,2", "--uint8-input", "--out", "x.onnx"],
+                2,
+                &["--model"],
+            ),
+            (
+                &["export", "run/model.safetensors", "--model", "lenet5", "--range=0,2", "--out", "x.onnx"],
+                2,
+                &["--uint8-input and --int8"],
+            ),
+            (
+                &[
+                    "export",
+                    "run/model.safetensors",
+                    "--model",
+                    "small.toml",
+                    "--int8",
+                    "--dataset",
+                    "synthetic",
+                    "--out",
+                    "x.onnx",
+                ],
+                1,
+                &["x.onnx", "weights of others", "--range LOW,HIGH"],
+            ),
             (
                 &["export", "run/model.safetensors", "--profile", "opencv", "--argmax", "--out", "x.onnx"],
                 1,

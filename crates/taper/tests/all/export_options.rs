@@ -70,6 +70,25 @@ fn weights_of_others_say_what_bytes_become() {
 }
 
 #[test]
+fn int8_of_weights_of_others_is_calibrated_in_their_range() {
+    let (folder, _) = copy_of_small_run();
+    let words = ["export", "run/model.safetensors", "--model", "small.toml", "--int8", "--out", "other.onnx"];
+    for (flag, step) in [("--range=0,1", 1.0 / 255.0), ("--range=-0.5,1.5", 2.0 / 255.0)] {
+        let data = ["--dataset", "synthetic", "--quiet", flag];
+        succeed(folder.path(), &[&words[..], &data].concat());
+        let file = fs::read(folder.path().join("other.onnx")).unwrap();
+        assert!((input_scale(&file) - step).abs() < 1e-5, "{flag}: {}", input_scale(&file));
+    }
+}
+
+/// The step between two bytes that the image becomes: its constant's name, tag and length, then the number.
+fn input_scale(file: &[u8]) -> f32 {
+    let name = b"image.scale\x4a\x04";
+    let place = file.windows(name.len()).position(|bytes| bytes == name).unwrap() + name.len();
+    f32::from_le_bytes(file[place..place + 4].try_into().unwrap())
+}
+
+#[test]
 fn int8_tells_size_and_accuracy_before_and_after() {
     let (folder, _) = copy_of_small_run();
     let words = ["export", "run", "--int8", "--out", "int8.onnx"];
@@ -119,6 +138,27 @@ fn large_weights_go_into_a_file_of_their_own() {
         "{told}"
     );
     assert!(succeed(folder.path(), &["inspect", "two.onnx"]).contains("two.onnx.data"));
+
+    // In int8 all weights are small.
+    for (flag, is_noted) in [("--half-weights", false), ("--int8", true)] {
+        let made = run(folder.path(), &["export", "run", "--external-data", flag, "--out", "one.onnx"]);
+        assert!(made.status.success(), "{}", stderr(&made));
+        assert_eq!(stderr(&made).contains("so there is one file"), is_noted, "{}", stderr(&made));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn external_data_need_a_name_that_can_be_written_down() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let (folder, _) = copy_of_small_run();
+    let name = std::ffi::OsStr::from_bytes(b"a\xff.onnx");
+    let words = ["export", "run", "--external-data", "--out"];
+    let made = crate::program::taper(folder.path()).args(words).arg(name).output().unwrap();
+    assert_eq!(made.status.code(), Some(2), "{}", stderr(&made));
+    assert!(stderr(&made).contains("UTF-8"), "{}", stderr(&made));
+    assert!(!folder.path().join(name).exists());
 }
 
 #[test]
