@@ -75,8 +75,11 @@ def check_answers(path: Path, model, images: np.ndarray, logits: np.ndarray):
         share = float((classes == logits.argmax(axis=1)).mean())
         assert share >= LEAST_AGREEMENT, f"the same class for {share:.1%} of the images only"
         return f"the same class for {share:.1%}", None
-    if "ArgMax" in ops and TensorProto.FLOAT16 not in kinds:
-        assert (found == expected).all(), f"{int((found != expected).sum())} classes differ"
+    if "ArgMax" in ops:
+        # Rounding decides between two that are nearly equal, and both may be off.
+        margin = 2 * HALF_TOLERANCE * max(1.0, np.abs(logits).max()) if TensorProto.FLOAT16 in kinds else 0
+        below = logits.max(axis=1) - logits[np.arange(len(found)), found]
+        assert (below <= margin).all(), f"{int((below > margin).sum())} classes differ"
         return "the same classes", None
     difference = np.abs(found.astype(np.float64) - expected)
     worst = np.where(np.isnan(difference), np.inf, difference).max() / max(1.0, np.abs(expected).max())

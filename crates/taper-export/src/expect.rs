@@ -3,20 +3,25 @@
 use taper_graph::Shape;
 
 use crate::onnx::{Head, Layout, Options, Pixels, Precision};
-use crate::verify::{Sample, TOLERANCE, VerifyError, class, tolerance};
+use crate::verify::{
+    Files, Sample, TOLERANCE, Verification, VerifyError, class, tolerance, verify_classes, verify_files,
+};
 
 /// A sample in the terms of a file.
-pub(crate) struct Expected {
+pub(crate) struct Expected<'a> {
     images: Vec<f32>,
     answers: Vec<f32>,
+    /// What the network itself answers.
+    logits: &'a [f32],
     count: usize,
-    pub(crate) tolerance: f64,
+    head: Head,
+    tolerance: f64,
 }
 
-impl Expected {
+impl<'a> Expected<'a> {
     /// What the file of a network that takes `input` is given and has to answer where the network itself takes and
     /// answers `sample`.
-    pub(crate) fn new(sample: &Sample<'_>, input: &Shape, options: &Options) -> Result<Self, VerifyError> {
+    pub(crate) fn new(sample: &Sample<'a>, input: &Shape, options: &Options) -> Result<Self, VerifyError> {
         let images = given(sample.images, sample.count, input, options)?;
         let rows = || sample.logits.chunks((sample.logits.len() / sample.count.max(1)).max(1));
         let answers = match options.head {
@@ -24,16 +29,30 @@ impl Expected {
             Head::Softmax => rows().flat_map(softmax).collect(),
             Head::ArgMax => rows().map(|row| class(row) as f32).collect(),
         };
-        let greatest = answers.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+        let numbers = if options.head == Head::ArgMax { sample.logits } else { &answers };
+        let greatest = numbers.iter().fold(1.0f32, |most, x| most.max(x.abs()));
         let tolerance = match options.precision {
             Precision::Float32 => TOLERANCE,
             precision => tolerance(precision) * f64::from(greatest),
         };
-        Ok(Self { images, answers, count: sample.count, tolerance })
+        let Sample { count, logits, .. } = *sample;
+        Ok(Self { images, answers, logits, count, head: options.head, tolerance })
     }
 
     pub(crate) fn sample(&self) -> Sample<'_> {
         Sample { count: self.count, images: &self.images, logits: &self.answers }
+    }
+
+    /// Runs the file, and compares.
+    pub(crate) fn verify(&self, files: Files<'_>) -> Result<Verification, VerifyError> {
+        match self.head {
+            // Both of two logits may be off.
+            Head::ArgMax => {
+                let sample = Sample { logits: self.logits, ..self.sample() };
+                verify_classes(files, &sample, 2.0 * self.tolerance)
+            }
+            _ => verify_files(files, &self.sample(), self.tolerance),
+        }
     }
 }
 

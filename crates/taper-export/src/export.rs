@@ -9,7 +9,7 @@ use crate::expect::{Expected, given};
 use crate::onnx::external::Split;
 use crate::onnx::{Feature, LowerError, OnnxModel, Options, Profile, ProfileError, lower};
 use crate::quantize::{self, Method, QuantizeError, calibrate, quantize};
-use crate::verify::{Files, Sample, Verification, VerifyError, agreement_of_files, verify_files};
+use crate::verify::{Files, Sample, Verification, VerifyError, agreement_of_files};
 
 /// Why a network was not exported; no file was written or changed.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,8 @@ pub struct Int8 {
     /// The mean absolute difference of all numbers answered from the network's: of logits, unless the file ends
     /// otherwise.
     pub mean_abs_diff: f64,
-    /// The share of images, from 0 to 1, for which file and network name the same class.
+    /// The share of images, from 0 to 1, for which file and network name the same class; with one output, answer nearly
+    /// the same, as [`Agreement::classes`](crate::Agreement::classes) says.
     pub agreement: f64,
     /// The class that the file names for each image.
     pub classes: Vec<usize>,
@@ -109,7 +110,8 @@ impl Exported {
 
 /// Writes `graph` with `weights` to `path` as a verified ONNX file: the bytes are made in memory, run in an
 /// independent runtime on `sample`, and written, whole or not at all, only if every logit agrees within
-/// [`TOLERANCE`](crate::TOLERANCE), in float16 within 1e-2 of the greatest.
+/// [`TOLERANCE`](crate::TOLERANCE), in float16 within 1e-2 of the greatest. A class must be one whose logit is the greatest
+/// within twice that.
 ///
 /// `sample` is always what the network itself takes and answers. Where `options` ask for bytes, probabilities or
 /// classes, those that go with it are worked out.
@@ -130,7 +132,7 @@ pub fn export(
     let refused = |cause| ExportError::Verify { path: path_of(), cause };
     let expected = Expected::new(sample, graph.input_shape(), options).map_err(refused)?;
     let files = Files::of(&model, path, options.most_bytes).map_err(refused)?;
-    let verification = verify_files(files, &expected.sample(), expected.tolerance).map_err(refused)?;
+    let verification = expected.verify(files).map_err(refused)?;
     let bytes = model.write(path, options.most_bytes)?;
     Ok(Exported::new(&model, bytes, options.profile, verification))
 }

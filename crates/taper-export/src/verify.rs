@@ -1,6 +1,7 @@
 //! Runs an ONNX file in an independent runtime and compares.
 
 mod agreement;
+mod classes;
 mod error;
 mod files;
 mod interface;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::onnx::Precision;
 pub use agreement::{Agreement, agreement};
 pub(crate) use agreement::{agreement_of_files, class};
+pub(crate) use classes::verify_classes;
 pub use error::VerifyError;
 pub(crate) use files::Files;
 pub(crate) use interface::{Interface, given, numbers};
@@ -52,7 +54,8 @@ pub struct Sample<'a> {
 pub struct Verification {
     /// The number of images compared.
     pub images: usize,
-    /// The greatest absolute difference of any logit.
+    /// The greatest absolute difference of any logit; where the file answers with classes, how far the model's logit of
+    /// any lies below the model's greatest.
     pub max_abs_diff: f64,
     /// The runtime and its version.
     pub runtime: &'static str,
@@ -78,7 +81,8 @@ pub(crate) fn verify_files(
 ) -> Result<Verification, VerifyError> {
     let classes = sample.logits.len() / sample.count.max(1);
     let mut worst = Worst::default();
-    answers(files, sample, |start, found, expected| {
+    let interface = Interface::of(&files.onnx)?;
+    answers(files, &interface, sample, |start, found, expected| {
         for (place, (&found, &expected)) in found.iter().zip(expected).enumerate() {
             worst.see(start * classes + place, found, expected);
         }
@@ -91,10 +95,10 @@ pub(crate) fn verify_files(
 /// answers found and those expected to `see`.
 fn answers(
     files: Files<'_>,
+    interface: &Interface,
     sample: &Sample<'_>,
     mut see: impl FnMut(usize, &[f32], &[f32]),
 ) -> Result<(), VerifyError> {
-    let interface = Interface::of(&files.onnx)?;
     interface.check(sample)?;
     let model = files.load().map_err(|error| runtime("load", &error))?;
     let classes = sample.logits.len() / sample.count;

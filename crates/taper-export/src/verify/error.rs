@@ -1,7 +1,7 @@
 //! Why a file was not verified.
 
 use super::RUNTIME;
-use super::agreement::LEAST_AGREEMENT;
+use super::agreement::{LEAST_AGREEMENT, NEAR};
 use crate::onnx::InspectError;
 
 /// Why a file was not verified.
@@ -76,6 +76,36 @@ pub enum VerifyError {
         images: usize,
         /// The share for which both name the same class.
         agreement: f64,
+    },
+    /// A file in int8 of a network with one output answers something else too often.
+    #[error(
+        "it is refused: in int8 it answers within {near} % of the range of the trained model's answers for only \
+         {share:.1} % of {images} images, less than {least} %; calibrate on more images, by another method, or export it \
+         as float16",
+        near = 100.0 * NEAR, share = 100.0 * agreement, least = 100.0 * LEAST_AGREEMENT
+    )]
+    Strays {
+        /// The number of images.
+        images: usize,
+        /// The share for which it answers nearly as the model.
+        agreement: f64,
+    },
+    /// The file names another class.
+    #[error(
+        "it is refused: {RUNTIME} names class {found} for image {image}, the trained model {expected}; the model's logits \
+         of the two are {difference:e} apart, which exceeds {margin:e}; report the network's graph as a fault of Taper"
+    )]
+    OtherClass {
+        /// The image, counted from 0.
+        image: usize,
+        /// The class that the file names.
+        found: f32,
+        /// The class that the model names.
+        expected: f32,
+        /// How far apart the model's logits of the two are; NaN if there is no such class.
+        difference: f64,
+        /// How far they may be.
+        margin: f64,
     },
     /// The file computes something else.
     #[error(

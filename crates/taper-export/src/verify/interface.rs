@@ -35,6 +35,11 @@ impl Interface {
         }
     }
 
+    /// Whether it answers with the class of each image, a whole number.
+    pub(super) fn names_classes(&self) -> bool {
+        self.output.data_type == Some(DataType::Int64) && elements(&self.output) == Some(1)
+    }
+
     pub(super) fn check(&self, sample: &Sample<'_>) -> Result<(), VerifyError> {
         if sample.count == 0 {
             return Err(VerifyError::NoImages);

@@ -57,6 +57,12 @@ fn cases() -> Vec<(&'static str, Options, &'static str, &'static str)> {
             "logits float16 [N, 5]",
         ),
         (
+            "half argmax",
+            options().precision(Precision::Float16).head(Head::ArgMax),
+            "image float16 [N, 3, 6, 4]",
+            "logits int64 [N]",
+        ),
+        (
             "everything",
             options()
                 .opset(opset(12))
@@ -119,6 +125,62 @@ fn images_that_are_no_bytes_are_refused() {
         matches!(error, ExportError::Verify { cause: VerifyError::Pixels { image: 1, .. }, .. }),
         "{error}"
     );
+}
+
+/// A linear layer of these rows, and a place to export it to.
+fn linear(rows: &[[f32; 2]]) -> (Graph, Weights) {
+    let layer = Op::Linear(Linear { out_features: rows.len(), bias: false });
+    let graph = Graph::sequential("rows", &[2], [layer]).unwrap();
+    let weight = taper_graph::Array { shape: vec![rows.len(), 2], data: rows.concat() };
+    let weights = std::collections::BTreeMap::from([("0.weight".to_owned(), weight)]);
+    let weights = Weights::new(&graph, weights).unwrap();
+    (graph, weights)
+}
+
+#[test]
+fn a_class_is_held_to_the_logits() {
+    // In float16 the first row becomes 1.00098 and 0, the second 1 and 0.0002: the first wins. A smaller
+    // weight would stay in float32.
+    let mut rows = [[-1.0, 0.5]; 8];
+    (rows[0], rows[1]) = ([1.0005, 0.0], [1.00045, 0.0002]);
+    let (graph, weights) = linear(&rows);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    let images = [1.0, 1.0, 2.0, 1.0];
+    let told = |precision, logits: &[f32]| {
+        let options = Options::default().head(Head::ArgMax).precision(precision);
+        export(&path, &graph, &weights, &options, &Sample { count: 2, images: &images, logits })
+    };
+    let row = |first: f32, second: f32, others: f32| [&[first, second][..], &[others; 6]].concat();
+    let logits = [row(1.0005, 1.00065, -0.5), row(2.001, 2.0011, -1.5)].concat();
+    for precision in [Precision::Float16Weights, Precision::Float16] {
+        let difference = told(precision, &logits).unwrap().verification.max_abs_diff;
+        assert!(difference > 1e-4 && difference < 1e-3, "{precision:?}: {difference}");
+    }
+    assert_eq!(told(Precision::Float32, &logits).unwrap().verification.max_abs_diff, 0.0);
+
+    let other = [row(-1.0005, -1.00065, 0.5), row(-2.001, -2.1, 1.5)].concat();
+    for precision in [Precision::Float32, Precision::Float16] {
+        let error = told(precision, &other).unwrap_err();
+        assert!(error.to_string().contains("the trained model 2"), "{error}");
+        let ExportError::Verify { cause: VerifyError::OtherClass { image, expected, .. }, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((image, expected), (1, 2.0));
+    }
+    // Float32 does not mistake what float16 may.
+    let error =
+        told(Precision::Float32, &[row(1.0005, 0.999, -0.5), row(2.001, 1.999, -1.5)].concat()).unwrap_err();
+    assert!(matches!(error, ExportError::Verify { cause: VerifyError::OtherClass { .. }, .. }), "{error}");
+}
+
+#[test]
+fn the_only_class_is_the_first() {
+    let (graph, weights) = linear(&[[2.0, 0.7]]);
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::default().head(Head::ArgMax);
+    let sample = Sample { count: 1, images: &[1.0, 1.0], logits: &[2.7] };
+    export(&folder.path().join("model.onnx"), &graph, &weights, &options, &sample).unwrap();
 }
 
 #[test]

@@ -227,6 +227,24 @@ fn a_file_that_names_other_classes_is_refused() {
 }
 
 #[test]
+fn an_only_output_is_held_to_its_range() {
+    let layer = Op::Linear(Linear::new(1));
+    let graph = Graph::sequential("one", &[6], [layer]).unwrap();
+    let weights = reference::weights(&graph, 2);
+    let images = reference::images(&graph, 60, 3);
+    let logits: Vec<f32> =
+        reference::forward(&graph, &weights, &images).into_iter().map(|x| x as f32).collect();
+    let bytes = int8(&graph, &weights, &Options::default()).to_bytes();
+    let found = |logits: &[f32]| agreement(&bytes, &Sample { count: 60, images: &images, logits });
+    let right = found(&logits).unwrap();
+    assert!(right.classes >= 0.95 && right.named == [0; 60], "{right:?}");
+
+    let mirrored: Vec<f32> = logits.iter().map(|logit| -logit).collect();
+    let error = found(&mirrored).unwrap_err().to_string();
+    assert!(error.contains("within 5 % of the range") && error.contains("60 images"), "{error}");
+}
+
+#[test]
 fn what_cannot_be_int8_says_why() {
     let (graph, weights) = network();
     let float = lower(&graph, &weights, &Options::default()).unwrap();
