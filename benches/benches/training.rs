@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use taper_benches::{BATCH, IMAGE, labels, uniform};
 use taper_graph::Preset;
-use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
+use taper_model::{Model, Trainer, TrainerSettings};
 
 use layered::Layered;
 use measure::{Counted, IMAGES};
@@ -33,7 +33,7 @@ fn training(criterion: &mut Criterion<Counted>) {
 
     let model = Model::new(Preset::Tutorial.graph().unwrap(), 1).unwrap();
     let weights = model.weights().unwrap();
-    let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 1 };
+    let settings = TrainerSettings { seed: 1, ..TrainerSettings::default() };
     let mut trainer = Trainer::new(model, settings).unwrap();
     group.bench_function("taper", |bencher| {
         bencher.iter(|| black_box(trainer.step(&images, &labels, LEARNING_RATE).unwrap()));

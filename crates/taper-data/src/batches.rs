@@ -2,6 +2,9 @@
 
 use std::num::NonZeroUsize;
 
+use rayon::prelude::*;
+
+use crate::augment::{Augment, Draw};
 use crate::dataset::Dataset;
 use crate::rng::{Purpose, Rng};
 
@@ -36,6 +39,8 @@ pub struct Batches<'a> {
     order: Vec<usize>,
     batch_size: usize,
     position: usize,
+    /// How the images are changed; the seed and epoch to draw from.
+    augment: Option<(Augment, u64, u64)>,
 }
 
 impl<'a> Batches<'a> {
@@ -43,13 +48,27 @@ impl<'a> Batches<'a> {
     #[must_use]
     pub fn shuffled(dataset: &'a Dataset, batch_size: NonZeroUsize, seed: u64, epoch: u64) -> Self {
         let order = Rng::new(seed, Purpose::Shuffle, epoch).permutation(dataset.len());
-        Self { dataset, order, batch_size: batch_size.get(), position: 0 }
+        Self { dataset, order, batch_size: batch_size.get(), position: 0, augment: None }
+    }
+
+    /// As [`Batches::shuffled`], with every image changed at random.
+    #[must_use]
+    pub fn augmented(
+        dataset: &'a Dataset,
+        batch_size: NonZeroUsize,
+        seed: u64,
+        epoch: u64,
+        augment: &Augment,
+    ) -> Self {
+        let augment = (!augment.is_off()).then_some((*augment, seed, epoch));
+        Self { augment, ..Self::shuffled(dataset, batch_size, seed, epoch) }
     }
 
     /// All images once, in the dataset's own order: for evaluation.
     #[must_use]
     pub fn in_order(dataset: &'a Dataset, batch_size: NonZeroUsize) -> Self {
-        Self { dataset, order: (0..dataset.len()).collect(), batch_size: batch_size.get(), position: 0 }
+        let order = (0..dataset.len()).collect();
+        Self { dataset, order, batch_size: batch_size.get(), position: 0, augment: None }
     }
 
     /// Number of batches in the whole pass.
@@ -76,11 +95,23 @@ impl<'a> Batches<'a> {
         let end = self.order.len().min(self.position.saturating_add(self.batch_size));
         let indices = &self.order[self.position..end];
         self.position = end;
-        images.clear();
         labels.clear();
-        for &index in indices {
-            extend_unit(images, self.dataset.images.image(index));
-            labels.push(self.dataset.labels[index]);
+        labels.extend(indices.iter().map(|&index| self.dataset.labels[index]));
+        let source = &self.dataset.images;
+        match self.augment {
+            None => {
+                images.clear();
+                indices.iter().for_each(|&index| extend_unit(images, source.image(index)));
+            }
+            Some((augment, seed, epoch)) => {
+                let shape = [source.channels(), source.height(), source.width()];
+                images.resize(indices.len() * source.image_len(), 0.0);
+                let changed = images.par_chunks_exact_mut(source.image_len());
+                changed.zip(indices).for_each(|(changed, &index)| {
+                    let draw = Draw { seed, epoch, image: index as u64 };
+                    augment.apply(source.image(index), shape, draw, changed);
+                });
+            }
         }
         !indices.is_empty()
     }
@@ -97,7 +128,12 @@ static UNIT: [f32; 256] = {
     table
 };
 
+/// `byte ÷ 255`.
+pub(crate) fn unit(byte: u8) -> f32 {
+    UNIT[usize::from(byte)]
+}
+
 /// Writes `bytes` as floats in 0…1 to the end of `floats`, as [`Batches`] does.
 pub fn extend_unit(floats: &mut Vec<f32>, bytes: &[u8]) {
-    floats.extend(bytes.iter().map(|&byte| UNIT[usize::from(byte)]));
+    floats.extend(bytes.iter().map(|&byte| unit(byte)));
 }

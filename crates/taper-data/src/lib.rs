@@ -2,7 +2,7 @@
 //!
 //! [`load`] gets MNIST from a folder (IDX or Parquet) or from the Hugging Face Hub, checks its SHA-256, and
 //! otherwise says clearly what is wrong; [`synthetic`] draws handwritten digits where there is no network. A
-//! [`Dataset`] is split and handed out in seeded random [`Batches`]; [`prepare`] makes any picture of a digit what
+//! [`Dataset`] is split and handed out in seeded random [`Batches`], changed at random if [`Augment`] says so; [`prepare`] makes any picture of a digit what
 //! MNIST's are. The same seed gives the same bytes on every machine. The crate knows no tensor library, so it
 //! serves any.
 //!
@@ -31,6 +31,7 @@ pub mod parquet;
 pub mod prepare;
 pub mod synthetic;
 
+mod augment;
 mod batches;
 mod choice;
 mod dataset;
@@ -41,6 +42,7 @@ mod images;
 mod load;
 mod rng;
 
+pub use augment::{Augment, Draw, shift_into};
 pub use batches::{Batches, extend_unit};
 pub use choice::{Choice, ParseChoiceError};
 pub use dataset::{Dataset, DatasetError, split_indices};

@@ -14,16 +14,21 @@ pub(crate) enum Purpose {
     Shuffle = 2,
     TrainDigits = 3,
     TestDigits = 4,
+    Augment = 5,
 }
 
 pub(crate) struct Rng(ChaCha8Rng);
 
 impl Rng {
     pub(crate) fn new(seed: u64, purpose: Purpose, counter: u64) -> Self {
+        Self::at(seed, purpose, [counter, 0])
+    }
+
+    /// As [`Rng::new`], for what is counted twice over.
+    pub(crate) fn at(seed: u64, purpose: Purpose, counters: [u64; 2]) -> Self {
         let mut key = [0u8; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
-        key[16..24].copy_from_slice(&counter.to_le_bytes());
+        let parts = [seed, purpose as u64, counters[0], counters[1]];
+        key.as_chunks_mut().0.iter_mut().zip(parts).for_each(|(bytes, part)| *bytes = part.to_le_bytes());
         Self(ChaCha8Rng::from_seed(key))
     }
 

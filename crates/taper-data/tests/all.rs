@@ -3,6 +3,7 @@
 
 mod all {
     mod any_bytes;
+    mod augment;
     mod dataset;
     mod folder;
     #[cfg(feature = "hub")]

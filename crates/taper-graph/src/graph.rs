@@ -130,6 +130,26 @@ impl Graph {
         Ok(self.output())
     }
 
+    /// The same network with `p` as the probability of every dropout.
+    ///
+    /// # Errors
+    /// [`GraphError::Shape`] unless `p` is in `[0, 1)`.
+    ///
+    /// ```
+    /// use taper_graph::{Dropout, Op, Preset};
+    /// let graph = Preset::Tutorial.graph()?.with_dropout(0.1)?;
+    /// assert!(graph.nodes().iter().any(|node| node.op == Op::Dropout(Dropout { p: 0.1 })));
+    /// # Ok::<(), taper_graph::GraphError>(())
+    /// ```
+    pub fn with_dropout(&self, p: f32) -> Result<Self, GraphError> {
+        let mut graph = Self { nodes: Vec::new(), ..self.clone() };
+        for node in &self.nodes {
+            let op = if let Op::Dropout(_) = node.op { Op::dropout(p) } else { node.op.clone() };
+            graph.wire(node.name.clone(), op, &node.inputs)?;
+        }
+        Ok(graph)
+    }
+
     /// The error for a node that reads what is not there.
     pub(crate) fn unknown_input(&self, node: String, input: String) -> GraphError {
         let names = self.nodes.iter().map(|node| node.name.as_str());

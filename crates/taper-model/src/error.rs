@@ -64,11 +64,11 @@ pub enum ModelError {
     },
     /// What the optimiser kept belongs to another network or update rule.
     #[error(
-        "moment {order} of the parameter `{parameter}` {reason}; go on with the network and the optimizer that the state was made with"
+        "{what} of the parameter `{parameter}` {reason}; go on with the network and the settings that the state was made with"
     )]
     Moments {
-        /// 1 for the first moments, 2 for the second.
-        order: usize,
+        /// `the first moment`, `the second moment` or `the moving average`.
+        what: &'static str,
         /// The name of the parameter.
         parameter: String,
         /// What is wrong with it.

@@ -11,7 +11,7 @@
 //! let model = Model::new(Preset::LeNet5.graph()?, 42)?;
 //! let (images, labels) = (vec![0.5; 2 * 28 * 28], [3, 7]);
 //!
-//! let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 42 };
+//! let settings = TrainerSettings { seed: 42, ..TrainerSettings::default() };
 //! let mut trainer = Trainer::new(model, settings)?;
 //! let step = trainer.step(&images, &labels, 1e-3)?;
 //! assert!((step.loss - 10f64.ln()).abs() < 0.5);

@@ -92,6 +92,15 @@ impl Model {
         &self.graph
     }
 
+    /// Gives every dropout of the network the probability `p`.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] unless `p` is in `[0, 1)`.
+    pub fn set_dropout(&mut self, p: f32) -> Result<(), ModelError> {
+        self.graph = self.graph.with_dropout(p)?;
+        Ok(())
+    }
+
     /// The number of classes, the width of the logits.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub use explain::Explanation;
 pub(crate) use operation::Around;
 pub(crate) use run::Batch;
 pub(crate) use step::Rule;
-use step::{Moments, Scratch, Step};
+use step::{Kept, Scratch, Step};
 use tail::Tail;
 
 /// A network compiled to steps: what can be fused is, each value has the layout that its readers want, and all buffers are
@@ -152,19 +152,19 @@ impl Plan {
         Ok(all)
     }
 
-    /// What the optimiser keeps of all parameters, in PyTorch's layouts, each with its place among the graph's.
-    pub(crate) fn moments(&self) -> Result<Vec<(usize, Moments)>, ModelError> {
+    /// What is kept beside all parameters, in PyTorch's layouts, each with its place among the graph's.
+    pub(crate) fn kept(&self) -> Result<Vec<(usize, Kept)>, ModelError> {
         let mut all = Vec::new();
         for node in &self.steps {
-            all.extend(node.parameters.clone().zip(node.step.moments()?));
+            all.extend(node.parameters.clone().zip(node.step.kept()?));
         }
         Ok(all)
     }
 
-    /// Takes over moments in the graph's order, after `steps` steps.
-    pub(crate) fn set_moments(&mut self, steps: u64, moments: &[[&[f32]; 2]]) -> Result<(), ModelError> {
+    /// Takes over what was kept, in the graph's order, after `steps` steps.
+    pub(crate) fn set_kept(&mut self, steps: u64, kept: &[[&[f32]; 3]]) -> Result<(), ModelError> {
         for node in &mut self.steps {
-            node.step.set_moments(steps, &moments[node.parameters.clone()])?;
+            node.step.set_kept(steps, &kept[node.parameters.clone()])?;
         }
         Ok(())
     }

@@ -19,6 +19,18 @@ pub struct TrainerState {
     /// The optimiser's first and second moments, by the name of the parameter and of its shape. Empty before the first
     /// step, and where [`Optimizer::keeps`](crate::Optimizer::keeps) says so.
     pub moments: [BTreeMap<String, Array>; 2],
+    /// The moving average of the parameters. Empty before the first step, and without
+    /// [`TrainerSettings::ema_decay`](crate::TrainerSettings::ema_decay).
+    pub average: BTreeMap<String, Array>,
+}
+
+/// What is kept beside a parameter.
+const KEPT: [&str; 3] = ["the first moment", "the second moment", "the moving average"];
+
+impl TrainerState {
+    fn kept(&self) -> [&BTreeMap<String, Array>; 3] {
+        [&self.moments[0], &self.moments[1], &self.average]
+    }
 }
 
 impl Trainer {
@@ -32,7 +44,7 @@ impl Trainer {
     /// use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
     ///
     /// let graph = Graph::sequential("tiny", &[2], [Op::Linear(Linear::new(3))])?;
-    /// let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 0 };
+    /// let settings = TrainerSettings { optimizer: Optimizer::adam(), ..TrainerSettings::default() };
     /// let mut trainer = Trainer::new(Model::new(graph.clone(), 0)?, settings)?;
     /// trainer.step(&[0.5, 1.0], &[2], 0.1)?;
     /// let state = trainer.state()?;
@@ -45,14 +57,8 @@ impl Trainer {
     /// ```
     pub fn state(&mut self) -> Result<TrainerState, ModelError> {
         let weights = self.model()?.weights()?;
-        let mut moments = [BTreeMap::new(), BTreeMap::new()];
-        for (index, kept) in self.plan.moments()? {
-            let parameter = &self.model.parameters()[index];
-            for (all, data) in moments.iter_mut().zip(kept).filter(|(_, data)| !data.is_empty()) {
-                all.insert(parameter.name.clone(), Array { shape: parameter.var.dims().to_vec(), data });
-            }
-        }
-        Ok(TrainerState { step: self.step, weights, moments })
+        let [first, second, average] = self.kept()?;
+        Ok(TrainerState { step: self.step, weights, moments: [first, second], average })
     }
 
     /// Goes on from `state`, which a trainer of the same network with the same settings was in.
@@ -65,21 +71,32 @@ impl Trainer {
         self.model.set_weights(&state.weights)?;
         let parameters: Vec<&[f32]> = state.weights.iter().map(|(_, array)| &array.data[..]).collect();
         self.plan.set_parameters(&parameters)?;
-        let of = |name: &str| {
-            state.moments.each_ref().map(|all| all.get(name).map_or(&[][..], |array| &array.data))
-        };
-        let moments: Vec<[&[f32]; 2]> = state.weights.iter().map(|(name, _)| of(name)).collect();
-        self.plan.set_moments(state.step, &moments)?;
+        let of = |name: &str| state.kept().map(|all| all.get(name).map_or(&[][..], |array| &array.data));
+        let kept: Vec<[&[f32]; 3]> = state.weights.iter().map(|(name, _)| of(name)).collect();
+        self.plan.set_kept(state.step, &kept)?;
         (self.step, self.stale) = (state.step, false);
         Ok(())
     }
 
-    /// Whether there are moments of exactly the parameters that have any.
+    /// What is kept beside the parameters, by their names.
+    pub(crate) fn kept(&self) -> Result<[BTreeMap<String, Array>; 3], ModelError> {
+        let mut named = [const { BTreeMap::new() }; 3];
+        for (index, kept) in self.plan.kept()? {
+            let parameter = &self.model.parameters()[index];
+            for (all, data) in named.iter_mut().zip(kept).filter(|(_, data)| !data.is_empty()) {
+                all.insert(parameter.name.clone(), Array { shape: parameter.var.dims().to_vec(), data });
+            }
+        }
+        Ok(named)
+    }
+
+    /// Whether there is something kept of exactly the parameters of which there should be.
     fn check_moments(&self, state: &TrainerState) -> Result<(), ModelError> {
-        let keeps = self.settings.optimizer.keeps().map(|kept| kept && state.step > 0);
-        for (order, (found, kept)) in (1..).zip(state.moments.iter().zip(keeps)) {
+        let [first, second] = self.settings.optimizer.keeps();
+        let keeps = [first, second, self.settings.ema_decay.is_some()].map(|kept| kept && state.step > 0);
+        for (what, (found, kept)) in KEPT.into_iter().zip(state.kept().into_iter().zip(keeps)) {
             let refuse = |parameter: &str, reason| {
-                Err(ModelError::Moments { order, parameter: parameter.to_owned(), reason })
+                Err(ModelError::Moments { what, parameter: parameter.to_owned(), reason })
             };
             let parameters = self.model.parameters().iter();
             let expected: BTreeMap<&str, &[usize]> = parameters

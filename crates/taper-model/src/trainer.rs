@@ -19,6 +19,23 @@ pub struct TrainerSettings {
     pub label_smoothing: f64,
     /// What dropout is drawn from.
     pub seed: u64,
+    /// Gradients longer than this, all of them taken as one vector, are scaled down to it (Pascanu et al. 2013):
+    /// [`torch.nn.utils.clip_grad_norm_`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html).
+    /// Gradients are then made twice in every step.
+    pub clip_norm: Option<f64>,
+    /// Keeps a moving average of the parameters, which after every step goes a share of `1 − decay` towards them. In step
+    /// `t` the decay is `min(ema_decay, (1 + t) / (10 + t))`, so that the first weights are soon forgotten (TensorFlow's
+    /// [`ExponentialMovingAverage`](https://www.tensorflow.org/api_docs/python/tf/train/ExponentialMovingAverage) with
+    /// `num_updates`).
+    pub ema_decay: Option<f64>,
+}
+
+impl Default for TrainerSettings {
+    /// Adam, with all the rest left out.
+    fn default() -> Self {
+        let optimizer = Optimizer::adam();
+        Self { optimizer, label_smoothing: 0.0, seed: 0, clip_norm: None, ema_decay: None }
+    }
 }
 
 /// What one training step found, before its update.
@@ -87,9 +104,27 @@ impl Trainer {
     pub fn step(&mut self, images: &[f32], labels: &[u8], learning_rate: f64) -> Result<Step, ModelError> {
         let step = self.run(images, labels)?;
         self.stale = true;
-        self.plan.update(Rule { optimizer: self.settings.optimizer, learning_rate })?;
         self.step += 1;
+        let count = self.step as f64;
+        let decay = self.settings.ema_decay.map(|decay| decay.min((1.0 + count) / (10.0 + count)));
+        self.plan.update(Rule {
+            optimizer: self.settings.optimizer,
+            learning_rate,
+            gradient_scale: self.gradient_scale()?,
+            average_share: decay.map(|decay| (1.0 - decay) as f32),
+        })?;
         Ok(step)
+    }
+
+    /// What brings the gradients within the norm that is allowed; as in PyTorch, 1e-6 keeps it from dividing by 0.
+    fn gradient_scale(&self) -> Result<f32, ModelError> {
+        let Some(most) = self.settings.clip_norm else { return Ok(1.0) };
+        let parameters = self.model.parameters();
+        let gradients = self.plan.gradients()?;
+        let trained = gradients.iter().filter(|(index, _)| parameters[*index].trainable);
+        let square = |gradient: &Vec<f32>| gradient.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        let norm = trained.map(|(_, gradient)| square(gradient)).sum::<f64>().sqrt();
+        Ok((most / (norm + 1e-6)).min(1.0) as f32)
     }
 
     /// The gradients that [`Trainer::step`] would follow; nothing is changed.
@@ -139,12 +174,28 @@ impl Trainer {
         Ok(&self.model)
     }
 
-    /// The model, when training is over.
+    /// The model with the moving averages in place of its parameters, and its running statistics as they are; the model as it
+    /// stands if no averages are kept ([`TrainerSettings::ema_decay`]) or no step was made.
+    ///
+    /// # Errors
+    /// As [`Trainer::model`].
+    pub fn averaged_model(&mut self) -> Result<&Model, ModelError> {
+        self.model()?;
+        for (index, [.., average]) in self.plan.kept()? {
+            if !average.is_empty() {
+                self.model.set_parameter(index, average)?;
+                self.stale = true;
+            }
+        }
+        Ok(&self.model)
+    }
+
+    /// The model that [`Trainer::averaged_model`] gives, when training is over.
     ///
     /// # Errors
     /// As [`Trainer::model`].
     pub fn into_model(mut self) -> Result<Model, ModelError> {
-        self.model()?;
+        self.averaged_model()?;
         Ok(self.model)
     }
 

@@ -5,6 +5,8 @@
 mod autograd;
 #[path = "all/behaviour.rs"]
 mod behaviour;
+#[path = "all/extras.rs"]
+mod extras;
 #[path = "all/fixture.rs"]
 mod fixture;
 #[path = "all/hand_written.rs"]

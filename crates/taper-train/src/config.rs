@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use taper_data::Augment;
+
 use crate::optimizer::Optimizer;
 use crate::schedule::Schedule;
 
@@ -19,14 +21,31 @@ pub struct FitConfig {
     pub learning_rate: f64,
     /// How the learning rate changes from step to step.
     pub schedule: Schedule,
+    /// The share of the steps in which the learning rate first rises, in equal steps; see [`Schedule::warmed_rate`].
+    pub warmup: f64,
     /// The share of the target taken from the right class and spread evenly over all classes, in `[0, 1)`
     /// (Szegedy et al. 2015).
     pub label_smoothing: f64,
-    /// Decides the order of the images and the dropout. (The first weights have a seed of their own, given to
+    /// The probability of every dropout layer, in place of the network's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f64>,
+    /// The norm that all gradients of a step together, as one vector, are clipped to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// The decay of an exponential moving average of the weights, such as 0.999. It is what is validated and kept, in
+    /// place of the weights themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
+    /// Ends the run after so many epochs without a lower validation loss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<usize>,
+    /// Decides the order of the images, their changes and the dropout. (The first weights have a seed of their own, given to
     /// the model.) TOML holds seeds up to 2⁶³ − 1.
     pub seed: u64,
-    /// How gradients become updates. Last, because TOML wants tables after plain values.
+    /// How gradients become updates. Tables are last, since TOML wants them after plain values.
     pub optimizer: Optimizer,
+    /// How training images are changed at random.
+    pub augment: Augment,
 }
 
 impl Default for FitConfig {
@@ -36,9 +55,15 @@ impl Default for FitConfig {
             batch_size: 100,
             learning_rate: 1e-3,
             schedule: Schedule::Constant,
+            warmup: 0.0,
             label_smoothing: 0.0,
+            dropout: None,
+            clip_norm: None,
+            ema_decay: None,
+            early_stopping: None,
             seed: 0,
             optimizer: Optimizer::adam(),
+            augment: Augment::default(),
         }
     }
 }
@@ -83,8 +108,32 @@ impl FitConfig {
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return refuse("learning_rate", &self.learning_rate, "a number greater than 0, such as 0.001");
         }
-        if !(0.0..1.0).contains(&self.label_smoothing) {
-            return refuse("label_smoothing", &self.label_smoothing, BELOW_ONE);
+        let fractions = [
+            ("warmup", Some(self.warmup)),
+            ("label_smoothing", Some(self.label_smoothing)),
+            ("dropout", self.dropout),
+            ("ema_decay", self.ema_decay),
+        ];
+        for (setting, value) in fractions {
+            if let Some(value) = value.filter(|value| !(0.0..1.0).contains(value)) {
+                return refuse(setting, &value, BELOW_ONE);
+            }
+        }
+        if self.warmup > 0.0 && self.schedule == Schedule::OneCycle {
+            return refuse(
+                "warmup",
+                &self.warmup,
+                "0 with the schedule one_cycle, which has a warm-up of its own",
+            );
+        }
+        if let Some(norm) = self.clip_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
+            return refuse("clip_norm", &norm, "a number greater than 0, such as 1");
+        }
+        if self.early_stopping == Some(0) {
+            return refuse("early_stopping", &0, "at least 1");
+        }
+        if let Some((setting, value, allowed)) = self.augment.refused() {
+            return refuse(setting, &value, allowed);
         }
         for (setting, value, below_one) in self.optimizer.settings() {
             if !(value.is_finite() && value >= 0.0 && (value < 1.0 || !below_one)) {

@@ -49,6 +49,14 @@ pub enum Event<'a> {
         /// The network with this epoch's weights: the place to save a checkpoint.
         model: &'a Model,
     },
+    /// The validation loss has not fallen for as many epochs as it may; nothing more comes.
+    #[non_exhaustive]
+    StoppedEarly {
+        /// The last epoch.
+        epoch: usize,
+        /// The one with the lowest validation loss.
+        best: usize,
+    },
     /// The caller stopped the run; nothing more comes.
     #[non_exhaustive]
     Interrupted {

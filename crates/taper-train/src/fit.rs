@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use taper_data::Dataset;
 use taper_metrics::Throughput;
-use taper_model::Model;
+use taper_model::{Model, TrainerSettings};
 
 use self::run::Run;
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -21,7 +21,8 @@ use crate::timing::EpochTiming;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Fitted {
-    /// The network with the weights of the best epoch; with the last weights, if no epoch was validated.
+    /// The network with the weights of the best epoch; with the last weights, if no epoch was validated. With
+    /// [`FitConfig::ema_decay`] it is their moving average.
     pub model: Model,
     /// The epoch those weights are from, from 1: the one with the lowest validation loss, the earlier of two equal
     /// ones. `None` if the run was stopped before the first epoch was validated.
@@ -44,7 +45,8 @@ impl Fitted {
 
 /// Trains `model` on `train` and measures it on `validation` after every epoch.
 ///
-/// The images come in an order that depends on the seed and the epoch alone. The weights of the epoch with the
+/// The images come in an order that depends on the seed and the epoch alone, and are changed at random as
+/// [`FitConfig::augment`] says. The weights of the epoch with the
 /// lowest validation loss are kept. `on_event` hears of every step; answering [`Control::Stop`] ends the run
 /// after that step, without error. (A stop asked for during the validation takes effect after it.)
 ///
@@ -96,7 +98,7 @@ pub fn fit_with_checkpoints(
     check_fits(&model, validation, Split::Validation)?;
     let mut run = Run::new(model, [train, validation], config, batch_size, checkpointing, on_event)?;
     run.start();
-    while run.history.epochs.len() < config.epochs {
+    while run.goes_on() {
         let epoch = run.history.epochs.len() + 1;
         let Some(totals) = run.train_epoch(epoch)? else { break };
         let record = run.validate_epoch(epoch, &totals)?;
@@ -105,11 +107,12 @@ pub fn fit_with_checkpoints(
         }
         run.save()?;
     }
-    let interrupted = run.history.epochs.len() < config.epochs;
+    let interrupted = run.goes_on();
     if interrupted {
         run.save()?;
         run.tell_of_interruption();
     }
+    run.tell_if_stopped_early();
     let Run { trainer, history, timings, best, .. } = run;
     let mut model = trainer.into_model()?;
     let best_epoch = history.best_epoch().map(|epoch| epoch.epoch);
@@ -117,4 +120,15 @@ pub fn fit_with_checkpoints(
         model.set_weights(&weights)?;
     }
     Ok(Fitted { model, best_epoch, history, timings, interrupted })
+}
+
+/// What the trainer is told of a configuration.
+pub(crate) fn trainer_settings(config: &FitConfig) -> TrainerSettings {
+    TrainerSettings {
+        optimizer: config.optimizer.into(),
+        label_smoothing: config.label_smoothing,
+        seed: config.seed,
+        clip_norm: config.clip_norm,
+        ema_decay: config.ema_decay,
+    }
 }

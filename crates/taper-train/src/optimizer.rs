@@ -95,6 +95,17 @@ impl Optimizer {
         }
     }
 
+    /// The same rule with another weight decay.
+    #[must_use]
+    pub fn with_weight_decay(mut self, decay: f64) -> Self {
+        match &mut self {
+            Self::Sgd { weight_decay, .. }
+            | Self::Adam { weight_decay, .. }
+            | Self::AdamW { weight_decay, .. } => *weight_decay = decay,
+        }
+        self
+    }
+
     /// Every numeric setting: its name, its value, and whether it must stay below 1.
     pub(crate) fn settings(&self) -> Vec<(&'static str, f64, bool)> {
         match *self {

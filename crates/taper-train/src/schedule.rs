@@ -18,6 +18,8 @@ pub enum Schedule {
     /// From the learning rate down to 0 along half a cosine: `CosineAnnealingLR(T_max=steps)` (Loshchilov &
     /// Hutter 2016).
     Cosine,
+    /// From the learning rate down to 0 along a line: `LinearLR(start_factor=1, end_factor=0, total_iters=steps)`.
+    Linear,
     /// Up to the learning rate and down again: `OneCycleLR(max_lr=learning_rate, total_steps=steps)` with its
     /// defaults, see [`OneCycle`].
     OneCycle,
@@ -25,7 +27,8 @@ pub enum Schedule {
 
 impl Schedule {
     /// All schedules.
-    pub const ALL: [Schedule; 3] = [Schedule::Constant, Schedule::Cosine, Schedule::OneCycle];
+    pub const ALL: [Schedule; 4] =
+        [Schedule::Constant, Schedule::Cosine, Schedule::Linear, Schedule::OneCycle];
 
     /// The name in a configuration file.
     #[must_use]
@@ -33,6 +36,7 @@ impl Schedule {
         match self {
             Schedule::Constant => "constant",
             Schedule::Cosine => "cosine",
+            Schedule::Linear => "linear",
             Schedule::OneCycle => "one_cycle",
         }
     }
@@ -50,7 +54,25 @@ impl Schedule {
         match self {
             Schedule::Constant => learning_rate,
             Schedule::Cosine => cosine_annealing(learning_rate, 0.0, step, steps),
+            Schedule::Linear => learning_rate * (1.0 - step as f64 / steps.max(1) as f64),
             Schedule::OneCycle => OneCycle::new(learning_rate).rate(step, steps),
+        }
+    }
+
+    /// As [`Schedule::rate`], after a warm-up over the share `warmup` of the steps, in which the rate rises in equal steps
+    /// up to the learning rate (Goyal et al. 2017); the schedule runs over the steps that are left.
+    ///
+    /// ```
+    /// use taper_train::Schedule;
+    /// let rates = [0, 1, 2, 3].map(|step| Schedule::Linear.warmed_rate(0.5, 1.0, step, 4));
+    /// assert_eq!(rates, [0.5, 1.0, 1.0, 0.5]);
+    /// ```
+    #[must_use]
+    pub fn warmed_rate(self, warmup: f64, learning_rate: f64, step: usize, steps: usize) -> f64 {
+        let rising = (warmup * steps as f64).round() as usize;
+        match step.checked_sub(rising) {
+            None => learning_rate * (step + 1) as f64 / rising as f64,
+            Some(step) => self.rate(learning_rate, step, steps.saturating_sub(rising)),
         }
     }
 }

@@ -11,6 +11,10 @@ mod config;
 mod errors;
 #[path = "all/history.rs"]
 mod history;
+#[path = "all/range_test.rs"]
+mod range_test;
+#[path = "all/recipe.rs"]
+mod recipe;
 #[path = "all/schedules.rs"]
 mod schedules;
 #[path = "all/stopping.rs"]

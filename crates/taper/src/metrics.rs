@@ -20,6 +20,10 @@ pub struct Metrics {
     /// Scores on the test images, looked at once, at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<Evaluation>,
+    /// The same, on the mean of the answers to every image and to the image shifted by a pixel to all eight sides
+    /// (test-time augmentation), if that was asked for. The model alone does not reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_shifted: Option<Evaluation>,
     /// The ONNX file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<ExportMetrics>,

@@ -16,14 +16,16 @@
 mod evaluate;
 mod export;
 mod export_file;
+mod find;
 mod form;
 mod predict;
 mod resume;
 mod train;
 
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_shifted};
 pub use export::{export, reference};
 pub use export_file::{Foreign, export_file};
+pub use find::find_learning_rate;
 pub use form::{Form, Int8Form};
 pub use predict::{Prediction, Predictor};
 pub use resume::{RunEvent, RunOptions, Start};

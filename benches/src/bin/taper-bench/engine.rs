@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor as RtenTensor, TensorView};
 use taper_graph::{Graph, Preset};
-use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
+use taper_model::{Model, Trainer, TrainerSettings};
 
 use crate::layered::Layered;
 use crate::options::Options;
@@ -79,7 +79,7 @@ impl Engine {
 }
 
 fn taper_training(graph: Graph) -> Outcome<Step> {
-    let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: SEED };
+    let settings = TrainerSettings { seed: SEED, ..TrainerSettings::default() };
     let mut trainer = Trainer::new(Model::new(graph, SEED)?, settings)?;
     Ok(Box::new(move |images, labels| Ok(trainer.step(images, labels, LEARNING_RATE)?.loss)))
 }

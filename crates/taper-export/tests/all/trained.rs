@@ -11,7 +11,7 @@ use taper_data::synthetic::{Part, digits};
 use taper_data::{Dataset, extend_unit};
 use taper_export::onnx::{Options, Profile};
 use taper_graph::Preset;
-use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
+use taper_model::{Model, Trainer, TrainerSettings};
 
 use crate::written::lower;
 
@@ -25,7 +25,7 @@ fn unit(data: &Dataset) -> Vec<f32> {
 }
 
 fn trained() -> Model {
-    let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 1 };
+    let settings = TrainerSettings { seed: 1, ..TrainerSettings::default() };
     let mut trainer =
         Trainer::new(Model::new(Preset::Tutorial.graph().unwrap(), 1).unwrap(), settings).unwrap();
     let data = digits(3000, 1, Part::Train);

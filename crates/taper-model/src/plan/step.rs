@@ -9,8 +9,8 @@ use super::chunk::{Buffer, Chunk, Sums};
 
 pub(crate) type Outcome = Result<(), KernelError>;
 
-/// The first and second moments that an optimiser keeps of a parameter.
-pub(crate) type Moments = [Vec<f32>; 2];
+/// What is kept beside a parameter: the optimiser's first and second moments, and the moving average.
+pub(crate) type Kept = [Vec<f32>; 3];
 
 /// One or more nodes of the graph, fused. A step reads and writes the values of a few images of a chunk at a time, and
 /// keeps its own parameters.
@@ -67,13 +67,13 @@ pub(crate) trait Step: Debug + Send + Sync {
         Ok(())
     }
 
-    /// What the optimiser keeps of each parameter, in PyTorch's layouts and order; empty where it keeps nothing.
-    fn moments(&self) -> Result<Vec<Moments>, KernelError> {
+    /// What is kept beside each parameter, in PyTorch's layouts and order; empty where nothing is.
+    fn kept(&self) -> Result<Vec<Kept>, KernelError> {
         Ok(Vec::new())
     }
 
-    /// Takes over moments, after `steps` steps.
-    fn set_moments(&mut self, _steps: u64, _moments: &[[&[f32]; 2]]) -> Outcome {
+    /// Takes over what was kept, after `steps` steps.
+    fn set_kept(&mut self, _steps: u64, _kept: &[[&[f32]; 3]]) -> Outcome {
         Ok(())
     }
 
@@ -211,4 +211,8 @@ impl<'a> Contributions<'a> {
 pub(crate) struct Rule {
     pub(crate) optimizer: Optimizer,
     pub(crate) learning_rate: f64,
+    /// What gradients are multiplied by.
+    pub(crate) gradient_scale: f32,
+    /// How far the moving average goes towards the new values, if there is one.
+    pub(crate) average_share: Option<f32>,
 }

@@ -10,6 +10,8 @@ const SETTINGS: TrainerSettings = TrainerSettings {
     optimizer: Optimizer::Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.0 },
     label_smoothing: 0.0,
     seed: 5,
+    clip_norm: None,
+    ema_decay: None,
 };
 
 /// Every kind of wiring: branches, sums, concatenation, batch norm, dropout.

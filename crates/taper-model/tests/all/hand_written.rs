@@ -90,8 +90,7 @@ fn a_hand_written_model_has_pytorchs_gradients_and_trains_as_the_trainer_does() 
     check(&loss.backward().unwrap());
     check(&ops::backward(&loss).unwrap());
 
-    let settings =
-        taper_model::TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 0 };
+    let settings = taper_model::TrainerSettings::default();
     let model = taper_model::Model::from_weights(graph, &weights).unwrap();
     let mut trainer = Trainer::new(model, settings).unwrap();
     let mut optimizer = VarOptimizer::new(variables.all_vars(), rule(Optimizer::adam(), 1e-3)).unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor, Var};
 use serde_json::Value;
 use taper_graph::{Array, Graph, Init, Op, Preset, Weights};
-use taper_model::{Mode, Model, Optimizer, Trainer, TrainerSettings, ops};
+use taper_model::{Mode, Model, Trainer, TrainerSettings, ops};
 
 use crate::fixture::{Tensors, flat, json, relative_error};
 
@@ -82,7 +82,7 @@ fn logits_loss_and_all_gradients_match_pytorch() {
     }
 
     // The trainer has a backward pass of its own.
-    let settings = TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.0, seed: 0 };
+    let settings = TrainerSettings::default();
     let pixels = flat(images.as_tensor());
     let mut trainer = Trainer::new(model, settings).unwrap();
     let found = trainer.gradients(&pixels, &labels).unwrap();

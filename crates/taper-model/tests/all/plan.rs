@@ -2,14 +2,14 @@
 
 use candle_core::{Device, Tensor};
 use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset};
-use taper_model::{Inference, Mode, Model, Optimizer, Plan, Trainer, TrainerSettings, ops};
+use taper_model::{Inference, Mode, Model, Plan, Trainer, TrainerSettings, ops};
 
 use crate::fixture::{flat, relative_error, tolerance};
 
 const SEED: u64 = 11;
 
 fn settings() -> TrainerSettings {
-    TrainerSettings { optimizer: Optimizer::adam(), label_smoothing: 0.05, seed: SEED }
+    TrainerSettings { label_smoothing: 0.05, seed: SEED, ..TrainerSettings::default() }
 }
 
 /// Convolutions of all kinds of kernels, followed by what can be fused with them and by what cannot.

@@ -21,8 +21,15 @@ fn graph() -> Graph {
     Graph::sequential("state", &[1, 9, 9], ops).unwrap()
 }
 
+fn settings(optimizer: Optimizer) -> TrainerSettings {
+    TrainerSettings { optimizer, label_smoothing: 0.1, seed: 3, clip_norm: None, ema_decay: None }
+}
+
 fn trainer(optimizer: Optimizer, first_weights: u64) -> Trainer {
-    let settings = TrainerSettings { optimizer, label_smoothing: 0.1, seed: 3 };
+    with(settings(optimizer), first_weights)
+}
+
+fn with(settings: TrainerSettings, first_weights: u64) -> Trainer {
     Trainer::new(Model::new(graph(), first_weights).unwrap(), settings).unwrap()
 }
 
@@ -37,17 +44,20 @@ fn step(trainer: &mut Trainer, number: usize) -> f64 {
 
 #[test]
 fn another_trainer_goes_on_bit_for_bit_with_every_update_rule() {
-    for optimizer in [Optimizer::sgd(0.0), Optimizer::sgd(0.9), Optimizer::adam(), Optimizer::adamw()] {
-        let mut whole = trainer(optimizer, 1);
+    let rules = [Optimizer::sgd(0.0), Optimizer::sgd(0.9), Optimizer::adam(), Optimizer::adamw()];
+    let clipped = TrainerSettings { clip_norm: Some(0.5), ..settings(Optimizer::adam()) };
+    let averaged = TrainerSettings { ema_decay: Some(0.9), ..settings(Optimizer::sgd(0.0)) };
+    for settings in rules.map(settings).into_iter().chain([clipped, averaged]) {
+        let mut whole = with(settings, 1);
         for stopped in 0..4 {
             let state = whole.state().unwrap();
             assert_eq!(state.step, stopped as u64);
             let expected = step(&mut whole, stopped);
-            let mut other = trainer(optimizer, 2);
+            let mut other = with(settings, 2);
             other.restore(&state).unwrap();
-            assert_eq!(other.state().unwrap(), state, "{optimizer:?}");
-            assert_eq!(step(&mut other, stopped).to_bits(), expected.to_bits(), "{optimizer:?}");
-            assert_eq!(other.state().unwrap(), whole.state().unwrap(), "{optimizer:?}");
+            assert_eq!(other.state().unwrap(), state, "{settings:?}");
+            assert_eq!(step(&mut other, stopped).to_bits(), expected.to_bits(), "{settings:?}");
+            assert_eq!(other.state().unwrap(), whole.state().unwrap(), "{settings:?}");
         }
     }
 }
@@ -60,17 +70,35 @@ fn a_state_of_another_kind_is_refused_and_changes_nothing() {
     let mut other = trainer(Optimizer::sgd(0.9), 1);
     let before = other.state().unwrap();
     let refused = |other: &mut Trainer, state| match other.restore(&state) {
-        Err(ModelError::Moments { order, parameter, reason }) => (order, parameter, reason),
+        Err(ModelError::Moments { what, parameter, reason }) => (what, parameter, reason),
         outcome => panic!("{outcome:?}"),
     };
-    assert_eq!(refused(&mut other, state.clone()), (2, "0.bias".to_owned(), "has no place here"));
+    assert_eq!(
+        refused(&mut other, state.clone()),
+        ("the second moment", "0.bias".to_owned(), "has no place here")
+    );
     assert_eq!(other.state().unwrap(), before);
 
     let mut missing = state.clone();
     missing.moments[0].remove("8.weight").unwrap();
-    assert_eq!(refused(&mut adam, missing), (1, "8.weight".to_owned(), "is missing"));
+    assert_eq!(refused(&mut adam, missing), ("the first moment", "8.weight".to_owned(), "is missing"));
     let mut wrong = state.clone();
     wrong.moments[1].insert("10.bias".to_owned(), Array { shape: vec![4], data: vec![0.0; 4] });
-    assert_eq!(refused(&mut adam, wrong), (2, "10.bias".to_owned(), "has another shape"));
+    assert_eq!(refused(&mut adam, wrong), ("the second moment", "10.bias".to_owned(), "has another shape"));
     assert_eq!(adam.state().unwrap(), state);
+}
+
+#[test]
+fn a_state_with_a_moving_average_is_for_a_trainer_that_keeps_one() {
+    let averaging = TrainerSettings { ema_decay: Some(0.9), ..settings(Optimizer::adam()) };
+    let (mut with_average, mut without) = (with(averaging, 1), trainer(Optimizer::adam(), 1));
+    step(&mut with_average, 0);
+    step(&mut without, 0);
+    let what = |result| match result {
+        Err(ModelError::Moments { what, reason, .. }) => (what, reason),
+        outcome => panic!("{outcome:?}"),
+    };
+    let states = [with_average.state().unwrap(), without.state().unwrap()];
+    assert_eq!(what(without.restore(&states[0])), ("the moving average", "has no place here"));
+    assert_eq!(what(with_average.restore(&states[1])), ("the moving average", "is missing"));
 }

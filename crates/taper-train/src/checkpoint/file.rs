@@ -22,6 +22,7 @@ const FORMAT: u32 = 1;
 const WEIGHTS: &str = "weights";
 const FIRST: &str = "first";
 const SECOND: &str = "second";
+const AVERAGE: &str = "average";
 const BEST: &str = "best";
 
 /// What is no tensor. Numbers are written with as many digits as it takes to read back the very same.
@@ -78,6 +79,7 @@ pub(super) fn to_bytes(
     let tensors = (trainer.weights.iter().map(|array| (WEIGHTS, array)))
         .chain(named(first).map(|array| (FIRST, array)))
         .chain(named(second).map(|array| (SECOND, array)))
+        .chain(named(&trainer.average).map(|array| (AVERAGE, array)))
         .chain(best.iter().flat_map(Weights::iter).map(|array| (BEST, array)))
         .map(|(part, (name, array))| (format!("{part}/{name}"), Floats(array)));
     let metadata = std::iter::once((KEY.to_owned(), header)).collect();
@@ -108,7 +110,7 @@ pub(super) fn from_bytes(
     }
     let mut part = |name| parts.remove(name).unwrap_or_default();
     let weights = Weights::new(graph, part(WEIGHTS)).map_err(|error| error.to_string())?;
-    let moments = [part(FIRST), part(SECOND)];
+    let (moments, average) = ([part(FIRST), part(SECOND)], part(AVERAGE));
     let best = match part(BEST) {
         best if best.is_empty() => None,
         best => Some(Weights::new(graph, best).map_err(|error| error.to_string())?),
@@ -116,6 +118,6 @@ pub(super) fn from_bytes(
     if let Some(part) = parts.keys().next() {
         return Err(format!("it has tensors of `{part}`"));
     }
-    let trainer = TrainerState { step, weights, moments };
+    let trainer = TrainerState { step, weights, moments, average };
     Ok((Checkpoint { trainer, history, best, timings }, settings))
 }

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use taper_data::{Batches, Dataset};
 use taper_graph::Weights;
-use taper_model::{Model, Trainer, TrainerSettings};
+use taper_model::{Model, Trainer};
 
-use super::{Checkpointing, Save};
+use super::{Checkpointing, Save, trainer_settings};
 use crate::checkpoint::Checkpoint;
 use crate::config::FitConfig;
 use crate::error::{Split, TrainError};
@@ -48,18 +48,16 @@ impl Listener<'_> {
 impl<'a> Run<'a> {
     /// At the first step, or where the checkpoint is.
     pub(super) fn new(
-        model: Model,
+        mut model: Model,
         [train, validation]: [&'a Dataset; 2],
         config: &'a FitConfig,
         batch_size: NonZeroUsize,
         checkpointing: Checkpointing<'a>,
         on_event: &'a mut dyn FnMut(&Event<'_>) -> Control,
     ) -> Result<Self, TrainError> {
-        let settings = TrainerSettings {
-            optimizer: config.optimizer.into(),
-            label_smoothing: config.label_smoothing,
-            seed: config.seed,
-        };
+        if let Some(dropout) = config.dropout {
+            model.set_dropout(dropout as f32)?;
+        }
         let Checkpointing { from, every, save } = checkpointing;
         let mut run = Run {
             config,
@@ -67,7 +65,7 @@ impl<'a> Run<'a> {
             train,
             validation,
             steps_per_epoch: train.len().div_ceil(batch_size.get()),
-            trainer: Trainer::new(model, settings)?,
+            trainer: Trainer::new(model, trainer_settings(config))?,
             history: History::default(),
             timings: Vec::new(),
             best: None,
@@ -111,7 +109,8 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let clock = Instant::now();
-        let mut batches = Batches::shuffled(self.train, self.batch_size, self.config.seed, epoch as u64);
+        let FitConfig { seed, augment, .. } = self.config;
+        let mut batches = Batches::augmented(self.train, self.batch_size, *seed, epoch as u64, augment);
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         let mut totals = self.totals_so_far(epoch);
         let mut step = self.history.steps.len() - (epoch - 1) * self.steps_per_epoch;
@@ -164,7 +163,8 @@ impl<'a> Run<'a> {
     ) -> Result<f64, TrainError> {
         let done = self.history.steps.len();
         let steps = self.steps_per_epoch.saturating_mul(self.config.epochs);
-        let learning_rate = self.config.schedule.rate(self.config.learning_rate, done, steps);
+        let FitConfig { schedule, warmup, learning_rate, .. } = *self.config;
+        let learning_rate = schedule.warmed_rate(warmup, learning_rate, done, steps);
         let result = self.trainer.step(images, labels, learning_rate)?;
         if !result.loss.is_finite() {
             return Err(TrainError::Diverged { epoch, step, learning_rate, loss: result.loss });
@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
     ) -> Result<EpochRecord, TrainError> {
         let listener = &mut self.listener;
         let mut on_progress = |progress| listener.tell(&Event::Validating { epoch, progress });
-        let model = self.trainer.model()?;
+        let model = self.trainer.averaged_model()?;
         let scores = score(model, self.validation, self.batch_size, Split::Validation, &mut on_progress)?;
         let record = EpochRecord {
             epoch,
@@ -226,11 +226,33 @@ impl<'a> Run<'a> {
 
     /// Keeps the weights of the epoch just ended as the best so far.
     pub(super) fn take_best(&mut self, record: &EpochRecord) -> Result<(), TrainError> {
-        let model = self.trainer.model()?;
+        let model = self.trainer.averaged_model()?;
         self.best = Some(model.weights()?);
         let EpochRecord { epoch, validation_loss, .. } = *record;
         self.listener.tell(&Event::NewBest { epoch, validation_loss, model });
         Ok(())
+    }
+
+    /// Whether there are epochs to come.
+    pub(super) fn goes_on(&self) -> bool {
+        self.history.epochs.len() < self.config.epochs && !self.is_stopped_early()
+    }
+
+    /// Whether the validation loss has not fallen for as many epochs as it may.
+    fn is_stopped_early(&self) -> bool {
+        let since = |best: &EpochRecord| self.history.epochs.len() - best.epoch;
+        let patience = self.config.early_stopping;
+        patience.zip(self.history.best_epoch()).is_some_and(|(patience, best)| since(best) >= patience)
+    }
+
+    pub(super) fn tell_if_stopped_early(&mut self) {
+        let epoch = self.history.epochs.len();
+        if let Some(best) = self.history.best_epoch().map(|best| best.epoch)
+            && epoch < self.config.epochs
+            && self.is_stopped_early()
+        {
+            self.listener.tell(&Event::StoppedEarly { epoch, best });
+        }
     }
 
     pub(super) fn tell_of_interruption(&mut self) {

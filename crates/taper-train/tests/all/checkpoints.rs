@@ -5,16 +5,28 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use taper_data::Augment;
 use taper_train::{
     Checkpoint, CheckpointError, CheckpointFolder, Checkpointing, Control, Event, FitConfig, Fitted,
-    Optimizer, TrainError, fit_with_checkpoints,
+    Optimizer, Schedule, TrainError, fit_with_checkpoints,
 };
 
 use crate::bars::{bars, config, graph, model};
 
-/// Dropout, a last batch that is smaller, and momentum that a new run would not have.
+/// Everything that a new run would not have or would draw anew: dropout, changed images, momentum, a moving average, a schedule
+/// with a warm-up; and a last batch that is smaller.
 fn settings() -> FitConfig {
-    FitConfig { optimizer: Optimizer::adam(), batch_size: 28, ..config(3) }
+    FitConfig {
+        optimizer: Optimizer::adam(),
+        batch_size: 28,
+        schedule: Schedule::Linear,
+        warmup: 0.25,
+        dropout: Some(0.2),
+        clip_norm: Some(0.5),
+        ema_decay: Some(0.9),
+        augment: Augment { shift: 1, rotation: 10.0, elastic: 0.5, ..Augment::default() },
+        ..config(3)
+    }
 }
 
 fn folder(path: &Path) -> CheckpointFolder {

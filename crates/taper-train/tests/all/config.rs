@@ -1,6 +1,6 @@
 //! The configuration file's `[train]` table.
 
-use taper_train::{FitConfig, Optimizer, Schedule};
+use taper_train::{FitConfig, Optimizer, Recipe, Schedule};
 
 #[test]
 fn the_defaults_are_those_of_pytorchs_tutorials() {
@@ -21,8 +21,14 @@ fn every_configuration_survives_its_file() {
     ];
     for optimizer in optimizers {
         for schedule in Schedule::ALL {
-            let config =
-                FitConfig { optimizer, schedule, label_smoothing: 0.1, seed: 7, ..FitConfig::default() };
+            let config = FitConfig {
+                optimizer,
+                schedule,
+                label_smoothing: 0.1,
+                warmup: 0.0,
+                seed: 7,
+                ..Recipe::Best.config()
+            };
             config.validate().unwrap();
             let text = toml::to_string(&config).unwrap();
             assert_eq!(toml::from_str::<FitConfig>(&text).unwrap(), config, "{text}");
@@ -55,6 +61,8 @@ fn unknown_words_are_refused_and_named() {
         ("optimizer = { name = \"adam\", momentum = 0.9 }", "momentum"),
         ("optimizer = { name = \"adam\", betas = [0.9] }", "length"),
         ("epochs = -1", "epochs"),
+        ("augment = { rotate = 5 }", "rotate"),
+        ("augment = { shift = 1.5 }", "shift"),
     ];
     for (text, word) in cases {
         let error = toml::from_str::<FitConfig>(text).unwrap_err().to_string();
@@ -81,6 +89,15 @@ fn every_setting_out_of_range_is_refused_and_named() {
         (with(&|c| c.optimizer = sgd(1.0, false)), "optimizer.momentum is 1"),
         (with(&|c| c.optimizer = sgd(0.0, true)), "optimizer.nesterov is true"),
     ];
+    cases.extend([
+        (with(&|c| c.warmup = 1.0), "warmup is 1; it must be a number from 0"),
+        (with(&|c| (c.warmup, c.schedule) = (0.1, Schedule::OneCycle)), "warmup is 0.1; it must be 0 with"),
+        (with(&|c| c.dropout = Some(1.0)), "dropout is 1"),
+        (with(&|c| c.ema_decay = Some(f64::NAN)), "ema_decay is NaN"),
+        (with(&|c| c.clip_norm = Some(0.0)), "clip_norm is 0"),
+        (with(&|c| c.early_stopping = Some(0)), "early_stopping is 0"),
+        (with(&|c| c.augment.scale = 2.0), "augment.scale is 2; it must be a fraction from 0 to 0.9"),
+    ]);
     for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         cases.push((with(&|c| c.learning_rate = rate), "learning_rate is "));
     }

@@ -91,3 +91,16 @@ fn names_are_those_of_the_configuration_file() {
         assert_eq!(schedule.to_string(), schedule.name());
     }
 }
+
+#[test]
+fn a_line_falls_in_equal_steps_and_a_warm_up_rises_in_equal_steps() {
+    let line = |step| Schedule::Linear.rate(2.0, step, 8);
+    assert_eq!((0..=8).map(line).collect::<Vec<_>>(), [2.0, 1.75, 1.5, 1.25, 1.0, 0.75, 0.5, 0.25, 0.0]);
+    for schedule in Schedule::ALL {
+        let rates: Vec<f64> = (0..30).map(|step| schedule.warmed_rate(0.1, 3.0, step, 30)).collect();
+        assert_eq!(rates[..3], [1.0, 2.0, 3.0], "{schedule}");
+        let rest: Vec<f64> = (0..27).map(|step| schedule.rate(3.0, step, 27)).collect();
+        assert_eq!(rates[3..], rest, "{schedule}");
+        assert_eq!(schedule.warmed_rate(0.0, 3.0, 7, 30), schedule.rate(3.0, 7, 30), "{schedule}");
+    }
+}

@@ -169,3 +169,79 @@ fn an_evaluation_sees_every_image_once() {
     assert!((by_seven.loss - whole.loss).abs() < 1e-6);
     assert_eq!(whole.images, 50);
 }
+
+#[test]
+fn a_run_that_no_longer_gets_better_ends_early_and_is_whole() {
+    let mut wrong = bars(200, 2);
+    wrong.labels.iter_mut().for_each(|label| *label = 3 - *label);
+    let mut told = Vec::new();
+    let mut run = |early_stopping| {
+        let config = FitConfig { early_stopping, ..config(6) };
+        let mut listen = |event: &Event<'_>| {
+            if let Event::StoppedEarly { epoch, best, .. } = event {
+                told.push((*epoch, *best));
+            }
+            Control::Continue
+        };
+        fit(model(0.0), &bars(600, 1), &wrong, &config, &mut listen).unwrap()
+    };
+    let (whole, early) = (run(None), run(Some(2)));
+    assert_eq!((whole.best_epoch, whole.history.epochs.len()), (Some(1), 6));
+    assert_eq!((early.best_epoch, early.history.epochs.len()), (Some(1), 3));
+    assert!(!early.interrupted);
+    assert_eq!(early.model.weights().unwrap(), whole.model.weights().unwrap());
+    assert_eq!(run(Some(6)).history, whole.history, "patience that lasts changes nothing");
+    assert_eq!(told, [(3, 1)]);
+}
+
+#[test]
+fn the_average_of_the_weights_is_what_is_validated_and_kept() {
+    let mut heard = Vec::new();
+    let config = FitConfig { ema_decay: Some(0.9), ..config(3) };
+    let fitted = fit(model(0.3), &bars(600, 1), &bars(200, 2), &config, &mut |event| {
+        if let Event::NewBest { model, .. } = event {
+            heard.push(model.weights().unwrap());
+        }
+        Control::Continue
+    })
+    .unwrap();
+    let plain = train(0.3, &FitConfig { ema_decay: None, ..config });
+    assert_eq!(fitted.history.steps, plain.history.steps, "training itself is the same");
+    assert_ne!(fitted.history.epochs, plain.history.epochs);
+    let weights = fitted.model.weights().unwrap();
+    assert_eq!(heard.last(), Some(&weights));
+    assert_ne!(weights, plain.model.weights().unwrap());
+    let scores = evaluate(&fitted.model, &bars(200, 2), 32, &mut |_| {}).unwrap();
+    let best = fitted.history.best_epoch().unwrap();
+    assert_eq!(scores.loss, best.validation_loss);
+}
+
+#[test]
+fn dropout_of_the_settings_takes_the_place_of_the_networks() {
+    let run = |p, dropout| train(p, &FitConfig { dropout, ..config(1) }).history;
+    assert_eq!(run(0.3, Some(0.1)), run(0.1, None));
+    assert_ne!(run(0.3, Some(0.1)), run(0.3, None));
+}
+
+#[test]
+fn shifted_images_are_scored_on_the_mean_of_their_answers() {
+    let fitted = train(0.0, &config(4));
+    let data = bars(60, 3);
+    let still = taper_train::evaluate_shifted(&fitted.model, &data, 25, 0, &mut |_| {}).unwrap();
+    let plain = evaluate(&fitted.model, &data, 25, &mut |_| {}).unwrap();
+    assert_eq!(still.accuracy, plain.accuracy);
+    assert!((still.loss - plain.loss).abs() < 1e-6, "nine times the same is the same");
+    // By the definition: a dataset for every shift.
+    let mut mean = vec![[0.0; 4]; 60];
+    for (x, y) in (-1..=1).flat_map(|x| (-1..=1).map(move |y| (x, y))) {
+        for (index, mean) in mean.iter_mut().enumerate() {
+            let mut image = vec![0.0; 64];
+            taper_data::shift_into(data.images.image(index), [1, 8, 8], [x, y], &mut image);
+            let answer = taper_metrics::softmax(&fitted.model.logits(&image).unwrap());
+            mean.iter_mut().zip(answer).for_each(|(mean, share)| *mean += share / 9.0);
+        }
+    }
+    let loss = mean.iter().zip(&data.labels).map(|(mean, label)| -mean[usize::from(*label)].ln());
+    let shifted = taper_train::evaluate_shifted(&fitted.model, &data, 25, 1, &mut |_| {}).unwrap();
+    assert!((shifted.loss - loss.sum::<f64>() / 60.0).abs() < 1e-5, "{}", shifted.loss);
+}

@@ -1,15 +1,15 @@
 //! The one definition of the words and flags.
 
-use std::num::NonZeroUsize;
+mod train;
+
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use taper::Error;
 use taper::data::Choice;
-use taper::pipeline::{RunOptions, Start};
-use taper::train::{Optimizer, Schedule};
-use taper::{Config, Error, ModelConfig};
 
 use super::export::ExportArgs;
+pub(super) use train::{FindArgs, TrainArgs};
 
 /// Train an image classifier and ship it as ONNX.
 #[derive(Debug, Parser)]
@@ -39,8 +39,16 @@ pub(super) enum Command {
     Download(DataArgs),
     /// Get the data and train; writes all but the ONNX file and the test scores
     Train(TrainArgs),
+    /// Try rising learning rates, and suggest one
+    LrFind(FindArgs),
     /// Score a finished run on the test images
-    Evaluate(RunArgs),
+    Evaluate {
+        #[command(flatten)]
+        run: RunArgs,
+        /// Score it once more on the mean of its answers to each image and to the image shifted by a pixel to all sides
+        #[arg(long)]
+        tta: bool,
+    },
     /// Write the network of a finished run, or of a safetensors file, as a verified ONNX file
     Export(ExportArgs),
     /// Classify pictures of digits
@@ -120,71 +128,6 @@ pub(super) struct RunArgs {
     pub(super) threads: Option<usize>,
 }
 
-/// Everything that decides a training run; what is not given comes from --config, or has its default.
-#[derive(Debug, Args)]
-pub(super) struct TrainArgs {
-    #[command(flatten)]
-    pub(super) data: DataArgs,
-    #[command(flatten)]
-    pub(super) model: ModelArgs,
-    /// A configuration file, such as the config.toml of a run
-    #[arg(long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-    /// Passes over the training images [default: 5]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub(super) epochs: Option<usize>,
-    /// Images per step [default: 100]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub(super) batch_size: Option<usize>,
-    /// Learning rate; with a schedule, the highest one [default: 0.001]
-    #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
-    pub(super) lr: Option<f64>,
-    /// How the learning rate changes [default: constant]
-    #[arg(long, value_enum)]
-    pub(super) schedule: Option<ScheduleName>,
-    /// The update rule, with PyTorch's defaults (sgd with momentum 0.9) [default: adam]
-    #[arg(long, value_enum)]
-    pub(super) optimizer: Option<OptimizerName>,
-    /// Share of the target spread over all classes [default: 0]
-    #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
-    pub(super) label_smoothing: Option<f64>,
-    /// Decides the first weights, the split, the order of the images and the dropout [default: 0]
-    #[arg(long, value_name = "N")]
-    pub(super) seed: Option<u32>,
-    /// Train on the first N images only
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub(super) limit: Option<usize>,
-    /// Threads to compute on; changes no result [default: all cores]
-    #[arg(long, value_name = "N", value_parser = thread_count)]
-    pub(super) threads: Option<usize>,
-    /// Folder for the run [default: runs/<dataset>-<model>]
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: Option<PathBuf>,
-    /// Go on with the unfinished run in that folder, to the same bits (`pipeline` does it anyway); leave a finished one as it is
-    #[arg(long)]
-    pub(super) resume: bool,
-    /// Steps from one checkpoint to the next; each epoch ends with one too [default: 250]
-    #[arg(long, value_name = "N")]
-    pub(super) checkpoint_every: Option<NonZeroUsize>,
-    /// Checkpoints to keep [default: 3]
-    #[arg(long, value_name = "N")]
-    pub(super) keep_checkpoints: Option<NonZeroUsize>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum ScheduleName {
-    Constant,
-    Cosine,
-    OneCycle,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum OptimizerName {
-    Adam,
-    Adamw,
-    Sgd,
-}
-
 fn choice_names() -> impl clap::builder::TypedValueParser<Value = Choice> {
     use clap::builder::{PossibleValuesParser, TypedValueParser};
     PossibleValuesParser::new(Choice::ALL.map(Choice::name)).try_map(|name| name.parse::<Choice>())
@@ -205,12 +148,17 @@ pub(super) fn thread_count(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "give a number from 1 to 1024".to_owned())
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(super) fn positive(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
     number.ok_or_else(|| "give a number greater than 0, such as 0.001".to_owned())
 }
 
-fn fraction(text: &str) -> Result<f64, String> {
+pub(super) fn not_negative(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "give a number that is 0 or greater".to_owned())
+}
+
+pub(super) fn fraction(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..1.0).contains(number));
     number.ok_or_else(|| "give a number from 0 up to, but not including, 1".to_owned())
 }
@@ -227,8 +175,9 @@ impl Command {
     /// The number of threads asked for.
     pub(super) fn threads(&self) -> Result<Option<usize>, Error> {
         match self {
-            Command::Pipeline(args) | Command::Train(args) => Ok(args.config()?.threads),
-            Command::Evaluate(run) | Command::Reference { run, .. } => Ok(run.threads),
+            Command::Pipeline(args) | Command::Train(args) => Ok(args.settings.config()?.threads),
+            Command::LrFind(args) => Ok(args.settings.config()?.threads),
+            Command::Evaluate { run, .. } | Command::Reference { run, .. } => Ok(run.threads),
             Command::Export(args) => Ok(args.threads),
             _ => Ok(None),
         }
@@ -249,48 +198,5 @@ impl DataArgs {
         if let Some(revision) = &self.revision {
             config.revision.clone_from(revision);
         }
-    }
-}
-
-impl TrainArgs {
-    /// Where the run goes; `start` is what becomes of one that is there if the flags do not say.
-    pub(super) fn options(&self, start: Start) -> RunOptions {
-        let mut options = RunOptions::default();
-        options.out.clone_from(&self.out);
-        options.start = if self.resume { Start::Resume } else { start };
-        options.checkpoint_every = self.checkpoint_every.unwrap_or(options.checkpoint_every);
-        options.keep_checkpoints = self.keep_checkpoints.unwrap_or(options.keep_checkpoints);
-        options
-    }
-
-    /// The configuration: the file's, or the defaults, with the flags put in place.
-    pub(super) fn config(&self) -> Result<Config, Error> {
-        let mut config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::default(),
-        };
-        self.data.apply(&mut config.data);
-        if let Some(model) = &self.model.model {
-            config.model = ModelConfig::from_name(model)?;
-        }
-        config.data.limit = self.limit.or(config.data.limit);
-        config.threads = self.threads.or(config.threads);
-        let train = &mut config.train;
-        train.epochs = self.epochs.unwrap_or(train.epochs);
-        train.batch_size = self.batch_size.unwrap_or(train.batch_size);
-        train.learning_rate = self.lr.unwrap_or(train.learning_rate);
-        train.label_smoothing = self.label_smoothing.unwrap_or(train.label_smoothing);
-        train.seed = self.seed.map_or(train.seed, u64::from);
-        train.schedule = self.schedule.map_or(train.schedule, |name| match name {
-            ScheduleName::Constant => Schedule::Constant,
-            ScheduleName::Cosine => Schedule::Cosine,
-            ScheduleName::OneCycle => Schedule::OneCycle,
-        });
-        train.optimizer = self.optimizer.map_or(train.optimizer, |name| match name {
-            OptimizerName::Adam => Optimizer::adam(),
-            OptimizerName::Adamw => Optimizer::adamw(),
-            OptimizerName::Sgd => Optimizer::sgd(0.9),
-        });
-        Ok(config)
     }
 }

@@ -13,6 +13,7 @@ use taper::{Error, ExportMetrics, ModelConfig, RunFolder, newest_run};
 
 use super::args::{Cli, Command, DataArgs, ModelArgs, OutputArgs, RunArgs, TrainArgs};
 use super::export::export;
+use super::find::find;
 use super::progress::Progress;
 use super::{INTERRUPTED, interrupt, terminal};
 
@@ -25,7 +26,8 @@ pub(super) fn run(cli: &Cli) -> Result<ExitCode, Error> {
         Command::Pipeline(args) => return pipeline(args, output),
         Command::Train(args) => return train(args, output),
         Command::Download(args) => download(args, output)?,
-        Command::Evaluate(args) => evaluate(args, output)?,
+        Command::LrFind(args) => return find(args, output),
+        Command::Evaluate { run, tta } => evaluate(run, *tta, output)?,
         Command::Export(args) => export(args, output)?,
         Command::Predict { images, run } => predict(images, run.as_deref(), output)?,
         Command::Summary { model, toml, plan } => summary(model, [*toml, *plan], output)?,
@@ -52,7 +54,7 @@ fn pipeline(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
         terminal::json(&metrics);
     } else {
         print_training(&run);
-        print_scores(&test);
+        print_scores("test", &test);
         print_export(&exported, &run.folder.onnx(), "test");
         terminal::result(format!("run       {}", run.folder.path().display()));
     }
@@ -65,7 +67,7 @@ fn train(args: &TrainArgs, output: &OutputArgs) -> Result<ExitCode, Error> {
 }
 
 fn train_run(args: &TrainArgs, start: Start, output: &OutputArgs) -> Result<TrainedRun, Error> {
-    let config = args.config()?;
+    let config = args.settings.config()?;
     let progress = std::cell::RefCell::new(Progress::new(output.quiet));
     let mut observer = Observer {
         data: &mut |event| progress.borrow_mut().data(event),
@@ -149,13 +151,20 @@ fn find_run(path: Option<&Path>) -> Result<RunFolder, Error> {
     }
 }
 
-fn evaluate(args: &RunArgs, output: &OutputArgs) -> Result<(), Error> {
+fn evaluate(args: &RunArgs, tta: bool, output: &OutputArgs) -> Result<(), Error> {
     let (folder, data) = open_run(args.run.as_deref(), &args.data, output)?;
     let test = pipeline::evaluate(&folder, &data)?;
+    let shifted = if tta { Some(pipeline::evaluate_shifted(&folder, &data)?) } else { None };
     if output.json {
-        terminal::json(&test);
-    } else {
-        print_scores(&test);
+        match &shifted {
+            Some(shifted) => terminal::json(&json!({ "test": test, "test_shifted": shifted })),
+            None => terminal::json(&test),
+        }
+        return Ok(());
+    }
+    print_scores("test", &test);
+    if let Some(shifted) = &shifted {
+        print_scores("shifted", shifted);
     }
     Ok(())
 }
@@ -232,9 +241,9 @@ fn print_training(run: &TrainedRun) {
     }
 }
 
-fn print_scores(test: &Evaluation) {
+fn print_scores(what: &str, test: &Evaluation) {
     terminal::result(format!(
-        "test      accuracy {:.2} %, top 2 {:.2} %, loss {:.4}, calibration error {:.4}, {} images",
+        "{what:<9} accuracy {:.2} %, top 2 {:.2} %, loss {:.4}, calibration error {:.4}, {} images",
         100.0 * test.accuracy,
         100.0 * test.top2_accuracy,
         test.loss,

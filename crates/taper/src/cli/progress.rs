@@ -96,6 +96,11 @@ impl Progress {
             }
             Event::Step(step) => self.step(step),
             Event::EpochEnd(epoch) => self.epoch(epoch),
+            Event::StoppedEarly { epoch, best, .. } => {
+                self.line(&format!(
+                    "ending after epoch {epoch}: epoch {best} had the lowest validation loss"
+                ));
+            }
             Event::Interrupted { epoch, step, .. } => {
                 self.line(&format!("interrupted in epoch {epoch} after step {step}: saving"));
             }

@@ -17,6 +17,7 @@ use crate::run::RunFolder;
 pub fn evaluate(folder: &RunFolder, data: &Data) -> Result<Evaluation, Error> {
     let mut metrics = folder.metrics()?;
     check_same_data(&metrics, data)?;
+    metrics.test_shifted = None;
     let (weights, metadata) = folder.network()?;
     let model = Model::from_weights(metadata.graph.clone(), &weights)?;
     let evaluation = taper_train::evaluate(&model, &data.test, EVALUATION_BATCH, &mut |_| ())?;
@@ -31,3 +32,22 @@ pub fn evaluate(folder: &RunFolder, data: &Data) -> Result<Evaluation, Error> {
     }
     Ok(evaluation)
 }
+
+/// Scores a run as [`evaluate`] does, but on the mean of its answers to every image and to the image shifted by a pixel to all
+/// eight sides ([`taper_train::evaluate_shifted`]), and enters the result in its metrics, apart from the other.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_shifted(folder: &RunFolder, data: &Data) -> Result<Evaluation, Error> {
+    let mut metrics = folder.metrics()?;
+    check_same_data(&metrics, data)?;
+    let (weights, metadata) = folder.network()?;
+    let model = Model::from_weights(metadata.graph, &weights)?;
+    let evaluation = taper_train::evaluate_shifted(&model, &data.test, EVALUATION_BATCH, SHIFT, &mut |_| ())?;
+    metrics.test_shifted = Some(evaluation.clone());
+    folder.write_metrics(&metrics)?;
+    Ok(evaluation)
+}
+
+/// Pixels that images are shifted by.
+const SHIFT: usize = 1;

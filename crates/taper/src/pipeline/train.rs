@@ -87,6 +87,7 @@ pub fn train(
         model: model_metrics(&graph),
         train: train_metrics(&fitted, config.train.seed),
         test: None,
+        test_shifted: None,
         export: None,
     };
     let folder = if fitted.interrupted && folder.is_whole() { beside(&folder) } else { folder };
@@ -125,7 +126,7 @@ fn resolved(config: &Config, data: &Data) -> Config {
 }
 
 /// Seeded training and validation parts; the limit cuts the training part only.
-fn split(config: &DataConfig, train: &Dataset, seed: u64) -> Result<(Dataset, Dataset), Error> {
+pub(super) fn split(config: &DataConfig, train: &Dataset, seed: u64) -> Result<(Dataset, Dataset), Error> {
     if train.len() <= config.validation {
         return Err(Error::TooFewImages { train: train.len(), validation: config.validation });
     }

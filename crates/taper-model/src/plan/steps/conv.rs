@@ -12,7 +12,7 @@ use crate::error::ModelError;
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
 use crate::plan::draft::Following;
-use crate::plan::step::{Call, Contributions, Forward, Inputs, Moments, Outcome, Rule, Step, room};
+use crate::plan::step::{Call, Contributions, Forward, Inputs, Kept, Outcome, Rule, Step, room};
 
 /// The parts of a chunk's sums.
 const SPARSE: usize = 0;
@@ -281,20 +281,20 @@ impl Step for ConvStep {
         self.repack()
     }
 
-    fn moments(&self) -> Result<Vec<Moments>, KernelError> {
+    fn kept(&self) -> Result<Vec<Kept>, KernelError> {
         let channels = self.kernel.output().channels;
         let bias = self.bias.iter().map(|bias| {
-            bias.moments().map(|mut moment| {
-                moment.truncate(channels);
-                moment
+            bias.kept().map(|mut kept| {
+                kept.truncate(channels);
+                kept
             })
         });
-        Ok(std::iter::once(self.weight.moments()).chain(bias).collect())
+        Ok(std::iter::once(self.weight.kept()).chain(bias).collect())
     }
 
-    fn set_moments(&mut self, steps: u64, moments: &[[&[f32]; 2]]) -> Outcome {
-        self.weight.set_moments(steps, moments[0])?;
-        self.bias.as_mut().map_or(Ok(()), |bias| bias.set_moments(steps, moments[1]))
+    fn set_kept(&mut self, steps: u64, kept: &[[&[f32]; 3]]) -> Outcome {
+        self.weight.set_kept(steps, kept[0])?;
+        self.bias.as_mut().map_or(Ok(()), |bias| bias.set_kept(steps, kept[1]))
     }
 
     fn gradients(&self, batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {

@@ -7,7 +7,7 @@ use taper_kernels::{Aligned, Isa, KernelError};
 use super::weight::{Packed, Weight};
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
-use crate::plan::step::{Call, Contributions, Forward, Inputs, Moments, Outcome, Rule, Step, room};
+use crate::plan::step::{Call, Contributions, Forward, Inputs, Kept, Outcome, Rule, Step, room};
 
 /// `y = x·Wᵀ + bias`. The weight is kept in the kernel's backward order, in which the optimiser works on it as well: it is
 /// the largest of most networks, and would cost more to reorder than to use.
@@ -116,24 +116,24 @@ impl Step for LinearStep {
         }
     }
 
-    fn moments(&self) -> Result<Vec<Moments>, KernelError> {
-        let mut plain = [Vec::new(), Vec::new()];
-        for (plain, packed) in plain.iter_mut().zip(self.weight.moments()).filter(|(_, m)| !m.is_empty()) {
+    fn kept(&self) -> Result<Vec<Kept>, KernelError> {
+        let mut plain = Kept::default();
+        for (plain, packed) in plain.iter_mut().zip(self.weight.kept()).filter(|(_, kept)| !kept.is_empty()) {
             plain.resize(self.plain_len, 0.0);
             self.kernel.unpack(&packed, plain)?;
         }
-        let bias = self.bias.iter().map(Weight::moments);
+        let bias = self.bias.iter().map(Weight::kept);
         Ok(std::iter::once(plain).chain(bias).collect())
     }
 
-    fn set_moments(&mut self, steps: u64, moments: &[[&[f32]; 2]]) -> Outcome {
-        let mut packed = [Vec::new(), Vec::new()];
-        for (packed, plain) in packed.iter_mut().zip(moments[0]).filter(|(_, plain)| !plain.is_empty()) {
+    fn set_kept(&mut self, steps: u64, kept: &[[&[f32]; 3]]) -> Outcome {
+        let mut packed = Kept::default();
+        for (packed, plain) in packed.iter_mut().zip(kept[0]).filter(|(_, plain)| !plain.is_empty()) {
             packed.resize(self.kernel.weight_len(), 0.0);
             self.kernel.pack(plain, packed)?;
         }
-        self.weight.set_moments(steps, packed.each_ref().map(|moment| &moment[..]))?;
-        self.bias.as_mut().map_or(Ok(()), |bias| bias.set_moments(steps, moments[1]))
+        self.weight.set_kept(steps, packed.each_ref().map(|kept| &kept[..]))?;
+        self.bias.as_mut().map_or(Ok(()), |bias| bias.set_kept(steps, kept[1]))
     }
 
     fn gradients(&self, batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {

@@ -7,7 +7,7 @@ use taper_kernels::{BatchStatistics, Isa, KernelError};
 use super::weight::Weight;
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
-use crate::plan::step::{Barrier, Call, Contributions, Forward, Inputs, Moments, Outcome, Rule, Step};
+use crate::plan::step::{Barrier, Call, Contributions, Forward, Inputs, Kept, Outcome, Rule, Step};
 
 /// `y = [relu]((x − mean) · weight / √(variance + eps) + bias [+ residual])`.
 #[derive(Debug)]
@@ -136,13 +136,13 @@ impl Step for NormStep {
         Ok(())
     }
 
-    fn moments(&self) -> Result<Vec<Moments>, KernelError> {
-        Ok(vec![self.weight.moments(), self.bias.moments(), Default::default(), Default::default()])
+    fn kept(&self) -> Result<Vec<Kept>, KernelError> {
+        Ok(vec![self.weight.kept(), self.bias.kept(), Kept::default(), Kept::default()])
     }
 
-    fn set_moments(&mut self, steps: u64, moments: &[[&[f32]; 2]]) -> Outcome {
-        self.weight.set_moments(steps, moments[0])?;
-        self.bias.set_moments(steps, moments[1])
+    fn set_kept(&mut self, steps: u64, kept: &[[&[f32]; 3]]) -> Outcome {
+        self.weight.set_kept(steps, kept[0])?;
+        self.bias.set_kept(steps, kept[1])
     }
 
     fn gradients(&self, _batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 use taper_kernels::{Aligned, KernelError};
 
-use crate::plan::step::{Moments, Outcome, Rule, room};
+use crate::plan::step::{Kept, Outcome, Rule, room};
 
 /// Elements of a parameter that one task moves.
 const PART: usize = 1 << 14;
@@ -15,7 +15,8 @@ const PART: usize = 1 << 14;
 #[derive(Debug, Default)]
 pub(crate) struct Weight {
     pub(crate) values: Aligned,
-    moments: [Aligned; 2],
+    /// The optimiser's moments, and the moving average; empty where they are not wanted.
+    kept: [Aligned; 3],
     steps: u64,
 }
 
@@ -31,20 +32,20 @@ impl Weight {
         Ok(())
     }
 
-    /// What the optimiser keeps: nothing before the first step.
-    pub(crate) fn moments(&self) -> Moments {
-        self.moments.each_ref().map(|moment| moment.to_vec())
+    /// What is kept beside the values: nothing before the first step.
+    pub(crate) fn kept(&self) -> Kept {
+        self.kept.each_ref().map(|kept| kept.to_vec())
     }
 
-    /// Goes on after `steps` steps that left these moments, whose elements beyond the last are zero.
-    pub(crate) fn set_moments(&mut self, steps: u64, moments: [&[f32]; 2]) -> Outcome {
+    /// Goes on after `steps` steps that left this, whose elements beyond the last are zero.
+    pub(crate) fn set_kept(&mut self, steps: u64, kept: [&[f32]; 3]) -> Outcome {
         self.steps = steps;
-        for (own, moment) in self.moments.iter_mut().zip(moments) {
-            if moment.len() > self.values.len() {
-                return check_len("moment", moment.len(), self.values.len());
+        for (own, kept) in self.kept.iter_mut().zip(kept) {
+            if kept.len() > self.values.len() {
+                return check_len("moment", kept.len(), self.values.len());
             }
-            *own = Aligned::zeros(if moment.is_empty() { 0 } else { self.values.len() });
-            own[..moment.len()].copy_from_slice(moment);
+            *own = Aligned::zeros(if kept.is_empty() { 0 } else { self.values.len() });
+            own[..kept.len()].copy_from_slice(kept);
         }
         Ok(())
     }
@@ -59,21 +60,33 @@ impl Weight {
         gradient: impl Fn(usize, &mut [f32]) -> Outcome + Sync,
         after: impl Fn(usize, &[f32], &mut [f32]) -> Outcome + Sync,
     ) -> Outcome {
-        let [first, second] = &mut self.moments;
+        let [first, second, average] = &mut self.kept;
         for (moment, kept) in [&mut *first, &mut *second].into_iter().zip(rule.optimizer.keeps()) {
             moment.grow(if kept { self.values.len() } else { 0 });
+        }
+        if rule.average_share.is_some() && average.is_empty() {
+            *average = Aligned::zeros(self.values.len());
+            average.copy_from_slice(&self.values);
         }
         self.steps += 1;
         let step = self.steps;
         let (len, count) = (len.max(1), self.values.len().div_ceil(len.max(1)));
         let moments = pieces(first, len, count).into_par_iter().zip(pieces(second, len, count));
-        let parts = self.values.par_chunks_mut(len).zip(moments).zip(pieces(beside, len, count));
+        let others = pieces(average, len, count).into_par_iter().zip(pieces(beside, len, count));
+        let parts = self.values.par_chunks_mut(len).zip(moments).zip(others);
         parts.enumerate().try_for_each_init(
             Aligned::default,
-            |gradients, (part, ((values, (first, second)), beside))| {
+            |gradients, (part, ((values, (first, second)), (average, beside)))| {
                 let own = room(gradients, values.len());
                 gradient(part, own)?;
+                if rule.gradient_scale != 1.0 {
+                    own.iter_mut().for_each(|gradient| *gradient *= rule.gradient_scale);
+                }
                 rule.optimizer.step_part(values, own, [first, second], step, rule.learning_rate)?;
+                if let Some(share) = rule.average_share {
+                    let pairs = average.iter_mut().zip(&*values);
+                    pairs.for_each(|(average, value)| *average += share * (value - *average));
+                }
                 if beside.is_empty() { Ok(()) } else { after(part, values, beside) }
             },
         )

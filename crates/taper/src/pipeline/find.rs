@@ -1,0 +1,27 @@
+//! The search for a learning rate.
+
+use taper_data::LoadEvent;
+use taper_model::Model;
+use taper_train::{RangeCurve, RangePoint, RangeTest};
+
+use super::load_data;
+use super::train::split;
+use crate::config::Config;
+use crate::error::Error;
+
+/// Gets the data and tries rising learning rates on the training images, as [`taper_train::find_learning_rate`] has it. Nothing is
+/// written. The answer to a point says whether to go on.
+///
+/// # Errors
+/// [`Error`] naming the place and the remedy.
+pub fn find_learning_rate(
+    config: &Config,
+    range: &RangeTest,
+    on_data: &mut dyn FnMut(LoadEvent),
+    on_point: &mut dyn FnMut(&RangePoint) -> bool,
+) -> Result<RangeCurve, Error> {
+    let model = Model::new(config.model.graph()?, config.train.seed)?;
+    let data = load_data(&config.data, on_data)?;
+    let (train, _) = split(&config.data, &data.train, config.train.seed)?;
+    Ok(taper_train::find_learning_rate(model, &train, &config.train, range, on_point)?)
+}
