@@ -51,6 +51,12 @@ pub enum KernelError {
         /// What there is.
         known: String,
     },
+    /// It is too late to choose an instruction set.
+    #[error("the kernels run on {settled} already; choose an instruction set before anything else")]
+    IsaSettled {
+        /// What they run on.
+        settled: &'static str,
+    },
 }
 
 /// Checks the length of one argument.

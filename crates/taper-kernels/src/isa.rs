@@ -9,6 +9,9 @@ use crate::simd::portable::Portable;
 /// The variable that forces an instruction set.
 const VARIABLE: &str = "TAPER_ISA";
 
+/// What kernels run on, once that is settled.
+static CURRENT: OnceLock<Isa> = OnceLock::new();
+
 /// An instruction set that this processor has.
 ///
 /// ```
@@ -59,11 +62,27 @@ impl Isa {
     /// else the fastest. A name that this processor does not have is passed over; [`Isa::check`] reports it.
     #[must_use]
     pub fn current() -> Self {
-        static CURRENT: OnceLock<Isa> = OnceLock::new();
         *CURRENT.get_or_init(|| {
             let asked = std::env::var_os(VARIABLE).and_then(|name| Self::named(&name.to_string_lossy()));
             asked.unwrap_or_else(|| Self::available()[0])
         })
+    }
+
+    /// Makes this the one that kernels run on, whatever `TAPER_ISA` says. Plain Rust gives the same bits on every processor;
+    /// the others differ in the last ones, since some fuse a product and a sum.
+    ///
+    /// # Errors
+    /// [`KernelError::IsaSettled`] if a kernel has run, or asked for, on another one.
+    ///
+    /// ```
+    /// use taper_kernels::Isa;
+    /// Isa::portable().force()?;
+    /// assert_eq!(Isa::current().name(), "portable");
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
+    pub fn force(self) -> Result<(), KernelError> {
+        let settled = CURRENT.get_or_init(|| self).name();
+        if settled == self.name() { Ok(()) } else { Err(KernelError::IsaSettled { settled }) }
     }
 
     /// Proves that `TAPER_ISA`, if it is set, names an instruction set that this processor has.

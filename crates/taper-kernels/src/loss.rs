@@ -72,6 +72,7 @@ pub fn cross_entropy_rows(
     if let Some(item) = labels.iter().position(|&label| usize::from(label) >= classes) {
         return Err(KernelError::Label { item, label: usize::from(labels[item]), classes });
     }
+    // The exponentials are libm's, since those of the system differ in the last bits from one to the next.
     let spread = label_smoothing / classes as f64;
     let share = 1.0 / batch as f64;
     let (mut total, mut correct) = (0.0, 0);
@@ -83,15 +84,15 @@ pub fn cross_entropy_rows(
         pads.fill(0.0);
         let best = first_maximum(row);
         let greatest = f64::from(row[best]);
-        let sum: f64 = row.iter().map(|&logit| (f64::from(logit) - greatest).exp()).sum();
-        let log_sum = greatest + sum.ln();
+        let sum: f64 = row.iter().map(|&logit| libm::exp(f64::from(logit) - greatest)).sum();
+        let log_sum = greatest + libm::log(sum);
         for (class, (&logit, gradient)) in row.iter().zip(gradient).enumerate() {
             let log_probability = f64::from(logit) - log_sum;
             let target = spread + if class == label { 1.0 - label_smoothing } else { 0.0 };
             if target > 0.0 {
                 total -= target * log_probability;
             }
-            *gradient = ((log_probability.exp() - target) * share) as f32;
+            *gradient = ((libm::exp(log_probability) - target) * share) as f32;
         }
         correct += usize::from(best == label);
     }

@@ -26,7 +26,7 @@ pub fn argmax(values: &[f32]) -> Option<usize> {
 #[must_use]
 pub fn softmax(logits: &[f32]) -> Vec<f64> {
     let sum = Exponentials::of(logits);
-    logits.iter().map(|&logit| (f64::from(logit) - sum.greatest).exp() / sum.sum).collect()
+    logits.iter().map(|&logit| libm::exp(f64::from(logit) - sum.greatest) / sum.sum).collect()
 }
 
 /// `Σⱼ exp(zⱼ − max z)`, and that maximum: all that softmax and cross-entropy need.
@@ -38,13 +38,13 @@ pub(crate) struct Exponentials {
 impl Exponentials {
     pub(crate) fn of(logits: &[f32]) -> Self {
         let greatest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-        let sum = logits.iter().map(|&logit| (f64::from(logit) - greatest).exp()).sum();
+        let sum = logits.iter().map(|&logit| libm::exp(f64::from(logit) - greatest)).sum();
         Self { greatest, sum }
     }
 
     /// Cross-entropy of one image, `log Σⱼ exp(zⱼ) − z_label`.
     pub(crate) fn cross_entropy(&self, label: f32) -> f64 {
-        self.sum.ln() + (self.greatest - f64::from(label))
+        libm::log(self.sum) + (self.greatest - f64::from(label))
     }
 
     /// The greatest probability.

@@ -63,7 +63,7 @@ pub fn evaluate_shifted(
             }
         }
         // The logarithm of a mean of probabilities is a logit of it.
-        let logits: Vec<f32> = mean.iter().map(|share| (share + f64::MIN_POSITIVE).ln() as f32).collect();
+        let logits: Vec<f32> = mean.iter().map(|share| libm::log(share + f64::MIN_POSITIVE) as f32).collect();
         let labels: Vec<u8> = batch.iter().map(|&index| dataset.labels[index]).collect();
         evaluator.update(&logits, &labels).map_err(failed)?;
         on_progress(Progress { images_done: evaluator.images(), images: dataset.len() });

@@ -133,7 +133,7 @@ impl RangeTest {
     }
 
     fn rate(&self, step: usize) -> f64 {
-        self.from * (self.to / self.from).powf(step as f64 / (self.steps - 1) as f64)
+        self.from * libm::pow(self.to / self.from, step as f64 / (self.steps - 1) as f64)
     }
 }
 

@@ -132,7 +132,7 @@ impl OneCycle {
 
 /// From `start` to `end` along half a cosine, as `portion` goes from 0 to 1.
 fn half_cosine(start: f64, end: f64, portion: f64) -> f64 {
-    end + (start - end) / 2.0 * (1.0 + (PI * portion).cos())
+    end + (start - end) / 2.0 * (1.0 + libm::cos(PI * portion))
 }
 
 /// `part ÷ whole`; a phase without length is over at once.

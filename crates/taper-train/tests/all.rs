@@ -11,6 +11,8 @@ mod config;
 mod errors;
 #[path = "all/history.rs"]
 mod history;
+#[path = "all/portable.rs"]
+mod portable;
 #[path = "all/range_test.rs"]
 mod range_test;
 #[path = "all/recipe.rs"]

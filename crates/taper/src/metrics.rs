@@ -87,6 +87,9 @@ pub struct TrainMetrics {
     pub seed: u64,
     /// Threads computed on.
     pub threads: usize,
+    /// The instruction set computed on, which the last bits depend on: `avx2`, `neon` or `portable`.
+    #[serde(default)]
+    pub instruction_set: String,
     /// Whether the run was stopped before it was through.
     pub interrupted: bool,
     /// The time of each epoch's training steps.

@@ -38,6 +38,7 @@ pub(super) fn resample(
 ) {
     let plane = height * width;
     let middle = [width, height].map(|side| (side as f32 - 1.0) / 2.0);
+    let framed: Vec<Framed> = image.chunks_exact(plane).map(|image| Framed::new(image, width)).collect();
     for row in 0..height {
         for column in 0..width {
             let pixel = row * width + column;
@@ -46,39 +47,49 @@ pub(super) fn resample(
                 let [right, down] = elastic.at(pixel);
                 (x, y) = (x + right, y + down);
             }
-            let taps = Taps::at([x + middle[0], y + middle[1]], [height, width]);
-            for (image, changed) in image.chunks_exact(plane).zip(changed.chunks_exact_mut(plane)) {
-                changed[pixel] = taps.read(image);
+            let at = [side(x + middle[0], width), side(y + middle[1], height)];
+            for (channel, framed) in framed.iter().enumerate() {
+                changed[channel * plane + pixel] = framed.read(at);
             }
         }
     }
 }
 
-/// The four pixels around a place, and their shares; those outside the image have none.
-struct Taps([(usize, f32); 4]);
+/// One channel with a frame of one black pixel, so that whatever is read is there.
+struct Framed {
+    width: usize,
+    pixels: Vec<f32>,
+}
 
-impl Taps {
-    fn at([x, y]: [f32; 2], [height, width]: [usize; 2]) -> Self {
-        let ([left, right], [top, bottom]) = (sides(x, width), sides(y, height));
-        let tap = |row: (usize, f32), column: (usize, f32)| (row.0 * width + column.0, row.1 * column.1);
-        Self([tap(top, left), tap(top, right), tap(bottom, left), tap(bottom, right)])
+impl Framed {
+    fn new(plane: &[u8], width: usize) -> Self {
+        let framed = width + 2;
+        let mut pixels = vec![0.0; framed];
+        for row in plane.chunks_exact(width) {
+            pixels.push(0.0);
+            pixels.extend(row.iter().map(|&byte| unit(byte)));
+            pixels.push(0.0);
+        }
+        pixels.resize(pixels.len() + framed, 0.0);
+        Self { width: framed, pixels }
     }
 
-    fn read(&self, plane: &[u8]) -> f32 {
-        self.0.iter().map(|&(pixel, share)| share * unit(plane[pixel])).sum()
+    /// Between four pixels.
+    fn read(&self, [(column, right), (row, down)]: [(usize, f32); 2]) -> f32 {
+        let at = row * self.width + column;
+        let (upper, lower) = (&self.pixels[at..at + 2], &self.pixels[at + self.width..][..2]);
+        let between = |pair: &[f32]| pair[0] + right * (pair[1] - pair[0]);
+        let (upper, lower) = (between(upper), between(lower));
+        upper + down * (lower - upper)
     }
 }
 
-/// The two pixels on either side of `place` along an axis of `len` pixels, with their shares.
-fn sides(place: f32, len: usize) -> [(usize, f32); 2] {
-    // Far outside, or no number at all, is as good as one pixel outside.
-    let place = if place > -1.0 && place < len as f32 { place } else { -1.0 };
-    let floor = place.floor();
-    let share = place - floor;
-    let tap = |at: f32, share: f32| {
-        if at >= 0.0 && at < len as f32 { (at as usize, share) } else { (0, 0.0) }
-    };
-    [tap(floor, 1.0 - share), tap(floor + 1.0, share)]
+/// Where `place` on an axis of `len` pixels is on the framed axis: the pixel before it, and how far it is from that one to the
+/// next. What is farther outside is as black as the frame.
+fn side(place: f32, len: usize) -> (usize, f32) {
+    let place = place.max(-1.0).min(len as f32) + 1.0;
+    let before = (place as usize).min(len);
+    (before, place - before as f32)
 }
 
 #[cfg(test)]

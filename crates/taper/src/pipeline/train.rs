@@ -7,6 +7,7 @@ use taper_data::Dataset;
 use taper_export::{DatasetInfo, Metadata, safetensors};
 use taper_files::remove_leftovers;
 use taper_graph::Graph;
+use taper_kernels::Isa;
 use taper_model::{Model, Trainer};
 use taper_train::{Checkpoint, Checkpointing, Fitted, TrainError, fit_with_checkpoints};
 
@@ -166,6 +167,7 @@ fn train_metrics(fitted: &Fitted, seed: u64) -> TrainMetrics {
         images_per_second: throughput.images_per_second(),
         seed,
         threads: rayon::current_num_threads(),
+        instruction_set: Isa::current().name().to_owned(),
         interrupted: fitted.interrupted,
         per_epoch: fitted.timings.clone(),
     }
