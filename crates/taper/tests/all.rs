@@ -7,6 +7,8 @@ mod bad_input;
 mod export_options;
 #[path = "all/program.rs"]
 mod program;
+#[path = "all/recipes.rs"]
+mod recipes;
 #[path = "all/resume.rs"]
 mod resume;
 #[path = "all/runs.rs"]

@@ -12,7 +12,9 @@ use crate::program::{json, run, stderr, succeed, taper, write_network};
 fn words<'a>(model: &'a str, epochs: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
     let data = ["pipeline", "--dataset", "synthetic", "--limit", "6000"];
     let own = ["--checkpoint-every", "7", "--keep-checkpoints", "2", "--model", model, "--epochs", epochs];
-    data.into_iter().chain(own).chain(extra.iter().copied()).collect()
+    // The recipe has a schedule, and changes the images at random; the average of the weights is one more thing to keep.
+    let recipe = ["--recipe", "best", "--ema-decay", "0.99"];
+    data.into_iter().chain(own).chain(recipe).chain(extra.iter().copied()).collect()
 }
 
 /// Starts a program and kills it after a while; whether it had ended by itself.

@@ -1,0 +1,95 @@
+//! Settings by name, the search for a learning rate, scores on shifted images, plain Rust.
+
+use std::fs;
+
+use taper::train::{Optimizer, Recipe};
+use taper::{Config, Metrics};
+
+use crate::program::{copy_of_small_run, json, run, stderr, succeed, write_network};
+
+#[test]
+fn a_recipe_is_written_down_whole_and_flags_change_it() {
+    let folder = tempfile::tempdir().unwrap();
+    write_network(folder.path());
+    let data = ["--dataset", "synthetic", "--model", "small.toml", "--limit", "200"];
+    let flags = ["--epochs", "1", "--weight-decay", "0.05", "--rotation", "4", "--clip-norm", "2"];
+    let words = [&["train", "--out", "run", "--recipe", "best"][..], &data, &flags].concat();
+    succeed(folder.path(), &words);
+    let written = Config::read(&folder.path().join("run/config.toml")).unwrap();
+    let mut expected = Recipe::Best.config();
+    expected.epochs = 1;
+    expected.optimizer = Optimizer::adamw().with_weight_decay(0.05);
+    expected.augment.rotation = 4.0;
+    expected.clip_norm = Some(2.0);
+    assert_eq!(written.train, expected);
+    // The file repeats the run.
+    let words = ["train", "--out", "again", "--config", "run/config.toml"];
+    succeed(folder.path(), &words);
+    let weights = |run: &str| fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
+    assert!(weights("again") == weights("run"));
+}
+
+#[test]
+fn plain_rust_is_another_instruction_set_and_its_bits_are_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    write_network(folder.path());
+    let words = |out, extra: &[&'static str]| {
+        let data = ["--dataset", "synthetic", "--model", "small.toml", "--limit", "300", "--epochs", "1"];
+        [&["train", "--out", out][..], &data, extra].concat()
+    };
+    succeed(folder.path(), &words("plain", &["--deterministic-portable"]));
+    let program = crate::program::taper(folder.path())
+        .env("TAPER_ISA", "portable")
+        .args(words("forced", &["--threads", "1"]))
+        .output()
+        .unwrap();
+    assert!(program.status.success(), "{}", stderr(&program));
+    let file = |run: &str, name| fs::read(folder.path().join(run).join(name)).unwrap();
+    let metrics = |run| json(&String::from_utf8(file(run, "metrics.json")).unwrap());
+    for run in ["plain", "forced"] {
+        assert_eq!(metrics(run)["train"]["instruction_set"], "portable");
+    }
+    for name in ["model.safetensors", "history.csv"] {
+        assert!(file("plain", name) == file("forced", name), "{name}");
+    }
+}
+
+#[test]
+fn a_learning_rate_is_suggested_with_its_curve() {
+    let folder = tempfile::tempdir().unwrap();
+    write_network(folder.path());
+    let data = ["--dataset", "synthetic", "--model", "small.toml", "--limit", "2000"];
+    let words = [&["lr-find", "--steps", "60", "--to", "10", "--out", "curve.csv"][..], &data].concat();
+    let text = succeed(folder.path(), &words);
+    let found = json(&succeed(folder.path(), &[&words[..], &["--json"]].concat()));
+    let suggestion = found["suggestion"].as_f64().unwrap();
+    assert!((1e-5..1.0).contains(&suggestion), "{suggestion}");
+    assert!(text.contains(&format!("suggestion: --lr {suggestion:.2e}")), "{text}");
+    assert_eq!(text.lines().filter(|line| line.contains("<- suggested")).count(), 1, "{text}");
+    let csv = fs::read_to_string(folder.path().join("curve.csv")).unwrap();
+    let points = found["points"].as_array().unwrap();
+    assert_eq!(csv.lines().count(), points.len() + 1);
+    assert_eq!(csv.lines().next(), Some("learning_rate,loss,smoothed"));
+    let refused = run(folder.path(), &[&words[..], &["--from", "11"]].concat());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("to is 10; it must be"), "{}", stderr(&refused));
+}
+
+#[test]
+fn scores_on_shifted_images_are_told_apart() {
+    let (folder, path) = copy_of_small_run();
+    let metrics = || -> Metrics {
+        serde_json::from_str(&fs::read_to_string(path.join("metrics.json")).unwrap()).unwrap()
+    };
+    let before = metrics();
+    assert_eq!(before.test_shifted, None);
+    let text = succeed(folder.path(), &["evaluate", "run", "--tta"]);
+    let after = metrics();
+    assert_eq!(after.test, before.test);
+    let shifted = after.test_shifted.unwrap();
+    assert_eq!(shifted.images, after.test.unwrap().images);
+    assert!(text.contains(&format!("shifted   accuracy {:.2} %", 100.0 * shifted.accuracy)), "{text}");
+    // Scores without it do not stand beside old ones with it.
+    succeed(folder.path(), &["evaluate", "run"]);
+    assert_eq!(metrics().test_shifted, None);
+}
