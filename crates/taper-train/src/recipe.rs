@@ -68,9 +68,9 @@ impl Recipe {
                 learning_rate: 3e-3,
                 schedule: Schedule::Linear,
                 warmup: 0.1,
-                dropout: Some(0.25),
+                dropout: Some(0.1),
                 optimizer: Optimizer::adamw(),
-                augment: Augment { shift: 2, rotation: 10.0, scale: 0.1, ..Augment::default() },
+                augment: Augment { shift: 2, rotation: 10.0, scale: 0.1, elastic: 0.8, ..Augment::default() },
                 ..tutorial
             },
         }
