@@ -157,6 +157,21 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// The finished run in the folder is another than the one that was asked for.
+    #[error(
+        "{} holds a finished run whose `{setting}` was {was}, and {is} is asked for now; ask for the same, choose another \
+         folder with --out, or leave out --resume to replace that run", path.display()
+    )]
+    OtherSettings {
+        /// The folder.
+        path: PathBuf,
+        /// The first setting that differs.
+        setting: String,
+        /// What it was.
+        was: String,
+        /// What it is.
+        is: String,
+    },
     /// Training diverged.
     #[error("{cause}{}", of_checkpoint(checkpoint.as_deref()))]
     Diverged {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use taper_export::{Metadata, safetensors};
 use taper_files::{WriteError, check_writable, create_folder, move_into_place, staging_folder, write_atomic};
 use taper_graph::Weights;
+use taper_train::{CheckpointFolder, TrainError};
 
 use crate::config::{Config, read_text};
 use crate::error::Error;
@@ -99,8 +100,8 @@ impl RunFolder {
         same_file(&self.onnx(), path)
     }
 
-    /// Proves that a run may be written here: into a folder with a run of Taper's, which it replaces, or one where no
-    /// file bears the name of one of its own.
+    /// Proves that a run may be written here: into a folder with a run of Taper's, finished or not, which it replaces, or one
+    /// where no file bears the name of one of its own.
     ///
     /// # Errors
     /// [`Error::Foreign`] naming the file in the way, or a folder that cannot be written.
@@ -108,9 +109,28 @@ impl RunFolder {
         check_writable(&self.0)?;
         let mut names = TRAINED.iter().chain(&ADDED).map(|name| self.0.join(name));
         match names.find(|path| path.exists()) {
-            Some(file) if self.metrics().is_err() => Err(Error::Foreign { path: self.0.clone(), file }),
+            Some(file) if self.metrics().is_err() && !self.is_unfinished()? => {
+                Err(Error::Foreign { path: self.0.clone(), file })
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Whether there are checkpoints to go on from.
+    fn is_unfinished(&self) -> Result<bool, Error> {
+        Ok(CheckpointFolder::has_any(&self.checkpoints()).map_err(TrainError::from)?)
+    }
+
+    /// Deletes what [`RunFolder::replace`] had moved when its process was killed: without checkpoints, no one could tell
+    /// whose it is. A run whose metrics are there stays.
+    ///
+    /// # Errors
+    /// [`Error::Write`] naming the file that cannot be deleted.
+    pub(crate) fn forget_unfinished(&self) -> Result<(), Error> {
+        if self.0.join(METRICS).exists() || !self.is_unfinished()? {
+            return Ok(());
+        }
+        TRAINED.iter().try_for_each(|name| remove(&self.0.join(name)))
     }
 
     /// Whether there is a run that was trained to its end.
@@ -127,13 +147,8 @@ impl RunFolder {
         let staging = staging_folder(&self.0)?;
         let staged = RunFolder::new(staging.path());
         write(&staged)?;
-        for path in [METRICS].iter().chain(&ADDED).map(|name| self.0.join(name)) {
-            match fs::remove_file(&path) {
-                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                    return Err(WriteError::new(&path, cause).into());
-                }
-                _ => {}
-            }
+        for name in [METRICS].iter().chain(&ADDED) {
+            remove(&self.0.join(name))?;
         }
         for name in TRAINED {
             move_into_place(&staged.0.join(name), &self.0.join(name))?;
@@ -198,6 +213,14 @@ fn to_lock(folder: &Path) -> io::Result<File> {
 
 fn write_text(path: &Path, text: &str) -> Result<(), WriteError> {
     write_atomic(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// Deletes a file, which need not be there.
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(WriteError::new(path, cause).into()),
+        _ => Ok(()),
+    }
 }
 
 /// Whether two paths name one file, which need not be there.

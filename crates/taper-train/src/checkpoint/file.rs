@@ -86,38 +86,60 @@ pub(super) fn to_bytes(
     serialize(tensors, Some(metadata)).map_err(|error: SafeTensorError| error.to_string())
 }
 
-/// A checkpoint of a network, and the settings of its run.
-pub(super) fn from_bytes(
-    bytes: &[u8],
-    graph: &Graph,
-) -> Result<(Checkpoint, BTreeMap<String, String>), String> {
+/// A file whose header was read: whose it is can be told before its tensors are looked at.
+pub(super) struct Opened<'a> {
+    header: Header,
+    file: SafeTensors<'a>,
+}
+
+/// Reads the header.
+pub(super) fn open(bytes: &[u8]) -> Result<Opened<'_>, String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let header = metadata.metadata().as_ref().and_then(|all| all.get(KEY));
     let header = header.ok_or_else(|| format!("its header has no metadata `{KEY}`"))?;
-    let Header { format, step, settings, timings, history } =
+    let header: Header =
         serde_json::from_str(header).map_err(|error| format!("the metadata `{KEY}`: {error}"))?;
-    if format != FORMAT {
-        return Err(format!("it is of format {format}, and this Taper reads {FORMAT}"));
+    if header.format != FORMAT {
+        return Err(format!("it is of format {}, and this Taper reads {FORMAT}", header.format));
     }
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let mut parts: BTreeMap<&str, BTreeMap<String, Array>> = BTreeMap::new();
+    Ok(Opened { header, file })
+}
+
+impl Opened<'_> {
+    /// The settings of its run.
+    pub(super) fn settings(&self) -> &BTreeMap<String, String> {
+        &self.header.settings
+    }
+
+    /// What it holds, which must be of this network.
+    pub(super) fn checkpoint(self, graph: &Graph) -> Result<Checkpoint, String> {
+        let Header { step, timings, history, .. } = self.header;
+        let mut parts = parts(&self.file)?;
+        let mut part = |name| parts.remove(name).unwrap_or_default();
+        let weights = Weights::new(graph, part(WEIGHTS)).map_err(|error| error.to_string())?;
+        let (moments, average) = ([part(FIRST), part(SECOND)], part(AVERAGE));
+        let best = match part(BEST) {
+            best if best.is_empty() => None,
+            best => Some(Weights::new(graph, best).map_err(|error| error.to_string())?),
+        };
+        if let Some(part) = parts.keys().next() {
+            return Err(format!("it has tensors of `{part}`"));
+        }
+        let trainer = TrainerState { step, weights, moments, average };
+        Ok(Checkpoint { trainer, history, best, timings })
+    }
+}
+
+/// The tensors by what they are, and then by their names.
+fn parts(file: &SafeTensors<'_>) -> Result<BTreeMap<String, BTreeMap<String, Array>>, String> {
+    let mut parts: BTreeMap<String, BTreeMap<String, Array>> = BTreeMap::new();
     for (full, view) in file.iter() {
         let known = full.split_once('/').filter(|_| view.dtype() == Dtype::F32);
         let Some((part, name)) = known else { return Err(format!("it has a tensor `{full}`")) };
         let numbers = view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
         let array = Array { shape: view.shape().to_vec(), data: numbers.collect() };
-        parts.entry(part).or_default().insert(name.to_owned(), array);
+        parts.entry(part.to_owned()).or_default().insert(name.to_owned(), array);
     }
-    let mut part = |name| parts.remove(name).unwrap_or_default();
-    let weights = Weights::new(graph, part(WEIGHTS)).map_err(|error| error.to_string())?;
-    let (moments, average) = ([part(FIRST), part(SECOND)], part(AVERAGE));
-    let best = match part(BEST) {
-        best if best.is_empty() => None,
-        best => Some(Weights::new(graph, best).map_err(|error| error.to_string())?),
-    };
-    if let Some(part) = parts.keys().next() {
-        return Err(format!("it has tensors of `{part}`"));
-    }
-    let trainer = TrainerState { step, weights, moments, average };
-    Ok((Checkpoint { trainer, history, best, timings }, settings))
+    Ok(parts)
 }

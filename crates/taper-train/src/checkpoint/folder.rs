@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use taper_files::{WriteError, create_folder, write_atomic};
 use taper_graph::Graph;
 
-use super::file::{from_bytes, to_bytes};
+use super::file::{open, to_bytes};
 use super::{Checkpoint, CheckpointError};
 
 /// A folder of files `step-<steps>-epoch-<validated epochs>-<checksum>.safetensors`. The checksum is the start of the file's
@@ -22,16 +22,23 @@ pub struct CheckpointFolder {
     settings: BTreeMap<String, String>,
 }
 
-/// The checkpoint to go on from.
-#[derive(Debug, Clone, PartialEq)]
+/// What a folder of checkpoints has to go on from.
+#[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Found {
-    /// Its file.
-    pub path: PathBuf,
-    /// What it holds.
-    pub checkpoint: Checkpoint,
+    /// The file of the newest checkpoint that is whole, and what it holds.
+    pub newest: Option<(PathBuf, Checkpoint)>,
     /// Newer ones that are damaged, each with what is wrong with it.
     pub damaged: Vec<(PathBuf, String)>,
+}
+
+/// A checkpoint by its name.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Named {
+    /// The steps and validated epochs.
+    place: [u64; 2],
+    checksum: String,
+    path: PathBuf,
 }
 
 /// Hexadecimal digits of the checksum in a file's name.
@@ -44,7 +51,16 @@ impl CheckpointFolder {
         Self { path: path.into(), keep, settings }
     }
 
-    /// Writes a checkpoint, whole or not at all, and deletes those that are too many, the oldest first. Gives its file.
+    /// Whether there is a checkpoint in the folder `path`, damaged or not.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Read`] if the disk refuses.
+    pub fn has_any(path: &Path) -> Result<bool, CheckpointError> {
+        Ok(!files(path)?.is_empty())
+    }
+
+    /// Writes a checkpoint, whole or not at all, and deletes those that are too many, the oldest first, as well as those that
+    /// claim to be of this step or a later one: a run that comes this way has passed over them. Gives its file.
     ///
     /// # Errors
     /// [`CheckpointError::Write`] naming the file.
@@ -56,35 +72,43 @@ impl CheckpointFolder {
         let path =
             self.path.join(format!("step-{step:010}-epoch-{epochs:04}-{}.safetensors", checksum(&bytes)));
         write_atomic(&path, |file| file.write_all(&bytes))?;
-        for (_, old) in self.files()?.into_iter().filter(|(_, file)| *file != path).skip(self.keep.get() - 1)
-        {
-            remove(&old)?;
+        let place = [step, epochs as u64];
+        let (later, others): (Vec<Named>, Vec<Named>) = files(&self.path)?
+            .into_iter()
+            .filter(|file| file.path != path)
+            .partition(|file| file.place >= place);
+        for old in later.iter().chain(others.iter().skip(self.keep.get() - 1)) {
+            remove(&old.path)?;
         }
         Ok(path)
     }
 
-    /// The newest checkpoint that is whole; `None` if there is none, damaged or not.
+    /// The newest checkpoint that is whole, and those that had to be passed over.
     ///
     /// # Errors
     /// [`CheckpointError::OtherRun`] if it was made with other settings, [`CheckpointError::Read`] if the disk refuses.
-    pub fn newest(&self, graph: &Graph) -> Result<Option<Found>, CheckpointError> {
-        let mut damaged = Vec::new();
-        for (sum, path) in self.files()? {
+    pub fn find(&self, graph: &Graph) -> Result<Found, CheckpointError> {
+        let mut found = Found::default();
+        for Named { checksum: sum, path, .. } in files(&self.path)? {
             let bytes =
                 fs::read(&path).map_err(|cause| CheckpointError::Read { path: path.clone(), cause })?;
-            let read = match checksum(&bytes) == sum {
-                true => from_bytes(&bytes, graph),
+            let opened = match checksum(&bytes) == sum {
+                true => open(&bytes),
                 false => Err("its checksum is not the one in its name".to_owned()),
             };
-            match read {
-                Ok((checkpoint, settings)) => {
-                    self.check_same(&path, &settings)?;
-                    return Ok(Some(Found { path, checkpoint, damaged }));
+            // Of another run comes first: to its network the tensors need not fit.
+            if let Ok(opened) = &opened {
+                self.check_same(&path, opened.settings())?;
+            }
+            match opened.and_then(|opened| opened.checkpoint(graph)) {
+                Ok(checkpoint) => {
+                    found.newest = Some((path, checkpoint));
+                    break;
                 }
-                Err(reason) => damaged.push((path, reason)),
+                Err(reason) => found.damaged.push((path, reason)),
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Deletes the folder with all checkpoints, and nothing else: the run is over.
@@ -92,8 +116,8 @@ impl CheckpointFolder {
     /// # Errors
     /// [`CheckpointError::Write`] naming what could not be deleted.
     pub fn clear(&self) -> Result<(), CheckpointError> {
-        for (_, path) in self.files()? {
-            remove(&path)?;
+        for file in files(&self.path)? {
+            remove(&file.path)?;
         }
         match fs::remove_dir(&self.path) {
             // What is not a checkpoint is not ours.
@@ -118,24 +142,24 @@ impl CheckpointFolder {
             }),
         }
     }
+}
 
-    /// The checksum in the name, and the path, of every checkpoint, the newest first.
-    fn files(&self) -> Result<Vec<(String, PathBuf)>, CheckpointError> {
-        let refuse = |cause| CheckpointError::Read { path: self.path.clone(), cause };
-        let entries = match fs::read_dir(&self.path) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(refuse)?,
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(refuse)?.path();
-            if let Some((place, sum)) = path.file_name().and_then(|name| parse(name.to_str()?)) {
-                files.push((place, sum, path));
-            }
+/// Every checkpoint in the folder, the newest first.
+fn files(folder: &Path) -> Result<Vec<Named>, CheckpointError> {
+    let refuse = |cause| CheckpointError::Read { path: folder.to_owned(), cause };
+    let entries = match fs::read_dir(folder) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(refuse)?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(refuse)?.path();
+        if let Some((place, checksum)) = path.file_name().and_then(|name| parse(name.to_str()?)) {
+            files.push(Named { place, checksum, path });
         }
-        files.sort_by(|a, b| b.cmp(a));
-        Ok(files.into_iter().map(|(_, sum, path)| (sum, path)).collect())
     }
+    files.sort_by(|a, b| b.cmp(a));
+    Ok(files)
 }
 
 /// The steps and validated epochs, and the checksum, in the name of a checkpoint.

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use taper_data::Augment;
+use taper_graph::Preset;
 use taper_train::{
     Checkpoint, CheckpointError, CheckpointFolder, Checkpointing, Control, Event, FitConfig, Fitted,
     Optimizer, Schedule, TrainError, fit_with_checkpoints,
@@ -38,7 +39,7 @@ fn folder(path: &Path) -> CheckpointFolder {
 /// every two steps.
 fn run(path: &Path, stop: usize) -> Result<Fitted, TrainError> {
     let folder = folder(path);
-    let from = folder.newest(&graph(0.3))?.map(|found| found.checkpoint);
+    let from = folder.find(&graph(0.3))?.newest.map(|(_, checkpoint)| checkpoint);
     let mut steps = from.as_ref().map_or(0, |from| from.history.steps.len());
     let save = Box::new(|checkpoint: &Checkpoint| folder.save(checkpoint).map(drop));
     let checkpointing = Checkpointing { from, every: NonZeroUsize::new(2), save: Some(save) };
@@ -88,7 +89,7 @@ fn a_checkpoint_in_the_middle_of_an_epoch_is_enough() {
     let mut go_on = |_: &Event<'_>| Control::Continue;
     let whole = fit_with_checkpoints(model(0.3), &train, &validation, &settings(), checkpointing, &mut go_on)
         .unwrap();
-    let checkpoint = own.newest(&graph(0.3)).unwrap().unwrap().checkpoint;
+    let checkpoint = own.find(&graph(0.3)).unwrap().newest.unwrap().1;
     assert_eq!((checkpoint.history.steps.len(), checkpoint.history.epochs.len()), (8, 2));
     let resumed = run(kept.path(), usize::MAX).unwrap();
     assert_eq!(resumed.history, whole.history);
@@ -128,17 +129,25 @@ fn the_newest_two_are_kept_and_a_damaged_one_is_passed_over() {
         let mut damaged = bytes.clone();
         damaged[place] ^= 0x10;
         fs::write(&path, &damaged).unwrap();
-        let found = folder(kept.path()).newest(&graph(0.3)).unwrap().unwrap();
-        assert_eq!(found.checkpoint.history.steps.len(), 4);
+        let found = folder(kept.path()).find(&graph(0.3)).unwrap();
+        assert_eq!(found.newest.unwrap().1.history.steps.len(), 4);
         assert_eq!(found.damaged.len(), 1);
         assert_eq!(found.damaged[0].0, path);
     }
     for len in [0, 7, 100, bytes.len() - 1] {
         fs::write(&path, &bytes[..len]).unwrap();
-        assert_eq!(folder(kept.path()).newest(&graph(0.3)).unwrap().unwrap().damaged.len(), 1);
+        assert_eq!(folder(kept.path()).find(&graph(0.3)).unwrap().damaged.len(), 1);
     }
-    fs::write(kept.path().join(older), b"").unwrap();
-    assert_eq!(folder(kept.path()).newest(&graph(0.3)).unwrap(), None);
+    // The run goes this way again, and what was passed over is no longer the newest.
+    run(kept.path(), 5).unwrap();
+    let [first, second] = &names()[..] else { panic!("{:?}", names()) };
+    assert!(first == older && second != newer, "{first}, {second}");
+    for name in [first, second] {
+        fs::write(kept.path().join(name), b"").unwrap();
+    }
+    let none = folder(kept.path()).find(&graph(0.3)).unwrap();
+    assert_eq!((none.newest, none.damaged.len()), (None, 2));
+    assert!(CheckpointFolder::has_any(kept.path()).unwrap());
 }
 
 #[test]
@@ -147,10 +156,13 @@ fn what_belongs_to_another_run_is_refused() {
     run(kept.path(), 2).unwrap();
     let settings = BTreeMap::from([("seed".to_owned(), "2".to_owned())]);
     let other = CheckpointFolder::new(kept.path(), NonZeroUsize::MIN, settings);
-    let error = other.newest(&graph(0.3)).unwrap_err().to_string();
+    let error = other.find(&graph(0.3)).unwrap_err().to_string();
     assert!(error.contains("`seed` was 1 when this checkpoint was made and is 2 now"), "{error}");
+    // Its tensors are not of that network, but what is told is that it is another run's.
+    let network = Preset::Tutorial.graph().unwrap();
+    assert_eq!(other.find(&network).unwrap_err().to_string(), error);
 
-    let mut checkpoint = folder(kept.path()).newest(&graph(0.3)).unwrap().unwrap().checkpoint;
+    let mut checkpoint = folder(kept.path()).find(&graph(0.3)).unwrap().newest.unwrap().1;
     checkpoint.history.steps.pop();
     let checkpointing = Checkpointing { from: Some(checkpoint), every: None, save: None };
     let (train, validation) = (bars(96, 1), bars(40, 2));

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use taper_graph::Graph;
 use taper_kernels::Isa;
-use taper_train::{CheckpointFolder, Found, TrainError};
+use taper_train::{Checkpoint, CheckpointFolder, TrainError};
 
 use super::{Data, Observer};
 use crate::config::Config;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::run::RunFolder;
 
 /// Where a run goes, and how it is kept safe on its way there.
@@ -81,40 +83,69 @@ pub(super) fn checkpoints(
     Ok(CheckpointFolder::new(folder.checkpoints(), options.keep_checkpoints, settings(config, data)?))
 }
 
-/// The checkpoint to go on from, if there is one to go on from.
+/// The checkpoint to go on from, if there is one to go on from, and its file.
 pub(super) fn found(
+    folder: &RunFolder,
     checkpoints: &CheckpointFolder,
     start: Start,
     graph: &Graph,
     observer: &mut Observer<'_>,
-) -> Result<Option<Found>, Error> {
+) -> Result<Option<(PathBuf, Checkpoint)>, Error> {
     if start == Start::Anew {
+        folder.forget_unfinished()?;
         checkpoints.clear().map_err(TrainError::from)?;
         return Ok(None);
     }
-    let found = checkpoints.newest(graph).map_err(TrainError::from)?;
-    if let Some(found) = &found {
-        for (path, reason) in &found.damaged {
-            (observer.run)(RunEvent::Damaged { path, reason });
-        }
-        let steps = found.checkpoint.history.steps.len();
-        (observer.run)(RunEvent::GoesOn { from: &found.path, steps });
+    let found = checkpoints.find(graph).map_err(TrainError::from)?;
+    for (path, reason) in &found.damaged {
+        (observer.run)(RunEvent::Damaged { path, reason });
     }
-    Ok(found)
+    if let Some((from, checkpoint)) = &found.newest {
+        (observer.run)(RunEvent::GoesOn { from, steps: checkpoint.history.steps.len() });
+    }
+    Ok(found.newest)
 }
 
-/// Everything that decides what a run computes, by name: the configuration but for the threads and where its data lie, the
-/// data themselves, and what the program is made of.
+/// Proves that the finished run in `folder` is the one that is asked for.
+pub(super) fn check_finished(
+    folder: &RunFolder,
+    metrics: &Metrics,
+    config: &Config,
+    data: &Data,
+) -> Result<(), Error> {
+    let is = asked(config, &data.provenance.sha256)?;
+    let was = asked(&folder.config()?, &metrics.dataset.sha256)?;
+    let of = |settings: &BTreeMap<String, String>, name: &str| {
+        settings.get(name).map_or("not given", String::as_str).to_owned()
+    };
+    match is.keys().chain(was.keys()).find(|name| is.get(*name) != was.get(*name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::OtherSettings {
+            path: folder.path().to_owned(),
+            setting: name.clone(),
+            was: of(&was, name),
+            is: of(&is, name),
+        }),
+    }
+}
+
+/// Everything that decides what a run computes, by name: what was asked for, and what the program is made of.
 fn settings(config: &Config, data: &Data) -> Result<BTreeMap<String, String>, Error> {
+    let mut settings = asked(config, &data.provenance.sha256)?;
+    settings.insert("Taper's version".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    settings.insert("the instruction set (TAPER_ISA)".to_owned(), Isa::current().name().to_owned());
+    Ok(settings)
+}
+
+/// What was asked for, by name: the configuration but for the threads and where its data lie, and the hash of the data.
+fn asked(config: &Config, sha256: &str) -> Result<BTreeMap<String, String>, Error> {
     let no_toml = |cause: toml::ser::Error| Error::NoToml { cause: cause.to_string() };
     let mut settings = BTreeMap::new();
     flatten("", &toml::Value::try_from(config).map_err(no_toml)?, &mut settings);
     for elsewhere in ["threads", "data.data_dir", "data.revision"] {
         settings.remove(elsewhere);
     }
-    settings.insert("the data's SHA-256".to_owned(), data.provenance.sha256.clone());
-    settings.insert("Taper's version".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-    settings.insert("the instruction set (TAPER_ISA)".to_owned(), Isa::current().name().to_owned());
+    settings.insert("the data's SHA-256".to_owned(), sha256.to_owned());
     Ok(settings)
 }
 
@@ -125,6 +156,11 @@ fn flatten(name: &str, value: &toml::Value, settings: &mut BTreeMap<String, Stri
                 let dot = if name.is_empty() { "" } else { "." };
                 flatten(&format!("{name}{dot}{key}"), value, settings);
             }
+        }
+        // A whole network would drown the error that names it.
+        toml::Value::String(text) if text.contains('\n') => {
+            let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+            settings.insert(name.to_owned(), format!("a text with the SHA-256 {digest}"));
         }
         other => {
             settings.insert(name.to_owned(), other.to_string());

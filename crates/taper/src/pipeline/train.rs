@@ -59,16 +59,17 @@ pub fn train(
     remove_leftovers(&folder.checkpoints())?;
     let config = &resolved(config, &data);
     let checkpoints = resume::checkpoints(&folder, config, &data, options)?;
-    let from = resume::found(&checkpoints, options.start, &graph, observer)?;
+    let from = resume::found(&folder, &checkpoints, options.start, &graph, observer)?;
     if from.is_none() && options.start == Start::Resume && folder.is_whole() {
-        (observer.run)(RunEvent::Finished { folder: folder.path() });
         let metrics = folder.metrics()?;
+        resume::check_finished(&folder, &metrics, config, &data)?;
+        (observer.run)(RunEvent::Finished { folder: folder.path() });
         return Ok(TrainedRun { folder, data, metrics });
     }
     let (train, validation) = split(&config.data, &data.train, config.train.seed)?;
     let sizes = [train.len(), validation.len(), data.test.len()];
     let model = Model::new(graph.clone(), config.train.seed)?;
-    let (newest, from) = from.map(|found| (found.path, found.checkpoint)).unzip();
+    let (newest, from) = from.unzip();
     let newest = RefCell::new(newest);
     let save = Box::new(|checkpoint: &Checkpoint| {
         newest.replace(Some(checkpoints.save(checkpoint)?));

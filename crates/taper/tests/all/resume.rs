@@ -70,6 +70,14 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_bits() {
     let again = taper(folder.path()).args(words(&["--out", "killed", "--resume"])).output().unwrap();
     assert!(again.status.success() && stderr(&again).contains("is finished"), "{}", stderr(&again));
     assert!(results(&folder.path().join("killed")) == before);
+
+    let other = words(&["--out", "killed", "--resume", "--seed", "1"]);
+    let refused = run(folder.path(), &other);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("killed holds a finished run whose `train.seed` was 0, and 1 is asked")
+    );
+    assert!(results(&folder.path().join("killed")) == before);
 }
 
 #[test]
@@ -94,10 +102,19 @@ fn an_unfinished_run_is_not_gone_on_with_under_other_settings() {
         (words("tutorial", "999", &[]), "train.epochs"),
         (words("tutorial", "1000", &["--seed", "5"]), "train.seed"),
         (words("tutorial", "1000", &["--label-smoothing", "0.1"]), "train.label_smoothing"),
+        (words("lenet5", "1000", &[]), "model.preset"),
     ] {
         let refused = run(folder.path(), &other);
         assert_eq!(refused.status.code(), Some(1), "{name}");
         assert!(stderr(&refused).contains(&format!("`{name}` was")), "{}", stderr(&refused));
     }
     assert!(fs::read_dir(&checkpoints).unwrap().next().is_some(), "a refusal loses nothing");
+
+    // Killed while its results were moved into their places, it is still a run of Taper's, which another may replace.
+    fs::write(folder.path().join("run/model.safetensors"), "of the run that was killed").unwrap();
+    let refused = run(folder.path(), &words("lenet5", "1", &[]));
+    assert!(stderr(&refused).contains("`model.preset` was"), "{}", stderr(&refused));
+    let anew = ["train", "--dataset", "synthetic", "--limit", "100", "--model", "lenet5", "--epochs", "1"];
+    succeed(folder.path(), &[&anew[..], &["--out", "run"]].concat());
+    assert!(!checkpoints.exists());
 }
