@@ -25,8 +25,9 @@ class Table(unittest.TestCase):
                 folder = pathlib.Path(arguments[2])
                 folder.mkdir(exist_ok=True)
                 seed = int(arguments[arguments.index("--seed") + 1])
-                train = {"validation_accuracy": 0.99, "seconds": 10.0 + seed}
-                (folder / "metrics.json").write_text(json.dumps({"train": train}))
+                train = {"validation_accuracy": 0.99, "seconds": 10.0 + seed, "threads": 2, "instruction_set": "avx2"}
+                metrics = {"train": train, "taper_version": "1.2"}
+                (folder / "metrics.json").write_text(json.dumps(metrics))
                 return
             file = pathlib.Path(arguments[1]) / "metrics.json"
             metrics = json.loads(file.read_text())
@@ -37,10 +38,12 @@ class Table(unittest.TestCase):
             out = pathlib.Path(folder) / "table.md"
             arguments = ["--data-dir", folder, "--work", folder, "--seeds", "3", "--rows", "best:5"]
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                accuracy.main([*arguments, "--out", str(out)])
-            last = out.read_text().splitlines()[2]
-        row = "| `best` | 5 | 98.00 ± 0.00 | 98.00, 98.00 | 98.50 ± 0.00 | 99.00 ± 0.00 | 11 |"
-        self.assertEqual(last, row)
+                with self.assertRaisesRegex(SystemExit, "best, 5 epochs: 98.00 %, and it should be 99.4 % or more"):
+                    accuracy.main([*arguments, "--out", str(out)])
+            text = out.read_text()
+        row = "| `best` | 5 | 98.00 ± 0.00 | 98.00, 98.00 | 98.50 ± 0.00 | 99.00 ± 0.00 | 11.0 |"
+        self.assertEqual(text.splitlines()[2], row)
+        self.assertIn("over 3 seeds; seconds are the median. Taper 1.2, avx2, 2 threads.", text)
         self.assertEqual(called, ["train", "evaluate"] * 3)
 
 

@@ -40,7 +40,7 @@ pub struct Augment {
     pub scale: f64,
     /// The largest shear along x either way, in degrees.
     pub shear: f64,
-    /// How far pixels move on average (root mean square, in pixels) by elastic distortion (Simard et al. 2003, "Best
+    /// How far pixels move along each axis on average (root mean square, in pixels) by elastic distortion (Simard et al. 2003, "Best
     /// Practices for Convolutional Neural Networks"), where neighbours move alike.
     pub elastic: f64,
     /// How far the likeness of neighbours reaches, in pixels: the standard deviation of the Gaussian that smooths the
@@ -68,7 +68,7 @@ pub struct Draw {
     pub image: u64,
 }
 
-/// The largest angle that `rotation` and `shear` may have, in degrees.
+/// The largest shear, in degrees: at 90 the image would be infinitely long.
 const LARGEST_SHEAR: f64 = 80.0;
 
 impl Augment {
@@ -105,11 +105,12 @@ impl Augment {
     /// Fills `changed` with a changed `image` of shape `[C, H, W]`, as floats in 0…1. All channels change alike.
     ///
     /// # Panics
-    /// When `image` and `changed` are not of that shape.
+    /// When `image` and `changed` are not of that shape or hold nothing, or a setting is [out of its bounds](Augment::refused).
     pub fn apply(&self, image: &[u8], shape: [usize; 3], draw: Draw, changed: &mut [f32]) {
         let [channels, height, width] = shape;
+        assert!(self.refused().is_none(), "{:?} is out of its bounds", self.refused());
         assert!(
-            image.len() == channels * height * width && changed.len() == image.len(),
+            !image.is_empty() && image.len() == channels * height * width && changed.len() == image.len(),
             "an image of {} bytes into {} numbers is not of shape {shape:?}",
             image.len(),
             changed.len()

@@ -52,6 +52,19 @@ impl<'a> Batches<'a> {
     }
 
     /// As [`Batches::shuffled`], with every image changed at random.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// use taper_data::synthetic::{Part, digits};
+    /// use taper_data::{Augment, Batches};
+    ///
+    /// let (data, augment) = (digits(10, 0, Part::Train), Augment { rotation: 10.0, ..Augment::default() });
+    /// let (mut images, mut labels) = (Vec::new(), Vec::new());
+    /// let mut batches = Batches::augmented(&data, NonZeroUsize::new(10).ok_or("zero")?, 42, 1, &augment);
+    /// assert!(batches.next_into(&mut images, &mut labels));
+    /// assert_eq!(images.len(), 10 * 28 * 28);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn augmented(
         dataset: &'a Dataset,

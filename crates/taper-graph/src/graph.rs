@@ -150,6 +150,12 @@ impl Graph {
         Ok(graph)
     }
 
+    /// Whether any layer is dropout.
+    #[must_use]
+    pub fn has_dropout(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.op, Op::Dropout(_)))
+    }
+
     /// The error for a node that reads what is not there.
     pub(crate) fn unknown_input(&self, node: String, input: String) -> GraphError {
         let names = self.nodes.iter().map(|node| node.name.as_str());

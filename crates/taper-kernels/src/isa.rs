@@ -72,7 +72,7 @@ impl Isa {
     /// the others differ in the last ones, since some fuse a product and a sum.
     ///
     /// # Errors
-    /// [`KernelError::IsaSettled`] if a kernel has run, or asked for, on another one.
+    /// [`KernelError::IsaSettled`] if a kernel has run on another one, or another was asked for.
     ///
     /// ```
     /// use taper_kernels::Isa;

@@ -96,6 +96,14 @@ impl Model {
     ///
     /// # Errors
     /// [`ModelError::Graph`] unless `p` is in `[0, 1)`.
+    ///
+    /// ```
+    /// let mut model = taper_model::Model::new(taper_graph::Preset::Tutorial.graph()?, 0)?;
+    /// model.set_dropout(0.1)?;
+    /// assert_eq!(model.graph(), &taper_graph::Preset::Tutorial.graph()?.with_dropout(0.1)?);
+    /// assert!(model.set_dropout(1.0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_dropout(&mut self, p: f32) -> Result<(), ModelError> {
         self.graph = self.graph.with_dropout(p)?;
         Ok(())

@@ -13,10 +13,10 @@ pub use error::CheckpointError;
 pub use folder::{CheckpointFolder, Found};
 
 /// A training run between two steps, or after the validation of an epoch. What comes next follows from it, the data and
-/// the settings alone: the images' order and the dropout are drawn from the seed and the number of the epoch or step.
+/// the settings alone: the images' order, their random changes and the dropout are drawn from the seed and the number of the epoch or step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// Weights and what the optimiser keeps.
+    /// Weights, what the optimiser keeps, and the moving average if there is one.
     pub trainer: TrainerState,
     /// Every step and epoch so far.
     pub history: History,

@@ -33,7 +33,8 @@ pub struct FitConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
     /// The decay of an exponential moving average of the weights, such as 0.999. It is what is validated and kept, in
-    /// place of the weights themselves.
+    /// place of the weights themselves; the running statistics of batch norm are kept as they are, as by PyTorch's
+    /// `AveragedModel`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
     /// Ends the run after so many epochs without a lower validation loss.
@@ -111,7 +112,8 @@ impl FitConfig {
         let fractions = [
             ("warmup", Some(self.warmup)),
             ("label_smoothing", Some(self.label_smoothing)),
-            ("dropout", self.dropout),
+            // It becomes an f32, which must not round to 1.
+            ("dropout", self.dropout.map(|p| f64::from(p as f32))),
             ("ema_decay", self.ema_decay),
         ];
         for (setting, value) in fractions {

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use taper_data::Dataset;
 use taper_metrics::Throughput;
-use taper_model::{Model, TrainerSettings};
+use taper_model::{Model, ModelError, Trainer, TrainerSettings};
 
 use self::run::Run;
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -122,13 +122,17 @@ pub fn fit_with_checkpoints(
     Ok(Fitted { model, best_epoch, history, timings, interrupted })
 }
 
-/// What the trainer is told of a configuration.
-pub(crate) fn trainer_settings(config: &FitConfig) -> TrainerSettings {
-    TrainerSettings {
+/// A trainer of `model` as a configuration wants it.
+pub(crate) fn trainer(mut model: Model, config: &FitConfig) -> Result<Trainer, ModelError> {
+    if let Some(dropout) = config.dropout {
+        model.set_dropout(dropout as f32)?;
+    }
+    let settings = TrainerSettings {
         optimizer: config.optimizer.into(),
         label_smoothing: config.label_smoothing,
         seed: config.seed,
         clip_norm: config.clip_norm,
         ema_decay: config.ema_decay,
-    }
+    };
+    Trainer::new(model, settings)
 }

@@ -95,6 +95,16 @@ impl Optimizer {
         }
     }
 
+    /// The weight decay.
+    #[must_use]
+    pub fn weight_decay(&self) -> f64 {
+        match *self {
+            Self::Sgd { weight_decay, .. }
+            | Self::Adam { weight_decay, .. }
+            | Self::AdamW { weight_decay, .. } => weight_decay,
+        }
+    }
+
     /// The same rule with another weight decay.
     #[must_use]
     pub fn with_weight_decay(mut self, decay: f64) -> Self {

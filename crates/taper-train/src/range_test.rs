@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 
 use serde::Serialize;
 use taper_data::{Batches, Dataset};
-use taper_model::{Model, Trainer};
+use taper_model::Model;
 
 use crate::config::{ConfigError, FitConfig, check_batch_size};
 use crate::error::{Split, TrainError};
 use crate::evaluate::check_fits;
-use crate::fit::trainer_settings;
+use crate::fit::trainer;
 
 /// The learning rates that are tried: `steps` of them, each the same factor above the one before.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,7 +43,7 @@ pub struct RangePoint {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RangeCurve {
-    /// Every step, in order; the last is where the loss exploded, if it did.
+    /// Every step, in order, up to where the loss exploded, if it did.
     pub points: Vec<RangePoint>,
     /// A learning rate to train with; none if the loss did not fall.
     pub suggestion: Option<f64>,
@@ -58,8 +58,9 @@ const EXPLODED: f64 = 4.0;
 /// Trains for some steps with a learning rate that rises from hardly any to far too much, and watches the loss (Smith 2015,
 /// "Cyclical Learning Rates for Training Neural Networks").
 ///
-/// The suggestion is in the longest valley of the smoothed losses, as fastai's `lr_find(suggest_funcs=valley)` has it. All of
-/// `config` counts but its learning rate, schedule and epochs. It is the same for the same seed.
+/// The suggestion is in the middle of the longest sequence of falling smoothed losses, which is the idea of fastai's
+/// `lr_find(suggest_funcs=valley)`. Of `config`, the learning rate, the schedule, the warm-up, the epochs, early stopping and the
+/// moving average do not matter. It is the same for the same seed.
 ///
 /// # Errors
 /// As [`fit`](crate::fit()), and [`TrainError::Config`] for a range that makes no sense.
@@ -77,7 +78,7 @@ const EXPLODED: f64 = 4.0;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn find_learning_rate(
-    mut model: Model,
+    model: Model,
     train: &Dataset,
     config: &FitConfig,
     range: &RangeTest,
@@ -87,10 +88,8 @@ pub fn find_learning_rate(
     range.validate()?;
     let batch_size = check_batch_size(config.batch_size)?;
     check_fits(&model, train, Split::Train)?;
-    if let Some(dropout) = config.dropout {
-        model.set_dropout(dropout as f32)?;
-    }
-    let mut trainer = Trainer::new(model, trainer_settings(config))?;
+    // The average of the weights would go unseen.
+    let mut trainer = trainer(model, &FitConfig { ema_decay: None, ..*config })?;
     let mut batches = Endless::new(train, batch_size, config);
     let mut points: Vec<RangePoint> = Vec::new();
     let (mut mean, mut lowest) = (0.0, f64::INFINITY);
@@ -99,7 +98,7 @@ pub fn find_learning_rate(
         let learning_rate = range.rate(step);
         let loss = trainer.step(images, labels, learning_rate)?.loss;
         mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss;
-        let smoothed = mean / (1.0 - SMOOTHING.powi(step as i32 + 1));
+        let smoothed = mean / (1.0 - libm::pow(SMOOTHING, (step + 1) as f64));
         if !smoothed.is_finite() {
             break;
         }
@@ -116,7 +115,11 @@ pub fn find_learning_rate(
 }
 
 impl RangeTest {
-    fn validate(&self) -> Result<(), ConfigError> {
+    /// Proves that there are learning rates to try.
+    ///
+    /// # Errors
+    /// The first setting that makes no sense.
+    pub fn validate(&self) -> Result<(), ConfigError> {
         let refuse = |setting, value: &dyn std::fmt::Display, allowed| {
             Err(ConfigError { setting, value: value.to_string(), allowed })
         };
@@ -137,17 +140,19 @@ impl RangeTest {
     }
 }
 
-/// Where to be in the longest sequence of falling losses (others may stand between them): in the middle of its second third.
+/// The middle of the longest sequence of falling losses (others may stand between them); of equally long ones, the first.
 fn valley(losses: &[f64]) -> Option<usize> {
-    let mut lengths = vec![1usize; losses.len()];
+    // Of the sequence that ends at each place: how long it is, and where it began.
+    let mut falls: Vec<(usize, usize)> = Vec::new();
     for (place, loss) in losses.iter().enumerate() {
-        let higher = losses[..place].iter().zip(&lengths).filter(|(earlier, _)| *earlier > loss);
-        lengths[place] = 1 + higher.map(|(_, length)| *length).max().unwrap_or(0);
+        let earlier = losses.iter().zip(&falls).filter(|(earlier, _)| *earlier > loss).map(|(_, fall)| *fall);
+        // Of equally long ones the one that began first.
+        let before = earlier.min_by_key(|&(length, start)| (usize::MAX - length, start));
+        falls.push(before.map_or((1, place), |(length, start)| (length + 1, start)));
     }
-    // Of equal ones the first.
-    let (end, length) = lengths.iter().enumerate().min_by_key(|(_, length)| usize::MAX - **length)?;
-    let start = (end + 1).saturating_sub(*length);
-    (*length > 1).then(|| start + (end - start) / 2)
+    let ends = falls.iter().enumerate().map(|(end, &(length, start))| (usize::MAX - length, end, start));
+    let (_, end, start) = ends.min()?;
+    (end > start).then(|| start + (end - start) / 2)
 }
 
 /// Batch after batch, epoch after epoch.
@@ -187,8 +192,9 @@ mod tests {
     fn the_valley_is_the_longest_fall() {
         assert_eq!(valley(&[]), None);
         assert_eq!(valley(&[1.0, 1.0, 2.0]), None);
-        // From place 1 (5) down to place 6 (0.5), past a bump.
-        assert_eq!(valley(&[5.0, 5.0, 4.0, 4.5, 3.0, 2.0, 0.5, 6.0, 9.0]), Some(4));
+        // From place 0 down to place 6, past a bump.
+        assert_eq!(valley(&[5.0, 5.0, 4.0, 4.5, 3.0, 2.0, 0.5, 6.0, 9.0]), Some(3));
+        assert_eq!(valley(&[1.0, 9.0, 8.0, 7.0, 8.0, 0.5]), Some(3));
     }
 
     #[test]

@@ -36,9 +36,6 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<ExitCode, Error> {
-    if cli.output.deterministic_portable {
-        taper::kernels::Isa::portable().force().map_err(taper::model::ModelError::from)?;
-    }
     let threads = cli.command.threads()?;
     if let Some(threads) = threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();

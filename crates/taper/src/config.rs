@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use taper_data::{Choice, HubOptions, LoadOptions};
 use taper_graph::{Graph, GraphError, Preset};
+use taper_kernels::Isa;
+use taper_model::ModelError;
 use taper_train::FitConfig;
 
 use crate::error::Error;
@@ -23,6 +25,9 @@ pub struct Config {
     /// Threads to compute on; all of the machine's cores if not given. It changes no result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// Compute in plain Rust, which gives the same bits on every processor. It must be the first that the process computes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deterministic_portable: bool,
     /// What to learn from.
     pub data: DataConfig,
     /// What to train.
@@ -134,6 +139,14 @@ impl Config {
         }
         self.model.graph().map_err(|error| format!("[model]: {error}"))?;
         self.train.validate().map_err(|error| format!("[train]: {error}"))
+    }
+
+    /// Makes sure that the instruction set is the one asked for.
+    pub(crate) fn settle_instruction_set(&self) -> Result<(), Error> {
+        if self.deterministic_portable {
+            Isa::portable().force().map_err(ModelError::from)?;
+        }
+        Ok(())
     }
 
     /// Reads a configuration file.

@@ -181,6 +181,14 @@ pub enum Error {
         /// The newest checkpoint from before.
         checkpoint: Option<PathBuf>,
     },
+    /// Dropout for a network that has none.
+    #[error(
+        "the dropout {dropout} has no place: the network has no dropout layer; leave it out, or add a layer `dropout`"
+    )]
+    NoDropout {
+        /// The probability.
+        dropout: f64,
+    },
     /// Too few training images to hold some out for validation.
     #[error(
         "{train} training images are too few to hold out {validation} for validation; give more images, or a \

@@ -17,14 +17,19 @@ pub fn shift_into(image: &[u8], shape: [usize; 3], [x, y]: [isize; 2], shifted: 
     let [channels, height, width] = shape;
     for (row, to) in shifted[..channels * height * width].chunks_exact_mut(width.max(1)).enumerate() {
         let (channel, row) = (row / height, row % height);
-        let Some(from) = row.checked_add_signed(-y).filter(|from| *from < height) else {
+        let Some(from) = minus(row, y).filter(|from| *from < height) else {
             to.fill(0.0);
             continue;
         };
         let from = &image[(channel * height + from) * width..][..width];
         for (column, to) in to.iter_mut().enumerate() {
-            let byte = column.checked_add_signed(-x).and_then(|column| from.get(column));
+            let byte = minus(column, x).and_then(|column| from.get(column));
             *to = byte.map_or(0.0, |&byte| unit(byte));
         }
     }
+}
+
+/// `place − shift`, if there is such a place.
+fn minus(place: usize, shift: isize) -> Option<usize> {
+    if shift < 0 { place.checked_add(shift.unsigned_abs()) } else { place.checked_sub(shift.unsigned_abs()) }
 }

@@ -29,14 +29,12 @@ impl Rule {
     /// Step number `step`, the first being 1.
     pub(super) fn new(optimizer: &Optimizer, step: u64, learning_rate: f64) -> Self {
         let adam = |[beta1, beta2, eps]: [f64; 3], penalty: f64, shrink: f64| {
-            // A run of 2³¹ steps would take years; the powers underflow to 0 long before.
-            let steps = i32::try_from(step).unwrap_or(i32::MAX);
             Self::Adam(Adam {
-                rate: (learning_rate / (1.0 - beta1.powi(steps))) as f32,
+                rate: (learning_rate / (1.0 - power(beta1, step))) as f32,
                 fresh1: (1.0 - beta1) as f32,
                 beta2: beta2 as f32,
                 fresh2: (1.0 - beta2) as f32,
-                scale: (1.0 / (1.0 - beta2.powi(steps)).sqrt()) as f32,
+                scale: (1.0 / (1.0 - power(beta2, step)).sqrt()) as f32,
                 eps: eps as f32,
                 penalty: penalty as f32,
                 keep: (1.0 - shrink) as f32,
@@ -167,5 +165,20 @@ fn update<S: Simd, const N: usize>(
             s.store(new[n], &mut lanes, 0);
             values[n][rest.clone()].copy_from_slice(&lanes[..rest.len()]);
         }
+    }
+}
+
+/// `base` to the power `exponent`, by repeated squaring: `f64::powi` may differ from one system to the next.
+fn power(mut base: f64, mut exponent: u64) -> f64 {
+    let mut product = 1.0;
+    loop {
+        if exponent % 2 == 1 {
+            product *= base;
+        }
+        exponent /= 2;
+        if exponent == 0 {
+            return product;
+        }
+        base *= base;
     }
 }

@@ -141,11 +141,13 @@ fn train_graph_bits(graph: Graph, threads: usize) -> Vec<u32> {
     pool.install(|| {
         let images: Vec<f32> = images(420, 2).into_iter().take(37 * graph.input_shape().elements()).collect();
         let labels = (0..37).map(|i| i % 3).collect::<Vec<u8>>();
-        let mut trainer = Trainer::new(Model::new(graph, 3).unwrap(), SETTINGS).unwrap();
+        let settings = TrainerSettings { clip_norm: Some(0.1), ema_decay: Some(0.9), ..SETTINGS };
+        let mut trainer = Trainer::new(Model::new(graph, 3).unwrap(), settings).unwrap();
         for _ in 0..2 {
             trainer.step(&images, &labels, 0.1).unwrap();
         }
-        let weights = trainer.model().unwrap().weights().unwrap();
+        // The averages follow from the weights of every step.
+        let weights = trainer.averaged_model().unwrap().weights().unwrap();
         weights.iter().flat_map(|(_, array)| array.data.iter().map(|v| v.to_bits())).collect()
     })
 }

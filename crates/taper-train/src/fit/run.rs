@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use taper_data::{Batches, Dataset};
 use taper_graph::Weights;
-use taper_model::{Model, Trainer};
+use taper_metrics::MetricsError;
+use taper_model::{Model, Trainer, TrainerState};
 
-use super::{Checkpointing, Save, trainer_settings};
+use super::{Checkpointing, Save, trainer};
 use crate::checkpoint::Checkpoint;
 use crate::config::FitConfig;
 use crate::error::{Split, TrainError};
@@ -48,16 +49,13 @@ impl Listener<'_> {
 impl<'a> Run<'a> {
     /// At the first step, or where the checkpoint is.
     pub(super) fn new(
-        mut model: Model,
+        model: Model,
         [train, validation]: [&'a Dataset; 2],
         config: &'a FitConfig,
         batch_size: NonZeroUsize,
         checkpointing: Checkpointing<'a>,
         on_event: &'a mut dyn FnMut(&Event<'_>) -> Control,
     ) -> Result<Self, TrainError> {
-        if let Some(dropout) = config.dropout {
-            model.set_dropout(dropout as f32)?;
-        }
         let Checkpointing { from, every, save } = checkpointing;
         let mut run = Run {
             config,
@@ -65,7 +63,7 @@ impl<'a> Run<'a> {
             train,
             validation,
             steps_per_epoch: train.len().div_ceil(batch_size.get()),
-            trainer: Trainer::new(model, trainer_settings(config))?,
+            trainer: trainer(model, config)?,
             history: History::default(),
             timings: Vec::new(),
             best: None,
@@ -82,16 +80,28 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// Keeps what is needed to go on from here.
+    /// Keeps what is needed to go on from here, unless there is no going on from it.
     pub(super) fn save(&mut self) -> Result<(), TrainError> {
         let Some(save) = &mut self.save else { return Ok(()) };
+        let state = self.trainer.state()?;
+        if !is_finite(&state) {
+            return Err(self.diverged(f64::NAN));
+        }
         let checkpoint = Checkpoint {
-            trainer: self.trainer.state()?,
+            trainer: state,
             history: self.history.clone(),
             best: self.best.clone(),
             timings: self.timings.clone(),
         };
         Ok(save(&checkpoint)?)
+    }
+
+    /// The error of a run that has diverged in its last step.
+    fn diverged(&self, loss: f64) -> TrainError {
+        let last = self.history.steps.last();
+        let (epoch, step) = last.map_or((1, 0), |last| (last.epoch, last.step));
+        let step = step - (epoch - 1) * self.steps_per_epoch;
+        TrainError::Diverged { epoch, step, learning_rate: last.map_or(0.0, |last| last.learning_rate), loss }
     }
 
     pub(super) fn start(&mut self) {
@@ -202,7 +212,14 @@ impl<'a> Run<'a> {
         let listener = &mut self.listener;
         let mut on_progress = |progress| listener.tell(&Event::Validating { epoch, progress });
         let model = self.trainer.averaged_model()?;
-        let scores = score(model, self.validation, self.batch_size, Split::Validation, &mut on_progress)?;
+        let scores = score(model, self.validation, self.batch_size, Split::Validation, &mut on_progress);
+        let scores = match scores {
+            // The last step of the epoch has ruined the weights, and no loss has shown it yet.
+            Err(TrainError::Metrics { cause: MetricsError::NotFinite { .. }, .. }) => {
+                return Err(self.diverged(f64::NAN));
+            }
+            scores => scores?,
+        };
         let record = EpochRecord {
             epoch,
             step: self.history.steps.len(),
@@ -262,4 +279,10 @@ impl<'a> Run<'a> {
         };
         self.listener.tell(&Event::Interrupted { epoch, step });
     }
+}
+
+/// Whether all numbers that a run would go on with are finite.
+fn is_finite(state: &TrainerState) -> bool {
+    let kept = state.moments.iter().chain([&state.average]).flat_map(|kept| kept.values());
+    state.weights.iter().map(|(_, array)| array).chain(kept).all(|a| a.data.iter().all(|x| x.is_finite()))
 }

@@ -26,9 +26,6 @@ pub(super) struct OutputArgs {
     /// Print the result as JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
-    /// Compute in plain Rust, which gives the same bits on every kind of processor, only slower
-    #[arg(long, global = true)]
-    pub(super) deterministic_portable: bool,
     /// Print results and errors only
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
@@ -171,6 +168,7 @@ impl Command {
     pub(super) fn check(&self) -> Result<(), clap::Error> {
         match self {
             Command::Export(args) => args.check(),
+            Command::LrFind(args) => args.check(),
             _ => Ok(()),
         }
     }

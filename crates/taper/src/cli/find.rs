@@ -21,7 +21,6 @@ pub(super) fn find(args: &FindArgs, output: &OutputArgs) -> Result<ExitCode, Err
     let config = args.settings.config()?;
     let range = RangeTest { from: args.from, to: args.to, steps: args.steps };
     let mut progress = Progress::new(output.quiet);
-    interrupt::training(true);
     let curve = pipeline::find_learning_rate(&config, &range, &mut |event| progress.data(event), &mut |_| {
         !interrupt::asked()
     });

@@ -18,6 +18,7 @@ pub fn evaluate(folder: &RunFolder, data: &Data) -> Result<Evaluation, Error> {
     let mut metrics = folder.metrics()?;
     check_same_data(&metrics, data)?;
     metrics.test_shifted = None;
+    folder.config()?.settle_instruction_set()?;
     let (weights, metadata) = folder.network()?;
     let model = Model::from_weights(metadata.graph.clone(), &weights)?;
     let evaluation = taper_train::evaluate(&model, &data.test, EVALUATION_BATCH, &mut |_| ())?;
@@ -41,6 +42,7 @@ pub fn evaluate(folder: &RunFolder, data: &Data) -> Result<Evaluation, Error> {
 pub fn evaluate_shifted(folder: &RunFolder, data: &Data) -> Result<Evaluation, Error> {
     let mut metrics = folder.metrics()?;
     check_same_data(&metrics, data)?;
+    folder.config()?.settle_instruction_set()?;
     let (weights, metadata) = folder.network()?;
     let model = Model::from_weights(metadata.graph, &weights)?;
     let evaluation = taper_train::evaluate_shifted(&model, &data.test, EVALUATION_BATCH, SHIFT, &mut |_| ())?;

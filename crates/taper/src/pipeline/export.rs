@@ -9,6 +9,7 @@ use taper_files::{WriteError, write_atomic};
 use taper_graph::Graph;
 use taper_model::Model;
 use taper_report::{CardOptions, DataFacts, ExportFacts, ModelCard, SplitSizes};
+use taper_train::FitConfig;
 
 use super::form::{Answers, Form, Network};
 use super::{Data, VERIFIED_IMAGES, check_same_data};
@@ -95,7 +96,7 @@ pub(super) fn write_card(folder: &RunFolder, metrics: &Metrics, graph: &Graph) -
     options.class_names.clone_from(&dataset.class_names);
     options.splits =
         Some(SplitSizes { train: dataset.train, validation: dataset.validation, test: dataset.test });
-    options.training = training_recipe(folder)?;
+    options.training = training_recipe(folder, metrics)?;
     options.export = metrics.export.as_ref().map(|facts| ExportFacts {
         opset: facts.opset,
         ir_version: facts.ir_version,
@@ -107,16 +108,38 @@ pub(super) fn write_card(folder: &RunFolder, metrics: &Metrics, graph: &Graph) -
     Ok(ModelCard::new(graph, data, evaluation, options).write(&folder.card())?)
 }
 
-fn training_recipe(folder: &RunFolder) -> Result<Vec<(String, String)>, Error> {
+/// The settings of a run, without those that are off.
+fn training_recipe(folder: &RunFolder, metrics: &Metrics) -> Result<Vec<(String, String)>, Error> {
     let config = folder.config()?.train;
+    let FitConfig { optimizer, augment, .. } = &config;
+    let on = |value: f64| (value != 0.0).then(|| value.to_string());
+    let number = |value: Option<f64>| value.map(|value| value.to_string());
+    let pixels = |value: usize| (value != 0).then(|| format!("{value} px"));
+    let epochs = match metrics.train.epochs {
+        done if done < config.epochs => format!("{done} of {}", config.epochs),
+        done => done.to_string(),
+    };
     let settings = [
-        ("optimizer", config.optimizer.name().to_owned()),
-        ("learning rate", config.learning_rate.to_string()),
-        ("schedule", config.schedule.to_string()),
-        ("epochs", config.epochs.to_string()),
-        ("batch size", config.batch_size.to_string()),
-        ("label smoothing", config.label_smoothing.to_string()),
-        ("seed", config.seed.to_string()),
+        ("optimizer", Some(optimizer.name().to_owned())),
+        ("weight decay", on(optimizer.weight_decay())),
+        ("learning rate", Some(config.learning_rate.to_string())),
+        ("schedule", Some(config.schedule.to_string())),
+        ("warm-up, share of the steps", on(config.warmup)),
+        ("epochs", Some(epochs)),
+        ("early stopping, epochs", config.early_stopping.map(|patience| patience.to_string())),
+        ("batch size", Some(config.batch_size.to_string())),
+        ("label smoothing", Some(config.label_smoothing.to_string())),
+        ("dropout", number(config.dropout)),
+        ("gradients clipped to norm", number(config.clip_norm)),
+        ("decay of the weights' moving average", number(config.ema_decay)),
+        ("random shift", pixels(augment.shift)),
+        ("random rotation", on(augment.rotation).map(|degrees| format!("{degrees}°"))),
+        ("random scale", on(augment.scale).map(|fraction| format!("± {fraction}"))),
+        ("random shear", on(augment.shear).map(|degrees| format!("{degrees}°"))),
+        ("elastic distortion", on(augment.elastic).map(|strength| format!("{strength} px"))),
+        ("cutout", pixels(augment.cutout)),
+        ("seed", Some(config.seed.to_string())),
     ];
-    Ok(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    let told = settings.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Ok(told.collect())
 }

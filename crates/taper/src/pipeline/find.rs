@@ -1,8 +1,8 @@
 //! The search for a learning rate.
 
 use taper_data::LoadEvent;
-use taper_model::Model;
-use taper_train::{RangeCurve, RangePoint, RangeTest};
+use taper_model::{Model, Trainer};
+use taper_train::{RangeCurve, RangePoint, RangeTest, TrainError};
 
 use super::load_data;
 use super::train::split;
@@ -20,7 +20,12 @@ pub fn find_learning_rate(
     on_data: &mut dyn FnMut(LoadEvent),
     on_point: &mut dyn FnMut(&RangePoint) -> bool,
 ) -> Result<RangeCurve, Error> {
-    let model = Model::new(config.model.graph()?, config.train.seed)?;
+    config.train.validate().map_err(TrainError::from)?;
+    range.validate().map_err(TrainError::from)?;
+    config.settle_instruction_set()?;
+    let graph = config.model.graph()?;
+    Trainer::check(&graph)?;
+    let model = Model::new(graph, config.train.seed)?;
     let data = load_data(&config.data, on_data)?;
     let (train, _) = split(&config.data, &data.train, config.train.seed)?;
     Ok(taper_train::find_learning_rate(model, &train, &config.train, range, on_point)?)

@@ -133,7 +133,10 @@ pub(super) fn check_finished(
 fn settings(config: &Config, data: &Data) -> Result<BTreeMap<String, String>, Error> {
     let mut settings = asked(config, &data.provenance.sha256)?;
     settings.insert("Taper's version".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-    settings.insert("the instruction set (TAPER_ISA)".to_owned(), Isa::current().name().to_owned());
+    settings.insert(
+        "the instruction set (TAPER_ISA, --deterministic-portable)".to_owned(),
+        Isa::current().name().to_owned(),
+    );
     Ok(settings)
 }
 

@@ -45,6 +45,7 @@ pub fn train(
     observer: &mut Observer<'_>,
 ) -> Result<TrainedRun, Error> {
     config.train.validate().map_err(taper_train::TrainError::from)?;
+    config.settle_instruction_set()?;
     let graph = config.model.graph()?;
     Trainer::check(&graph)?;
     config.to_toml()?;
@@ -94,7 +95,7 @@ pub fn train(
     };
     let folder = if fitted.interrupted && folder.is_whole() { beside(&folder) } else { folder };
     let config = config.to_toml()?;
-    let metadata = metadata(graph, &metrics.dataset);
+    let metadata = metadata(fitted.model.graph().clone(), &metrics.dataset);
     folder.replace(|staged| {
         safetensors::save(&staged.safetensors(), &fitted.model.weights()?, &metadata)?;
         fitted.history.write_csv(&staged.history())?;

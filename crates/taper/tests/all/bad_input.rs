@@ -43,6 +43,8 @@ fn wrong_usage_exits_2() {
             (&["train", "--dropout", "1"], 2, &["--dropout", "1"]),
             (&["train", "--rotation", "-5"], 2, &["--rotation", "0 or greater"]),
             (&["lr-find", "--from", "0"], 2, &["--from", "greater than 0"]),
+            (&["lr-find", "--lr", "0.1"], 2, &["`--lr` does nothing"]),
+            (&["lr-find", "--ema-decay", "0.9"], 2, &["`--ema-decay` does nothing"]),
             (&["predict"], 2, &["IMAGE"]),
             (&["inspect"], 2, &["<FILE>"]),
         ],
@@ -57,6 +59,7 @@ fn bad_networks_and_configurations_are_refused_before_any_data_are_read() {
         "misfit.toml",
         "name = \"m\"\ninput = [1, 28, 28]\n[[layers]]\nname = \"big\"\nop = \"conv2d\"\nout_channels = 4\nkernel = 40\n",
     );
+    write("plain.toml", &taper::graph::Preset::LeNet5.toml());
     write("syntax.toml", "name = \"m\"\ninput = [1, 28, 28\n");
     write("rate.toml", "[train]\nlearning_rate = -1.0\n");
     write("unknown.toml", "[train]\nepoch = 3\n");
@@ -69,6 +72,10 @@ fn bad_networks_and_configurations_are_refused_before_any_data_are_read() {
         folder.path(),
         &[
             (&["train", "--model", "vgg"], 1, &["vgg", "tutorial, lenet5, residual"]),
+            (&["train", "--model", "plain.toml", "--dropout", "0.1"], 1, &["0.1", "no dropout layer"]),
+            (&["train", "--dataset", "mnist", "--dropout", "0.99999999"], 1, &["dropout is 1"]),
+            (&["lr-find", "--dataset", "mnist", "--from", "2"], 1, &["to is 1"]),
+            (&["lr-find", "--dataset", "mnist", "--scale", "3"], 1, &["augment.scale is 3"]),
             (&["train", "--model", "nowhere.toml"], 1, &["nowhere.toml", "check the path"]),
             (
                 &["train", "--model", "misfit.toml"],

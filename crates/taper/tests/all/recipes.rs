@@ -22,9 +22,19 @@ fn a_recipe_is_written_down_whole_and_flags_change_it() {
     expected.augment.rotation = 4.0;
     expected.clip_norm = Some(2.0);
     assert_eq!(written.train, expected);
+    // The model card tells of all that is on.
+    succeed(folder.path(), &["evaluate", "run"]);
+    let card = fs::read_to_string(folder.path().join("run/README.md")).unwrap();
+    let told =
+        ["weight decay", "0.05", "random rotation", "4°", "elastic distortion", "clipped to norm", "warm-up"];
+    for words in told {
+        assert!(card.contains(words), "{words}: {card}");
+    }
+    assert!(!card.contains("cutout") && !card.contains("moving average"), "{card}");
     // The file repeats the run.
     let words = ["train", "--out", "again", "--config", "run/config.toml"];
     succeed(folder.path(), &words);
+    succeed(folder.path(), &["evaluate", "again"]);
     let weights = |run: &str| fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
     assert!(weights("again") == weights("run"));
 }
@@ -46,7 +56,11 @@ fn plain_rust_is_another_instruction_set_and_its_bits_are_its_own() {
     assert!(program.status.success(), "{}", stderr(&program));
     let file = |run: &str, name| fs::read(folder.path().join(run).join(name)).unwrap();
     let metrics = |run| json(&String::from_utf8(file(run, "metrics.json")).unwrap());
-    for run in ["plain", "forced"] {
+    // What is written down repeats it, without the flag.
+    succeed(folder.path(), &["train", "--out", "again", "--config", "plain/config.toml"]);
+    succeed(folder.path(), &["evaluate", "again"]);
+    assert!(file("again", "history.csv") == file("plain", "history.csv"));
+    for run in ["plain", "forced", "again"] {
         assert_eq!(metrics(run)["train"]["instruction_set"], "portable");
     }
     for name in ["model.safetensors", "history.csv"] {
@@ -92,4 +106,17 @@ fn scores_on_shifted_images_are_told_apart() {
     // Scores without it do not stand beside old ones with it.
     succeed(folder.path(), &["evaluate", "run"]);
     assert_eq!(metrics().test_shifted, None);
+}
+
+#[test]
+fn the_help_puts_only_what_changes_images_under_that_heading() {
+    let folder = tempfile::tempdir().unwrap();
+    for word in ["train", "pipeline", "lr-find"] {
+        let help = succeed(folder.path(), &[word, "--help"]);
+        let (before, changes) = help.split_once("Random changes to training images:").unwrap();
+        assert!(changes.contains("--shift") && changes.contains("--cutout"), "{help}");
+        for flag in ["--seed", "--threads", "--out", "--recipe"] {
+            assert!(before.contains(flag) && !changes.contains(flag), "{word}: {flag}: {help}");
+        }
+    }
 }

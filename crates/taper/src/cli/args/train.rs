@@ -4,12 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, ValueEnum};
 use taper::pipeline::{RunOptions, Start};
 use taper::train::{Optimizer, Recipe, Schedule};
 use taper::{Config, Error, ModelConfig};
 
-use super::{DataArgs, ModelArgs, at_least_one, fraction, not_negative, positive, thread_count};
+use super::{Cli, DataArgs, ModelArgs, at_least_one, fraction, not_negative, positive, thread_count};
 
 /// A training run: what decides it, and where it goes.
 #[derive(Debug, Args)]
@@ -59,7 +60,7 @@ pub(in crate::cli) struct SettingsArgs {
     /// A configuration file, such as the config.toml of a run
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Settings by name: `tutorial`, `fast` (one epoch) or `best` (20 epochs); other flags change them [default: tutorial]
+    /// Settings by name: `tutorial`, `fast` (one epoch) or `best` (20 epochs); other flags change them. The defaults that flags tell of are the tutorial's [default: tutorial]
     #[arg(long, value_name = "NAME", value_parser = recipe_names(), conflicts_with = "config")]
     recipe: Option<Recipe>,
     /// Passes over the training images [default: 5]
@@ -92,7 +93,7 @@ pub(in crate::cli) struct SettingsArgs {
     /// Clip the gradients of a step, all together, to this norm
     #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
     clip_norm: Option<f64>,
-    /// Keep a moving average of the weights with this decay, such as 0.999, instead of the weights
+    /// Keep a moving average of the weights with this decay, such as 0.999, instead of the weights (running statistics of batch norm are kept as they are)
     #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
     ema_decay: Option<f64>,
     /// End after N epochs without a lower validation loss
@@ -106,35 +107,40 @@ pub(in crate::cli) struct SettingsArgs {
     /// Train on the first N images only
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<usize>,
+    /// Compute in plain Rust, which gives the same bits on every kind of processor, only slower
+    #[arg(long)]
+    deterministic_portable: bool,
     /// Threads to compute on; changes no result [default: all cores]
     #[arg(long, value_name = "N", value_parser = thread_count)]
     threads: Option<usize>,
 }
 
+/// Where `--help` puts the flags of [`AugmentArgs`].
+const CHANGES: &str = "Random changes to training images";
+
 /// How training images are changed at random; the flags have the names of the configuration's settings.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Random changes to training images")]
 struct AugmentArgs {
     /// Shift by up to N whole pixels to each side [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = CHANGES, value_name = "N")]
     shift: Option<usize>,
     /// Rotate by up to X degrees either way [default: 0]
-    #[arg(long, value_name = "X", value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, help_heading = CHANGES, value_name = "X", value_parser = not_negative, allow_negative_numbers = true)]
     rotation: Option<f64>,
     /// Grow or shrink by up to this fraction, such as 0.1 [default: 0]
-    #[arg(long, value_name = "X", value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, help_heading = CHANGES, value_name = "X", value_parser = not_negative, allow_negative_numbers = true)]
     scale: Option<f64>,
     /// Shear by up to X degrees either way [default: 0]
-    #[arg(long, value_name = "X", value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, help_heading = CHANGES, value_name = "X", value_parser = not_negative, allow_negative_numbers = true)]
     shear: Option<f64>,
-    /// Distort elastically, by so many pixels on average [default: 0]
-    #[arg(long, value_name = "X", value_parser = not_negative, allow_negative_numbers = true)]
+    /// Distort elastically, by so many pixels on average along each axis [default: 0]
+    #[arg(long, help_heading = CHANGES, value_name = "X", value_parser = not_negative, allow_negative_numbers = true)]
     elastic: Option<f64>,
     /// How far neighbouring pixels move alike in it, in pixels [default: 4]
-    #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, help_heading = CHANGES, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
     elastic_sigma: Option<f64>,
     /// Paint a square of N×N pixels black [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = CHANGES, value_name = "N")]
     cutout: Option<usize>,
 }
 
@@ -169,6 +175,15 @@ impl TrainArgs {
     }
 }
 
+impl FindArgs {
+    /// Proves that every flag has a use.
+    pub(in crate::cli) fn check(&self) -> Result<(), clap::Error> {
+        let Some(flag) = self.settings.idle_in_search() else { return Ok(()) };
+        let message = format!("`{flag}` does nothing in a search for a learning rate; leave it out");
+        Err(Cli::command().error(ErrorKind::ArgumentConflict, message))
+    }
+}
+
 impl SettingsArgs {
     /// The configuration: the file's, or a recipe's, with the flags put in place.
     pub(in crate::cli) fn config(&self) -> Result<Config, Error> {
@@ -182,6 +197,7 @@ impl SettingsArgs {
         }
         config.data.limit = self.limit.or(config.data.limit);
         config.threads = self.threads.or(config.threads);
+        config.deterministic_portable |= self.deterministic_portable;
         let train = &mut config.train;
         put(self.epochs, &mut train.epochs);
         put(self.batch_size, &mut train.batch_size);
@@ -199,7 +215,23 @@ impl SettingsArgs {
             train.optimizer = train.optimizer.with_weight_decay(decay);
         }
         self.augment.apply(&mut train.augment);
-        Ok(config)
+        match self.dropout {
+            Some(dropout) if !config.model.graph()?.has_dropout() => Err(Error::NoDropout { dropout }),
+            _ => Ok(config),
+        }
+    }
+
+    /// The first flag that was given and does nothing in a search for a learning rate.
+    fn idle_in_search(&self) -> Option<&'static str> {
+        let flags = [
+            ("--lr", self.lr.is_some()),
+            ("--schedule", self.schedule.is_some()),
+            ("--warmup", self.warmup.is_some()),
+            ("--epochs", self.epochs.is_some()),
+            ("--early-stopping", self.early_stopping.is_some()),
+            ("--ema-decay", self.ema_decay.is_some()),
+        ];
+        flags.into_iter().find_map(|(name, given)| given.then_some(name))
     }
 }
 
