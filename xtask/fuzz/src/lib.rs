@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use cap::Cap;
+// What the watched crates call is in it, also in a program that does not fuzz.
+use libfuzzer_sys as _;
 use tempfile::TempDir;
 
 use targets::Target;
