@@ -19,7 +19,7 @@ use taper::export::onnx::{self, Options};
 use taper::export::{DatasetInfo, Metadata, safetensors};
 use taper::graph::{Conv2d, Graph, Linear, MaxPool2d, Op, Preset};
 use taper::model::Model;
-use taper::train::{Checkpointing, CheckpointFolder, Control, FitConfig, fit_with_checkpoints};
+use taper::train::{CheckpointFolder, Checkpointing, Control, FitConfig, fit_with_checkpoints};
 use taper_fuzz::targets::{ALL, small_network};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -115,7 +115,10 @@ fn write_networks(networks: &Path, weights: &Path, onnx_files: &Path) -> Outcome
         let mut options = Options::default();
         fs::write(onnx_files.join(name), onnx::lower(&graph, &trained, &options)?.to_bytes())?;
         options.metadata = Some(metadata);
-        fs::write(onnx_files.join(format!("{name}-described")), onnx::lower(&graph, &trained, &options)?.to_bytes())?;
+        fs::write(
+            onnx_files.join(format!("{name}-described")),
+            onnx::lower(&graph, &trained, &options)?.to_bytes(),
+        )?;
     }
     Ok(())
 }
@@ -136,7 +139,10 @@ fn write_checkpoints(folder: &Path) -> Outcome {
 fn write_run(folder: &Path) -> Outcome {
     fs::write(folder.join("config"), taper::Config::default().to_toml()?)?;
     let graph = small_network().to_toml();
-    fs::write(folder.join("config-with-network"), format!("threads = 2\n[model]\ngraph = '''\n{graph}'''\n"))?;
+    fs::write(
+        folder.join("config-with-network"),
+        format!("threads = 2\n[model]\ngraph = '''\n{graph}'''\n"),
+    )?;
     fs::write(folder.join("metrics"), include_str!("../metrics.json"))?;
     Ok(())
 }
