@@ -5,6 +5,8 @@
 mod bad_input;
 #[path = "all/export_options.rs"]
 mod export_options;
+#[path = "all/fuzzed.rs"]
+mod fuzzed;
 #[path = "all/program.rs"]
 mod program;
 #[path = "all/recipes.rs"]
@@ -13,3 +15,6 @@ mod recipes;
 mod resume;
 #[path = "all/runs.rs"]
 mod runs;
+#[path = "../../../xtask/fuzz/src/targets.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the fuzzer needs more of it")]
+mod targets;

@@ -1,0 +1,4 @@
+//! Checkpoints.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| taper_fuzz::run("checkpoint", bytes));
