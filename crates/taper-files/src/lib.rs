@@ -49,6 +49,7 @@ fn remedy(cause: &io::Error) -> &'static str {
             "choose a folder you may write to"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space on that disk",
+        io::ErrorKind::InvalidFilename => "choose another name",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             "a file stands where a folder is needed: choose another path"
         }
