@@ -72,5 +72,5 @@ impl Layer for WaveNet {
 
 #[test]
 fn wavenet() {
-    agrees("wavenet", WaveNet::new, &[Sample::sequence(ids(&[3, 11], LEVELS as u32, 1))], true);
+    agrees("wavenet", WaveNet::new, &[Sample::sequence(ids(&[3, 11], LEVELS as u32, 1))], false);
 }

@@ -46,12 +46,15 @@ impl Net {
         self.node(op, name, inputs, |node| node)
     }
 
-    /// A convolution with a kernel of 3×3 that keeps height and width.
+    /// A convolution with a kernel of 3×3 that keeps height and width. rten wants all settings written.
     fn conv(&mut self, name: &str, x: &Value, [to, from, groups]: [usize; 3]) -> Value {
         let weight = self.weight(&format!("{name}.weight"), &[to, from / groups, 3, 3]);
         let bias = self.weight(&format!("{name}.bias"), &[to]);
         self.node("Conv", name, &[x, &weight, &bias], |node| {
-            node.int("group", groups as i64).ints("pads", [1, 1, 1, 1])
+            node.int("group", groups as i64)
+                .ints("pads", [1, 1, 1, 1])
+                .ints("strides", [1, 1])
+                .ints("dilations", [1, 1])
         })
     }
 }
