@@ -59,9 +59,18 @@ impl Measured {
     }
 }
 
-/// Weights between -1/64 and 1/64, so that numbers stay as large as they are from layer to layer.
-fn weight() -> impl Iterator<Item = f32> {
-    (0..WIDTH * WIDTH).map(|place| ((place * 31 + place / WIDTH * 17) % 65) as f32 / 2048.0 - 1.0 / 64.0)
+/// Weights of layer number `layer`, as if drawn at random with the variance 1/`WIDTH`: numbers stay as large as they are from
+/// layer to layer, and no two layers are equal, of which only one would be stored.
+fn weight(layer: usize) -> impl Iterator<Item = f32> {
+    let mut state = layer as u64;
+    (0..WIDTH * WIDTH).map(move |_| {
+        // SplitMix64 (Steele et al. 2014).
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let unit = (mixed >> 40) as f32 / (1u32 << 24) as f32;
+        (2.0 * unit - 1.0) * (3.0 / WIDTH as f32).sqrt()
+    })
 }
 
 fn image() -> Vec<f32> {
@@ -71,9 +80,9 @@ fn image() -> Vec<f32> {
 fn from_graph(layers: usize, path: &Path) -> Outcome<Measured> {
     let ops = (0..layers).map(|_| Op::Linear(Linear { out_features: WIDTH, bias: false }));
     let graph = Graph::sequential("memory", &[WIDTH], ops)?;
-    let arrays = graph
-        .params()
-        .map(|named| (named.name, Array { shape: named.param.shape.clone(), data: weight().collect() }));
+    let arrays = graph.params().enumerate().map(|(layer, named)| {
+        (named.name, Array { shape: named.param.shape.clone(), data: weight(layer).collect() })
+    });
     let weights = Weights::new(&graph, arrays.collect::<BTreeMap<_, _>>())?;
     let images = image();
     let mut answer: Vec<f64> = images.iter().map(|&number| f64::from(number)).collect();
@@ -95,8 +104,8 @@ impl Layer for Net {
 }
 
 fn from_candle(layers: usize, path: &Path) -> Outcome<Measured> {
-    let layer = |_| {
-        let weight = Tensor::from_vec(weight().collect::<Vec<f32>>(), (WIDTH, WIDTH), &Device::Cpu)?;
+    let layer = |layer| {
+        let weight = Tensor::from_vec(weight(layer).collect::<Vec<f32>>(), (WIDTH, WIDTH), &Device::Cpu)?;
         Ok(CandleLinear::new(weight, None))
     };
     let net = Net((0..layers).map(layer).collect::<CandleResult<_>>()?);
