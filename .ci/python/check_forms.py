@@ -65,7 +65,11 @@ def check_answers(path: Path, model, images: np.ndarray, logits: np.ndarray):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # Errors.
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    found = session.run(None, {session.get_inputs()[0].name: given(model, images)})[0]
+    return judge(model, session.run(None, {session.get_inputs()[0].name: given(model, images)})[0], logits), None
+
+
+def judge(model, found: np.ndarray, logits: np.ndarray) -> str:
+    """What a runtime found, beside the trained model's logits."""
     expected = wanted(model, logits)
     assert found.shape == expected.shape, f"answers {list(found.shape)}, not {list(expected.shape)}"
     ops = {node.op_type for node in model.graph.node}
@@ -74,18 +78,18 @@ def check_answers(path: Path, model, images: np.ndarray, logits: np.ndarray):
         classes = found.argmax(axis=1) if found.ndim > 1 else found
         share = float((classes == logits.argmax(axis=1)).mean())
         assert share >= LEAST_AGREEMENT, f"the same class for {share:.1%} of the images only"
-        return f"the same class for {share:.1%}", None
+        return f"the same class for {share:.1%}"
     if "ArgMax" in ops:
         # Rounding decides between two that are nearly equal, and both may be off.
         margin = 2 * HALF_TOLERANCE * max(1.0, np.abs(logits).max()) if TensorProto.FLOAT16 in kinds else 0
         below = logits.max(axis=1) - logits[np.arange(len(found)), found]
         assert (below <= margin).all(), f"{int((below > margin).sum())} classes differ"
-        return "the same classes", None
+        return "the same classes"
     difference = np.abs(found.astype(np.float64) - expected)
     worst = np.where(np.isnan(difference), np.inf, difference).max() / max(1.0, np.abs(expected).max())
     tolerance = HALF_TOLERANCE if TensorProto.FLOAT16 in kinds else TOLERANCE
     assert worst <= tolerance, f"differs by {worst:.1e}, more than {tolerance:g}"
-    return f"greatest difference {worst:.1e}", None
+    return f"greatest difference {worst:.1e}"
 
 
 def seconds(paths: list[Path], images: np.ndarray, rounds: int = 9) -> list[float]:

@@ -53,6 +53,9 @@ def ncnn(model: Path, sizes: list[int]) -> Network:
 
     folder = Path.cwd()
     (folder / "model.onnx").write_bytes(model.read_bytes())
+    data = model.with_name(f"{model.name}.data")  # large constants, which the model knows by that name
+    if data.exists():
+        (folder / data.name).write_bytes(data.read_bytes())
     shape = ",".join(map(str, [1, *sizes]))
     # Weights in float16 are its default.
     words = ["pnnx", "model.onnx", f"inputshape=[{shape}]", "fp16=0"]

@@ -44,7 +44,7 @@ impl<'a> Expected<'a> {
     }
 
     /// Runs the file, and compares.
-    pub(crate) fn verify(&self, files: Files<'_>) -> Result<Verification, VerifyError> {
+    pub(crate) fn verify(&self, files: &Files<'_>) -> Result<Verification, VerifyError> {
         match self.head {
             // Both of two logits may be off.
             Head::ArgMax => {

@@ -7,9 +7,9 @@ use taper_graph::{Graph, Weights};
 
 use crate::expect::{Expected, given};
 use crate::onnx::external::Split;
-use crate::onnx::{Feature, LowerError, OnnxModel, Options, Profile, ProfileError, lower};
+use crate::onnx::{Feature, LowerError, OnnxModel, Options, Profile, ProfileError, Staged, lower};
 use crate::quantize::{self, Method, QuantizeError, calibrate, quantize};
-use crate::verify::{Files, Sample, Verification, VerifyError, agreement_of_files};
+use crate::verify::{Files, Interface, Sample, Verification, VerifyError, agreement_of_files};
 
 /// Why a network was not exported; no file was written or changed.
 #[derive(Debug, thiserror::Error)]
@@ -94,24 +94,42 @@ pub struct Calibration<'a> {
     pub method: Method,
 }
 
-impl Exported {
-    /// What is told of `model`, of `bytes`, for which the profile `asked` was asked, if any.
-    pub(crate) fn new(
+/// What is told of a file beside its proof and its size: the file itself need not stay in memory for that.
+pub(crate) struct Form {
+    opset: i64,
+    ir_version: i64,
+    profile: Profile,
+    not_portable: Option<ProfileError>,
+}
+
+impl Form {
+    /// That of `model`, written to `path` in files of `most` bytes, for which the profile `asked` was asked, if any.
+    pub(crate) fn of(
         model: &OnnxModel,
-        bytes: usize,
+        path: &Path,
+        most: usize,
         asked: Option<Profile>,
-        verification: Verification,
-    ) -> Self {
+    ) -> Result<Self, WriteError> {
         let (opset, ir_version) = (model.opset(), model.proto().ir_version);
-        let (profile, not_portable) = asked.map_or_else(|| Profile::of(model.proto()), |it| (it, None));
-        Self { opset, ir_version, profile, not_portable, bytes, verification, int8: None }
+        let split = Split::of(model, path, most)?;
+        let proto = split.as_ref().map_or(model.proto(), |split| &split.proto);
+        let (profile, not_portable) = asked.map_or_else(|| Profile::of(proto), |it| (it, None));
+        Ok(Self { opset, ir_version, profile, not_portable })
+    }
+
+    /// The file of `bytes` that was verified.
+    pub(crate) fn exported(self, bytes: usize, verification: Verification) -> Exported {
+        let Self { opset, ir_version, profile, not_portable } = self;
+        Exported { opset, ir_version, profile, not_portable, bytes, verification, int8: None }
     }
 }
 
-/// Writes `graph` with `weights` to `path` as a verified ONNX file: the bytes are made in memory, run in an
-/// independent runtime on `sample`, and written, whole or not at all, only if every logit agrees within
+/// Writes `graph` with `weights` to `path` as a verified ONNX file: it is written beside its place, loaded from there in an
+/// independent runtime, run on `sample`, and moved into its place, whole or not at all, only if every logit agrees within
 /// [`TOLERANCE`](crate::TOLERANCE), in float16 within 1e-2 of the greatest. A class must be one whose logit is the greatest
 /// within twice that.
+///
+/// At no moment is the file in memory more than once: a file of 1 GB takes 1 GB beside `weights`.
 ///
 /// `sample` is always what the network itself takes and answers. Where `options` ask for bytes, probabilities or
 /// classes, those that go with it are worked out.
@@ -131,10 +149,9 @@ pub fn export(
     check_files(&model, path, options)?;
     let refused = |cause| ExportError::Verify { path: path_of(), cause };
     let expected = Expected::new(sample, graph.input_shape(), options).map_err(refused)?;
-    let files = Files::of(&model, path, options.most_bytes).map_err(refused)?;
-    let verification = expected.verify(files).map_err(refused)?;
-    let bytes = model.write(path, options.most_bytes)?;
-    Ok(Exported::new(&model, bytes, options.profile, verification))
+    let (staged, files, form) = staged(model, path, options)?;
+    let verification = expected.verify(&files).map_err(refused)?;
+    Ok(form.exported(staged.publish()?, verification))
 }
 
 /// Writes `graph` with `weights` to `path` in int8, as [`quantize`](crate::quantize) says, with ranges of values from
@@ -174,23 +191,36 @@ pub fn export_int8(
     }
     check_files(&model, path, options)?;
     let expected = Expected::new(sample, graph.input_shape(), options).map_err(refused)?;
-    let files = Files::of(&model, path, options.most_bytes).map_err(refused)?;
-    let found = agreement_of_files(files, &expected.sample()).map_err(refused)?;
-    let bytes = model.write(path, options.most_bytes)?;
+    let float_bytes = float.encoded_len();
+    drop(float);
+    let (staged, files, form) = staged(model, path, options)?;
+    let found = agreement_of_files(&files, &expected.sample()).map_err(refused)?;
     let int8 = Int8 {
-        float_bytes: float.encoded_len(),
+        float_bytes,
         mean_abs_diff: found.mean_abs_diff,
         agreement: found.classes,
         classes: found.named,
     };
-    let exported = Exported::new(&model, bytes, options.profile, found.verification);
-    Ok(Exported { int8: Some(int8), ..exported })
+    Ok(Exported { int8: Some(int8), ..form.exported(staged.publish()?, found.verification) })
+}
+
+/// Writes `model` beside its place: what the runtime then loads is the file itself, and no other copy of it is left.
+fn staged(
+    model: OnnxModel,
+    path: &Path,
+    options: &Options,
+) -> Result<(Staged, Files<'static>, Form), ExportError> {
+    let interface =
+        Interface::of_model(&model).map_err(|cause| ExportError::Verify { path: path.to_owned(), cause })?;
+    let staged = model.stage(path, options.most_bytes)?;
+    let files = Files::at(staged.model(), interface);
+    Ok((staged, files, Form::of(&model, path, options.most_bytes, options.profile)?))
 }
 
 /// Proves that the profile asked for takes as many files as are written.
 fn check_files(model: &OnnxModel, path: &Path, options: &Options) -> Result<(), ExportError> {
     let refused = |cause: ProfileError| ExportError::Lower { path: path.to_owned(), cause: cause.into() };
-    match (options.profile, Split::of(model, path, options.most_bytes)) {
+    match (options.profile, Split::of(model, path, options.most_bytes)?) {
         (Some(profile), Some(split)) => profile.check(&split.proto).map_err(refused),
         _ => Ok(()),
     }

@@ -11,7 +11,7 @@
 //! - `Tensor::cat` becomes `F::cat`, and so do `stack` and other functions without a value;
 //! - a tensor of the model's own (a position table, a mask) enters by `F::from(self.table.clone())`;
 //! - `&a + &b` becomes `a.clone() + &b`, and `result + b` becomes `result? + b`: operators need the left value itself (of
-//!   a reference, `a.add(&b)` does too).
+//!   a reference, `a.add(&b)` does too; of `parts[0]`, `parts[0].clone() + &b`).
 //!
 //! [`Inference`] exports a model that knows training, [`Foreign`] and [`ForeignModel`] one that cannot be edited, and
 //! [`custom`] brings nodes of your own for what the recorder does not know.

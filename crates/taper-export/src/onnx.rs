@@ -20,8 +20,10 @@ pub mod proto;
 mod read;
 mod scope;
 mod size;
+mod staged;
 mod table;
 mod tensor;
+mod titles;
 mod validate;
 mod write;
 
@@ -35,6 +37,8 @@ pub(crate) mod parts {
 
 pub use builder::{GraphBuilder, Value};
 pub use error::BuildError;
+#[cfg(feature = "verify")]
+pub(crate) use inspect::value_info;
 pub use inspect::{ConstantInfo, InspectError, Inspection, NodeInfo, ValueInfo, inspect, inspect_file};
 pub use lower::{LowerError, lower};
 pub use model::{OnnxModel, OpsetVersion};
@@ -43,6 +47,8 @@ pub use options::{Head, Layout, Options, Pixels};
 pub use precision::Precision;
 pub use profile::{Feature, Profile, ProfileError, UnknownProfile};
 pub use read::{Imported, ReadError, read};
+#[cfg(feature = "verify")]
+pub(crate) use staged::Staged;
 pub use table::{Op as Operator, operators};
 pub use tensor::{DataType, Dim, Tensor};
 pub use validate::validate;

@@ -13,7 +13,7 @@ pub use agreement::{Agreement, agreement};
 pub(crate) use agreement::{agreement_of_files, class};
 pub(crate) use classes::verify_classes;
 pub use error::VerifyError;
-pub(crate) use files::Files;
+pub(crate) use files::{Files, load};
 pub(crate) use interface::{Interface, given, numbers};
 
 /// The greatest difference from the trained model's logits that an exported file may show.
@@ -70,19 +70,18 @@ pub struct Verification {
 /// [`VerifyError::Differs`] if any logit differs by more than `tolerance`, naming the worst; the others if the file
 /// does not get that far.
 pub fn verify(onnx: &[u8], sample: &Sample<'_>, tolerance: f64) -> Result<Verification, VerifyError> {
-    verify_files(Files::one(onnx), sample, tolerance)
+    verify_files(&Files::one(onnx)?, sample, tolerance)
 }
 
-/// As [`verify`], of a file that may have another beside it.
+/// As [`verify`], of a file wherever it is.
 pub(crate) fn verify_files(
-    files: Files<'_>,
+    files: &Files<'_>,
     sample: &Sample<'_>,
     tolerance: f64,
 ) -> Result<Verification, VerifyError> {
     let classes = sample.logits.len() / sample.count.max(1);
     let mut worst = Worst::default();
-    let interface = Interface::of(&files.onnx)?;
-    answers(files, &interface, sample, |start, found, expected| {
+    answers(files, sample, |start, found, expected| {
         for (place, (&found, &expected)) in found.iter().zip(expected).enumerate() {
             worst.see(start * classes + place, found, expected);
         }
@@ -94,11 +93,11 @@ pub(crate) fn verify_files(
 /// Runs a file on the images of `sample`, in batches of 1, 7 and 100, and hands the first image of each batch, the
 /// answers found and those expected to `see`.
 fn answers(
-    files: Files<'_>,
-    interface: &Interface,
+    files: &Files<'_>,
     sample: &Sample<'_>,
     mut see: impl FnMut(usize, &[f32], &[f32]),
 ) -> Result<(), VerifyError> {
+    let interface = &files.interface;
     interface.check(sample)?;
     let model = files.load().map_err(|error| runtime("load", &error))?;
     let classes = sample.logits.len() / sample.count;

@@ -52,6 +52,7 @@ fn remedy(cause: &io::Error) -> &'static str {
         io::ErrorKind::FileTooLarge => {
             "raise the limit on the size of files (ulimit -f), or choose another disk"
         }
+        io::ErrorKind::InvalidFilename => "choose another name",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             "a file stands where a folder is needed: choose another path"
         }

@@ -1,6 +1,7 @@
 //! Methods that work on one element at a time.
 
 use candle_core::{DType, Result, Tensor};
+use half::{bf16, f16};
 
 use super::call::{Binary, Call, Compare, Kind, Unary};
 use super::sealed::{INSIDE, Sealed};
@@ -26,20 +27,32 @@ impl<F: Sealed> Operand<F> for &F {
 }
 
 macro_rules! numbers {
-    ($($number:ty),*) => {$(
+    ($($number:ty: |$it:ident| $wide:expr;)*) => {$(
         impl<F: Sealed> Operand<F> for $number {
             fn operand(self, beside: &F) -> Result<F> {
-                number(self as f64, beside.value(INSIDE))
+                let $it = self;
+                number($wide, beside.value(INSIDE))
             }
 
             fn number(&self) -> Option<f64> {
-                Some(*self as f64)
+                let $it = *self;
+                Some($wide)
             }
         }
     )*};
 }
 
-numbers!(f32, f64, u8, u32, i16, i32, i64);
+numbers! {
+    f16: |x| x.to_f64();
+    bf16: |x| x.to_f64();
+    f32: |x| x.into();
+    f64: |x| x;
+    u8: |x| x.into();
+    u32: |x| x.into();
+    i16: |x| x.into();
+    i32: |x| x.into();
+    i64: |x| x as f64;
+}
 
 fn number<F: Sealed>(number: f64, beside: &Tensor) -> Result<F> {
     Ok(F::from(Tensor::new(number, beside.device())?.to_dtype(beside.dtype())?))

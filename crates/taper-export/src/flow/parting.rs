@@ -62,12 +62,13 @@ pub trait Parting: Shaping {
         self.narrow(dim, index, 1)?.squeeze(dim)
     }
 
-    /// The part that places and ranges select, as candle's `IndexOp`: `x.i((.., 0, 2..))`.
+    /// The part that places, ranges and lists of places select, as candle's `IndexOp`: `x.i((.., 0, 2..))`,
+    /// `x.i((.., &ids))`.
     ///
     /// # Errors
-    /// Those of candle: outside.
+    /// Those of candle: outside, or no list.
     #[track_caller]
-    fn i<I: Index>(&self, index: I) -> Result<Self> {
+    fn i<I: Index<Self>>(&self, index: I) -> Result<Self> {
         let (mut part, mut dim) = (self.clone(), 0);
         for place in index.parts() {
             match place {
@@ -75,6 +76,15 @@ pub trait Parting: Shaping {
                 Part::Range(start, end) => {
                     let end = end.unwrap_or(part.dim(dim)?);
                     part = part.narrow(dim, start, end.saturating_sub(start))?;
+                    dim += 1;
+                }
+                Part::List(list) => {
+                    let list = Self::from(Tensor::new(list, self.device())?);
+                    part = part.index_select(&list, dim)?;
+                    dim += 1;
+                }
+                Part::Values(list) => {
+                    part = part.index_select(&list, dim)?;
                     dim += 1;
                 }
             }

@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
-use rten::ValueOrView;
+use rten::{ModelOptions, ValueOrView};
 use rten_tensor::prelude::*;
 
 use super::error::FlowError;
 use super::runs::{Forward, attempt, shapes, shuffled};
 use super::trace::{Points, points};
 use super::{Export, Model};
-use crate::export::Exported;
+use crate::export::{Exported, Form};
 use crate::onnx::{DataType, OnnxModel, Options, Precision};
-use crate::verify::{Files, RUNTIME, Verification, tolerance};
+use crate::verify::{RUNTIME, Verification, load, tolerance};
 
 impl Export {
     /// Records `model`, [verifies](Export::verify) the file, and writes it to `path`, whole or not at all, only if it
@@ -25,11 +25,17 @@ impl Export {
         if let Some(profile) = self.profile {
             profile.check(file.proto()).map_err(|lack| FlowError::Setup { reason: lack.to_string() })?;
         }
-        let verification = self.verify(&file, model)?;
-        let bytes = file
-            .write(path, Options::default().most_bytes)
-            .map_err(|cause| FlowError::Write { path: path.to_owned(), cause })?;
-        Ok(Exported::new(&file, bytes, self.profile, verification))
+        let unwritten = |cause| FlowError::Write { path: path.to_owned(), cause };
+        let most = Options::default().most_bytes;
+        let staged = file.stage(path, most).map_err(unwritten)?;
+        let form = Form::of(&file, path, most, self.profile).map_err(unwritten)?;
+        let tolerance = self.tolerance(&file);
+        // The runtime reads the file itself; no other copy of its weights is needed any more.
+        drop(file);
+        let runtime =
+            ModelOptions::with_all_ops().load_file(staged.model()).map_err(|error| failed("load", &error))?;
+        let verification = self.compare(runtime, tolerance, &|inputs: &[Tensor]| model.flow(inputs))?;
+        Ok(form.exported(staged.publish().map_err(unwritten)?, verification))
     }
 
     /// Runs `file`, recorded from `model`, in an independent runtime, and compares with candle: on the samples, and on
@@ -43,15 +49,23 @@ impl Export {
     /// # Errors
     /// [`FlowError::Verify`] if the runtime refuses it or answers something else.
     pub fn verify<M: Model>(&self, file: &OnnxModel, model: &M) -> Result<Verification, FlowError> {
-        self.compare(file, &|inputs: &[Tensor]| model.flow(inputs))
+        let runtime =
+            load(file, &mut ModelOptions::with_all_ops()).map_err(|error| failed("load", &*error))?;
+        self.compare(runtime, self.tolerance(file), &|inputs: &[Tensor]| model.flow(inputs))
     }
 
-    fn compare(&self, file: &OnnxModel, model: &Forward<'_, Tensor>) -> Result<Verification, FlowError> {
-        let files = Files::of(file, Path::new("model.onnx"), Options::default().most_bytes);
-        let files = files.map_err(|error| FlowError::Verify { reason: error.to_string() })?;
-        let runtime = files.load().map_err(|error| failed("load", &error))?;
+    /// How far the file's answers may be from the model's.
+    fn tolerance(&self, file: &OnnxModel) -> f64 {
         let is_half = self.precision != Precision::Float32 || has_halves(file);
-        let tolerance = tolerance(if is_half { Precision::Float16 } else { Precision::Float32 });
+        tolerance(if is_half { Precision::Float16 } else { Precision::Float32 })
+    }
+
+    fn compare(
+        &self,
+        runtime: rten::Model,
+        tolerance: f64,
+        model: &Forward<'_, Tensor>,
+    ) -> Result<Verification, FlowError> {
         let Points { needed, tried } = points(&self.axes()?);
         let mut comparison = Comparison { runtime, tolerance, worst: 0.0, images: 0 };
         for (place, point) in needed.iter().take(1).chain(needed.last()).enumerate() {

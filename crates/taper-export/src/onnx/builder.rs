@@ -11,6 +11,7 @@ use super::proto::GraphProto;
 use super::scope::Scope;
 use super::size::Size;
 use super::tensor::{DataType, Dim, Tensor, value_info};
+use super::titles;
 use super::validate::validate;
 
 /// A value of the graph being built: an input, a constant, or what a node makes.
@@ -46,7 +47,8 @@ impl Value {
 /// shape is worked out and checked as the node is added, so that an error names the node that is at fault.
 ///
 /// The names of inputs and constants are taken as given and must differ; the name of a node and of its value is
-/// made unique by a number behind it (`relu`, `relu_2`). What is refused with an error leaves the graph as it was.
+/// made unique by a number behind it (`relu`, `relu_2`). A node that would end with the name of another's value, or of a
+/// constant, is called by what it makes instead. What is refused with an error leaves the graph as it was.
 ///
 /// ```
 /// use taper_export::onnx::{DataType, Dim, GraphBuilder, Node, OpsetVersion, Tensor};
@@ -209,9 +211,10 @@ impl GraphBuilder {
     /// What is not valid; [`BuildError::TooLarge`] above 2 GiB without its large constants, which can lie in a file of their
     /// own.
     pub fn finish(
-        self,
+        mut self,
         metadata: impl IntoIterator<Item = (String, String)>,
     ) -> Result<OnnxModel, BuildError> {
+        titles::part(&mut self.graph);
         let graph = self.graph.name.clone();
         let model = OnnxModel::new(self.graph, self.opset, metadata.into_iter().collect());
         validate(model.proto())?;

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use taper_files::WriteError;
+
 use super::model::OnnxModel;
 use super::proto::{GraphProto, ModelProto, StringStringEntryProto, TensorProto};
 
@@ -28,9 +30,21 @@ pub(crate) struct Split<'a> {
 impl<'a> Split<'a> {
     /// How `model` is written to `path` if one file of `most` bytes cannot hold it; `None` if it can, or has no constant
     /// that is large enough to lie elsewhere.
-    pub(crate) fn of(model: &'a OnnxModel, path: &Path, most: usize) -> Option<Self> {
-        let graph = model.proto().graph.as_ref().filter(|_| model.encoded_len() > most)?;
-        let location = format!("{}.data", path.file_name()?.to_str()?);
+    ///
+    /// # Errors
+    /// [`WriteError`] if `path` has no name that a file can hold.
+    pub(crate) fn of(model: &'a OnnxModel, path: &Path, most: usize) -> Result<Option<Self>, WriteError> {
+        match &model.proto().graph {
+            Some(graph) if model.encoded_len() > most => {
+                let location = location(path).ok_or_else(|| no_location(path))?;
+                Ok(Self::at(model, graph, location))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// `model` with the large constants of its `graph` in a file called `location`.
+    fn at(model: &'a OnnxModel, graph: &'a GraphProto, location: String) -> Option<Self> {
         let mut parts: Vec<(usize, &[u8])> = Vec::new();
         let mut end = 0usize;
         let mut place = |tensor: &'a TensorProto| {
@@ -82,6 +96,16 @@ impl<'a> Split<'a> {
         }
         Ok(())
     }
+}
+
+/// What the file with the large constants of the model at `path` is called: text, since the model has it within.
+pub(super) fn location(path: &Path) -> Option<String> {
+    Some(format!("{}.data", path.file_name()?.to_str()?))
+}
+
+fn no_location(path: &Path) -> WriteError {
+    let reason = "the file of its large constants is named after it, but its name is no Unicode text";
+    WriteError::new(path, io::Error::new(io::ErrorKind::InvalidFilename, reason))
 }
 
 /// The constant without its data, and where that is.

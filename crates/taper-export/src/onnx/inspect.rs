@@ -223,7 +223,8 @@ fn constant_info(tensor: &TensorProto) -> ConstantInfo {
     }
 }
 
-pub(super) fn value_info(value: &ValueInfoProto) -> ValueInfo {
+/// A value's name and type.
+pub(crate) fn value_info(value: &ValueInfoProto) -> ValueInfo {
     let tensor = value.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
     let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {
         let dim = |dim: &DimensionProto| {

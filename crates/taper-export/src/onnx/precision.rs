@@ -76,7 +76,10 @@ fn retype(value: &mut ValueInfoProto) {
 
 /// Every weight as float16, with a `Cast` before the first node.
 fn weights(graph: &mut GraphProto) -> Result<(), BuildError> {
-    let taken: BTreeSet<String> = graph.node.iter().flat_map(|node| node.output.iter().cloned()).collect();
+    let constants = graph.initializer.iter().map(|constant| &constant.name);
+    let given = constants.chain(graph.input.iter().map(|input| &input.name));
+    let made = graph.node.iter().flat_map(|node| node.output.iter().chain([&node.name]));
+    let taken: BTreeSet<String> = given.chain(made).cloned().collect();
     let mut casts = Vec::new();
     for tensor in &mut graph.initializer {
         if tensor.data_type != FLOAT32 || tensor.raw_data.len() / 4 < LEAST_ELEMENTS {

@@ -44,6 +44,10 @@ pub struct Imported {
 /// elsewhere are read where an op of Taper's computes the same; the usual other spellings are understood (a `Reshape`
 /// that flattens, `Gemm` with the weight untransposed, the `Gelu` of opset 20).
 ///
+/// Not read are: more than one input or output, an input that is not float32 with the batch first and all else fixed,
+/// weights of float16, files in int8, files that end with the class, weights in another file, and operators that no op of
+/// Taper's graph stands for (transposed or one-dimensional convolutions, recurrent layers, attention, sums with constants).
+///
 /// # Errors
 /// [`ReadError`] naming the node and what there is no form for.
 ///
@@ -193,9 +197,7 @@ impl<'a> Reader<'a> {
             "Reshape" => self.reshape(call),
             "Add" => self.join(call, Op::Add),
             "Concat" => self.concat(call),
-            _ => {
-                Err(call.unsupported("Taper's graphs have no such op; write it with others, or leave it out"))
-            }
+            other => Err(call.unsupported(missing(other))),
         }
     }
 
@@ -243,6 +245,18 @@ impl<'a> Reader<'a> {
             ))),
             _ => Ok(output.name.clone()),
         }
+    }
+}
+
+/// Why there is no form of an operator, and what to read instead.
+fn missing(op: &str) -> &'static str {
+    match op {
+        "QuantizeLinear" | "DequantizeLinear" => {
+            "files in int8 are not read; read the float32 file that it was made from"
+        }
+        "Cast" => "only files of float32 throughout are read; export it without float16 and without bytes",
+        "ArgMax" => "files that end with the class are not read; read one that ends with the logits",
+        _ => "Taper's graphs have no such op; write it with others, or leave it out",
     }
 }
 

@@ -1,14 +1,12 @@
 //! From a model in memory to its files, without another copy of the weights.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
-use taper_files::{WriteError, move_into_place, staging_folder, write_atomic};
+use taper_files::WriteError;
 
-use super::external::Split;
 use super::model::OnnxModel;
 use super::proto::{GraphProto, ModelProto, TensorProto};
 
@@ -39,9 +37,9 @@ impl OnnxModel {
         write_model(self.proto(), out)
     }
 
-    /// Writes the file to `path`, whole or not at all; of two files, a process that is killed between them may leave none. Where it would have more than `most` bytes, its large constants go
-    /// into a file of their own beside it, of the same name with `.data` behind it, which is put into its place first.
-    /// Gives the bytes of both.
+    /// Writes the file to `path`, whole or not at all; of two files, a process that is killed between them may leave none.
+    /// Where it would have more than `most` bytes, its large constants go into a file of their own beside it, of the same
+    /// name with `.data` behind it, which is put into its place first. Gives the bytes of both.
     ///
     /// No reader takes a file above 2 GiB: [`Options::most_bytes`](super::Options::most_bytes) is that limit, unless less
     /// is asked for.
@@ -49,49 +47,12 @@ impl OnnxModel {
     /// # Errors
     /// [`WriteError`] naming the file; earlier files then stay as they were.
     pub fn write(&self, path: &Path, most: usize) -> Result<usize, WriteError> {
-        let Some(split) = Split::of(self, path, most) else {
-            write_atomic(path, |file| self.write_to(file))?;
-            return Ok(self.encoded_len());
-        };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let refuse = |kind: io::ErrorKind| WriteError::new(path, kind.into());
-        // Staging would create the folder, and a file that cannot be moved would be found out too late.
-        if !folder.is_dir() {
-            return Err(refuse(io::ErrorKind::NotFound));
-        }
-        let beside = folder.join(&split.location);
-        if let Some(taken) = [path, &beside].into_iter().find(|path| path.is_dir()) {
-            return Err(WriteError::new(taken, io::ErrorKind::IsADirectory.into()));
-        }
-        let staging = staging_folder(folder)?;
-        let (model, data) = (staging.path().join("model"), staging.path().join("data"));
-        write_atomic(&data, |file| split.write_data(file))?;
-        write_atomic(&model, |file| write_model(&split.proto, file))?;
-        replace_both([(&data, &beside), (&model, path)], staging.path())?;
-        Ok(split.proto.encoded_len() + split.data_len())
+        self.stage(path, most)?.publish()
     }
-}
-
-/// Moves new files into their places. Earlier ones are put aside before, so that at no moment an earlier model stands beside
-/// new weights, and come back if a file cannot be moved.
-fn replace_both(files: [(&Path, &Path); 2], aside: &Path) -> Result<(), WriteError> {
-    let [old_data, old_model] = ["old data", "old model"].map(|name| aside.join(name));
-    let [(_, data), (_, model)] = files;
-    // The model first: without it nothing reads the data.
-    let earlier = [(model, old_model), (data, old_data)];
-    let earlier: Vec<_> = earlier.iter().filter(|(path, old)| fs::rename(path, old).is_ok()).collect();
-    let moved = files.into_iter().try_for_each(|(from, to)| move_into_place(from, to));
-    if moved.is_err() {
-        for (path, old) in earlier.into_iter().rev() {
-            // What cannot be moved back is named by the error that is on its way.
-            let _ = fs::rename(old, path);
-        }
-    }
-    moved
 }
 
 /// What comes before the graph, the graph, and what comes behind it: fields are written in the order of their numbers.
-fn write_model(model: &ModelProto, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_model(model: &ModelProto, out: &mut dyn Write) -> io::Result<()> {
     let ModelProto {
         ir_version,
         producer_name,

@@ -1,6 +1,6 @@
 //! The graph with its quantising nodes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ranges;
 use super::error::QuantizeError;
@@ -26,8 +26,8 @@ pub(super) fn rewrite(
             writer.weigh(&mut node, axis)?;
         }
         for input in &mut node.input {
-            if plan.values.contains_key(input) {
-                *input = format!("{input}.dequantized");
+            if let Some(numbers) = writer.dequantized.get(input) {
+                input.clone_from(numbers);
             }
         }
         let made = node.output.clone();
@@ -46,27 +46,44 @@ struct Writer<'a> {
     ranges: &'a Ranges,
     /// Every name of a value, node or constant.
     taken: BTreeSet<String>,
+    /// What stands in the place of each value that is bytes.
+    dequantized: BTreeMap<String, String>,
 }
 
 impl<'a> Writer<'a> {
     fn new(graph: GraphProto, nodes: &[NodeProto], plan: &'a Plan, ranges: &'a Ranges) -> Self {
-        let constants = graph.initializer.iter().map(|it| it.name.clone());
-        let values = nodes.iter().flat_map(|node| node.output.iter().chain([&node.name]).cloned());
-        let taken = constants.chain(values).collect();
-        Self { graph, plan, ranges, taken }
+        let given = graph.initializer.iter().map(|it| &it.name).chain(graph.input.iter().map(|it| &it.name));
+        let values = nodes.iter().flat_map(|node| node.output.iter().chain([&node.name]));
+        let taken = given.chain(values).cloned().collect();
+        Self { graph, plan, ranges, taken, dequantized: BTreeMap::new() }
     }
 
     /// `value` as bytes, and back, if the plan has it.
     fn quantize(&mut self, value: &str) -> Result<(), QuantizeError> {
         let Some(affine) = self.affine(value)? else { return Ok(()) };
-        let scale = format!("{value}.scale");
-        let zero = format!("{value}.zero_point");
+        let [bytes, scale, zero, numbers] = self.names(value);
         self.constant(&scale, DataType::Float32, &[], affine.scale.to_le_bytes().to_vec());
         self.constant(&zero, DataType::UInt8, &[], vec![affine.zero]);
-        let (bytes, numbers) = (format!("{value}.quantized"), format!("{value}.dequantized"));
         self.graph.node.push(node("QuantizeLinear", [value, &scale, &zero], &bytes));
         self.graph.node.push(node("DequantizeLinear", [&bytes, &scale, &zero], &numbers));
+        self.dequantized.insert(value.to_owned(), numbers);
         Ok(())
+    }
+
+    /// Names for what stands for `value`: bytes, scale, zero point, and numbers again. A number comes before the dot if a
+    /// name is taken: by the model itself, or because another product reads the same weight.
+    fn names(&mut self, value: &str) -> [String; 4] {
+        let of = |stem: &str| {
+            ["quantized", "scale", "zero_point", "dequantized"].map(|what| format!("{stem}.{what}"))
+        };
+        let mut names = of(value);
+        let mut number = 1u64;
+        while names.iter().any(|name| self.taken.contains(name)) {
+            number += 1;
+            names = of(&format!("{value}_{number}"));
+        }
+        self.taken.extend(names.iter().cloned());
+        names
     }
 
     /// How a value becomes bytes; `None` if it does not.
@@ -116,12 +133,7 @@ impl<'a> Writer<'a> {
         scales: &[f32],
         axis: usize,
     ) -> String {
-        // Another product may have quantised it for another input.
-        let is_free = |name: &String| !self.taken.contains(&format!("{name}.quantized"));
-        let numbered = (2..).map(|number| format!("{name}_{number}"));
-        let name = std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default();
-        let [bytes, scale, zeros, made] =
-            ["quantized", "scale", "zero_point", "dequantized"].map(|what| format!("{name}.{what}"));
+        let [bytes, scale, zeros, made] = self.names(name);
         self.constant(&bytes, whole.0, whole.1, whole.2);
         let raw = scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
         self.constant(&scale, DataType::Float32, &[scales.len()], raw);
@@ -138,7 +150,6 @@ impl<'a> Writer<'a> {
     }
 
     fn constant(&mut self, name: &str, data_type: DataType, dims: &[usize], raw_data: Vec<u8>) {
-        self.taken.insert(name.to_owned());
         self.graph.initializer.push(TensorProto {
             name: name.to_owned(),
             data_type: data_type.code(),

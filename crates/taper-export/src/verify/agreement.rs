@@ -33,17 +33,16 @@ pub(crate) const NEAR: f64 = 0.05;
 /// [`VerifyError::Strays`] if its only output is another for as many; the others if the file does not get that far, or
 /// a logit is NaN.
 pub fn agreement(onnx: &[u8], sample: &Sample<'_>) -> Result<Agreement, VerifyError> {
-    agreement_of_files(Files::one(onnx), sample)
+    agreement_of_files(&Files::one(onnx)?, sample)
 }
 
-/// As [`agreement`], of a file that may have another beside it.
-pub(crate) fn agreement_of_files(files: Files<'_>, sample: &Sample<'_>) -> Result<Agreement, VerifyError> {
+/// As [`agreement`], of a file wherever it is.
+pub(crate) fn agreement_of_files(files: &Files<'_>, sample: &Sample<'_>) -> Result<Agreement, VerifyError> {
     let classes = sample.logits.len() / sample.count.max(1);
     let mut worst = Worst::default();
     let (mut sum, mut alike, mut named) = (0.0, 0, Vec::with_capacity(sample.count));
-    let interface = Interface::of(&files.onnx)?;
-    let measure = Measure::of(&interface, sample);
-    answers(files, &interface, sample, |start, found, expected| {
+    let measure = Measure::of(&files.interface, sample);
+    answers(files, sample, |start, found, expected| {
         for (place, (&found, &expected)) in found.iter().zip(expected).enumerate() {
             worst.see(start * classes + place, found, expected);
             sum += (f64::from(found) - f64::from(expected)).abs();

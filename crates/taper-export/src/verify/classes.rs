@@ -1,13 +1,13 @@
 //! A file that answers with classes beside the trained model's logits.
 
 use super::files::Files;
-use super::{Interface, RUNTIME, Sample, Verification, VerifyError, Worst, answers, class};
+use super::{RUNTIME, Sample, Verification, VerifyError, Worst, answers, class};
 
 /// As [`verify_files`](super::verify_files()), of a file that answers with the class of each image, where `sample` has
 /// the model's logits. Rounding decides between two that are nearly equal, so another class than the model's passes if
 /// its logit is within `margin` of the greatest; how far it lies below is the difference.
 pub(crate) fn verify_classes(
-    files: Files<'_>,
+    files: &Files<'_>,
     sample: &Sample<'_>,
     margin: f64,
 ) -> Result<Verification, VerifyError> {
@@ -16,8 +16,7 @@ pub(crate) fn verify_classes(
     let classes: Vec<f32> = rows.iter().map(|row| class(row) as f32).collect();
     let mut worst = Worst::default();
     let mut named = Vec::with_capacity(classes.len());
-    let interface = Interface::of(&files.onnx)?;
-    answers(files, &interface, &Sample { logits: &classes, ..*sample }, |start, found, _| {
+    answers(files, &Sample { logits: &classes, ..*sample }, |start, found, _| {
         for (place, &found) in (start..).zip(found) {
             worst.see(place, logit(rows[place], found), rows[place][class(rows[place])]);
             named.push(found);

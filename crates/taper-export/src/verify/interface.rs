@@ -5,7 +5,8 @@ use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
 
 use super::{Sample, VerifyError, runtime};
-use crate::onnx::{DataType, Dim, ValueInfo, inspect};
+use crate::onnx::proto::ValueInfoProto;
+use crate::onnx::{DataType, Dim, OnnxModel, ValueInfo, inspect, value_info};
 
 /// The one input and one output that a file declares.
 pub(crate) struct Interface {
@@ -19,9 +20,22 @@ impl Interface {
         elements(&self.input).unwrap_or(0)
     }
 
-    pub(crate) fn of(onnx: &[u8]) -> Result<Self, VerifyError> {
+    /// That of the bytes of a file.
+    pub(super) fn of(onnx: &[u8]) -> Result<Self, VerifyError> {
         let file = inspect(onnx)?;
-        match (&file.inputs[..], &file.outputs[..]) {
+        Self::between(&file.inputs, &file.outputs)
+    }
+
+    /// That of a file of Taper's, whose constants are no inputs.
+    pub(crate) fn of_model(model: &OnnxModel) -> Result<Self, VerifyError> {
+        let list = |values: &[ValueInfoProto]| values.iter().map(value_info).collect::<Vec<_>>();
+        let graph = model.proto().graph.as_ref();
+        let [inputs, outputs] = graph.map_or_else(Default::default, |it| [list(&it.input), list(&it.output)]);
+        Self::between(&inputs, &outputs)
+    }
+
+    fn between(inputs: &[ValueInfo], outputs: &[ValueInfo]) -> Result<Self, VerifyError> {
+        match (inputs, outputs) {
             ([input], [output]) if elements(input).is_some() && elements(output).is_some() => {
                 Ok(Self { input: input.clone(), output: output.clone() })
             }

@@ -136,3 +136,33 @@ fn a_pair_takes_the_place_of_an_earlier_one() {
     assert!(model(3).write(&path, 0).unwrap_err().to_string().contains("model.onnx.data"));
     assert!(std::fs::read(&path).unwrap() == now[0] && data.is_dir());
 }
+
+#[test]
+fn weights_of_an_earlier_file_vanish_with_it() {
+    let (graph, weights) = network();
+    let folder = tempfile::tempdir().unwrap();
+    let [path, data] = ["model.onnx", "model.onnx.data"].map(|name| folder.path().join(name));
+    let model = lower(&graph, &weights, &Options::default()).unwrap();
+    model.write(&path, 0).unwrap();
+    assert_eq!(model.write(&path, usize::MAX).unwrap(), model.encoded_len());
+    assert!(std::fs::read(&path).unwrap() == model.to_bytes());
+    assert_eq!(files(folder.path()), ["model.onnx"]);
+    // A file of that name that no model has anything to do with stays.
+    std::fs::write(&data, "somebody's").unwrap();
+    model.write(&path, usize::MAX).unwrap();
+    assert_eq!(std::fs::read(&data).unwrap(), b"somebody's");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_cannot_be_written_into_a_model() {
+    use std::os::unix::ffi::OsStrExt;
+    let (graph, weights) = network();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"model\xff.onnx"));
+    let model = lower(&graph, &weights, &Options::default()).unwrap();
+    let error = model.write(&path, 0).unwrap_err().to_string();
+    assert!(error.contains("no Unicode text") && error.contains("choose another name"), "{error}");
+    // One file may have any name.
+    assert_eq!(model.write(&path, usize::MAX).unwrap(), model.encoded_len());
+}

@@ -3,6 +3,8 @@
 
 #[path = "networks/bert.rs"]
 mod bert;
+#[path = "networks/conformer.rs"]
+mod conformer;
 #[path = "networks/convnext.rs"]
 mod convnext;
 #[path = "networks/gpt.rs"]
@@ -21,6 +23,8 @@ mod unet;
 mod vgg;
 #[path = "networks/vit.rs"]
 mod vit;
+#[path = "networks/wavenet.rs"]
+mod wavenet;
 
 use candle_core::Result;
 use candle_nn::VarBuilder;

@@ -1,5 +1,8 @@
 //! int8: what becomes of a graph, what it then computes, and what is refused.
 
+#[path = "quantize/forms.rs"]
+mod forms;
+
 use std::collections::BTreeMap;
 
 use taper_export::onnx::proto::{GraphProto, NodeProto, TensorProto};

@@ -155,6 +155,17 @@ fn what_has_no_form_is_named_with_the_node() {
     let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
         ("unknown op", conv(|node| node.op_type = "Einsum".into()), &["node `conv1` (Einsum)", "no such op"]),
         (
+            "int8",
+            conv(|node| node.op_type = "QuantizeLinear".into()),
+            &["`conv1` (QuantizeLinear)", "float32 file"],
+        ),
+        (
+            "a class",
+            conv(|node| node.op_type = "ArgMax".into()),
+            &["`conv1` (ArgMax)", "ends with the logits"],
+        ),
+        ("a cast", conv(|node| node.op_type = "Cast".into()), &["`conv1` (Cast)", "without float16"]),
+        (
             "other domain",
             conv(|node| node.domain = "com.x".into()),
             &["`conv1` (com.x.Conv)", "standard set"],

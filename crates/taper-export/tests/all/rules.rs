@@ -108,6 +108,42 @@ fn what_is_refused_leaves_the_graph_as_it_was() {
 }
 
 #[test]
+fn no_node_bears_the_name_of_a_value_that_it_does_not_make() {
+    let mut graph = Graph::new(17).builder;
+    let size = Dim::Symbolic("N".to_owned());
+    let x = graph.input("x", DataType::Float32, &[size]).unwrap();
+    graph.reserve(["later".to_owned(), "out".to_owned()]);
+    let node = |graph: &mut GraphBuilder, name: &str, inputs: &[&Value]| {
+        let inputs = inputs.iter().copied();
+        graph.node(Node::new("Sum", name).inputs(inputs)).unwrap()
+    };
+    let list = graph.constant("list", Tensor::f32(&[1], &[1.0])).unwrap();
+    // After an input, a constant, a constant to come, an output, and one whose new name is the next node's old one.
+    let mut value = node(&mut graph, "x", &[&x, &list]);
+    for name in ["list", "later", "out", "out_2", "free"] {
+        value = node(&mut graph, name, &[&value]);
+    }
+    let later = graph.constant("later", Tensor::f32(&[1], &[2.0])).unwrap();
+    value = node(&mut graph, "free", &[&value, &later]);
+    graph.output(&value, "out").unwrap();
+    let model = graph.finish([]).unwrap();
+    keep(&model);
+    let nodes = &model.proto().graph.as_ref().unwrap().node;
+    let names: Vec<(&str, &str)> =
+        nodes.iter().map(|node| (node.name.as_str(), node.output[0].as_str())).collect();
+    let expected = [
+        ("x_2", "x_2"),
+        ("list_2", "list_2"),
+        ("later_2", "later_2"),
+        ("out_2", "out_2"),
+        ("out_2_2", "out_2_2"),
+        ("free", "free"),
+        ("free_2", "out"),
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
 fn every_setting_can_be_written() {
     let mut graph = Graph::new(22);
     let (x, weight, recurrence) = (graph.f("T N 2"), graph.f("1 12 2"), graph.f("1 12 3"));

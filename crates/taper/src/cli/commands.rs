@@ -253,10 +253,10 @@ fn print_scores(what: &str, test: &Evaluation) {
 }
 
 pub(super) fn print_export(exported: &ExportMetrics, path: &Path, images: &str) {
-    let ExportMetrics { opset, runtime, verified_images, max_abs_diff, .. } = exported;
+    let ExportMetrics { opset, profile, runtime, verified_images, max_abs_diff, .. } = exported;
     terminal::result(format!(
-        "ONNX      {}: opset {opset}, verified in {runtime} on {verified_images} {images} images, greatest difference \
-         {max_abs_diff:.1e}",
+        "ONNX      {}: opset {opset}, profile {profile}, verified in {runtime} on {verified_images} {images} images, \
+         greatest difference {max_abs_diff:.1e}",
         path.display(),
     ));
     if let Some(int8) = &exported.int8 {

@@ -134,9 +134,10 @@ fn large_weights_go_into_a_file_of_their_own() {
         ["two.onnx", "two.onnx.data"].map(|name| fs::metadata(folder.path().join(name)).unwrap().len());
     assert_eq!(
         (told["bytes"].as_u64(), told["profile"].as_str()),
-        (Some(one + data), Some("portable")),
+        (Some(one + data), Some("onnxruntime")),
         "{told}"
     );
+    assert!(told["not_portable"].as_str().unwrap().contains("external data"), "{told}");
     assert!(succeed(folder.path(), &["inspect", "two.onnx"]).contains("two.onnx.data"));
 
     // In int8 all weights are small.

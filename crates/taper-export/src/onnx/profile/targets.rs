@@ -40,6 +40,7 @@ static PORTABLE: Target = Target {
         (Feature::Bytes, "ncnn takes numbers of float32 alone"),
         (Feature::ArgMax, ARGMAX_IN_OPENCV),
         (Feature::Int8, "ncnn has no QuantizeLinear"),
+        (Feature::ExternalData, "pnnx, which converts it for ncnn, goes on without the weights"),
     ],
     ops: Some(PORTABLE_OPS),
     is_tried: true,

@@ -55,6 +55,8 @@ fn composed() -> Vec<Outcome> {
         i_of_ranges(image()) |x| x.i((.., 1, 2.., ..=3));
         i_of_a_range(image()) |x| x.i(1..);
         i_of_a_place(image()) |x| x.i(1);
+        i_of_a_list(image()) |x| x.i((.., vec![1u32, 0]));
+        i_of_a_slice(image()) |x| x.i(&[1u32, 0][..]);
         i_outside(image()) |x| x.i((.., 4));
         get(image()) |x| x.get(1);
         get_of_one_number(one()) |x| x.get(0);
@@ -86,6 +88,8 @@ fn operands() -> Vec<Outcome> {
         clamp_by_both(features(1), features(2)) |x, y| x.clamp(-0.1, y);
         clamp_by_one_number(features(1), one()) |x, y| x.clamp(0f32, y);
         maximum_of_a_number(features(1)) |x| x.maximum(0.25);
+        maximum_of_a_half(features(1)) |x| x.maximum(half::f16::from_f32(0.25));
+        less_than_a_half(features(1)) |x| x.lt(half::bf16::from_f32(0.25));
         maximum_of_one_number(features(1), one()) |x, y| x.maximum(y);
         minimum_of_one_number(features(1), one()) |x, y| x.minimum(y);
         eq_of_one_number(features(1), one()) |x, y| x.eq(y);

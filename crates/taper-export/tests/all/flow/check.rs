@@ -11,6 +11,7 @@ use taper_export::flow::{Export, FlowError, Model};
 use taper_export::onnx::{DataType, OnnxModel, OpsetVersion, Profile, validate};
 
 pub(crate) use super::data::{fill, ids, numbers, positive};
+use crate::written::check_names;
 
 /// A sample, with the names of its dynamic axes.
 pub(crate) struct Sample {
@@ -178,6 +179,7 @@ impl Checked<'_> {
         }
         let file = (self.record)(&export).map_err(|error| text(&error))?;
         validate(file.proto()).map_err(|error| text(&error))?;
+        check_names(&file);
         declares(&file, &runs[0].expected)?;
         dump(name, &file.to_bytes(), &runs);
         let verify = |export: &Export, file: &OnnxModel| match (self.verify)(export, file) {

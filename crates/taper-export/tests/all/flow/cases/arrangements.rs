@@ -50,6 +50,8 @@ cases! { all:
     stack(features(1), features(2)) |_vb, x, y| F::stack(&[x, y], 1);
     chunk(image()) |_vb, x| { let parts = x.chunk(3, 3)?; F::cat(&[&parts[2], &parts[0]], 3) };
     index(image()) |_vb, x| x.i((.., 1, 2.., ..=3));
+    index__by_a_list(image()) |_vb, x| x.i((.., vec![3u32, 0, 0]));
+    index__by_a_value(image(), Sample::fixed(ids(&[3], 4, 2))) |_vb, x, y| x.i((.., .., .., y));
     get(Sample::fixed(numbers(&[4, 6], 1))) |_vb, x| x.get(2);
     get_on_dim(image()) |_vb, x| x.get_on_dim(1, 2);
     index_select(image(), Sample::fixed(ids(&[5], 4, 6))) |_vb, x, y| x.index_select(y, 1);
