@@ -59,7 +59,7 @@ fn bad_networks_and_configurations_are_refused_before_any_data_are_read() {
         "misfit.toml",
         "name = \"m\"\ninput = [1, 28, 28]\n[[layers]]\nname = \"big\"\nop = \"conv2d\"\nout_channels = 4\nkernel = 40\n",
     );
-    write("plain.toml", &taper::graph::Preset::LeNet5.toml());
+    write("plain.toml", taper::graph::Preset::LeNet5.toml());
     write("syntax.toml", "name = \"m\"\ninput = [1, 28, 28\n");
     write("rate.toml", "[train]\nlearning_rate = -1.0\n");
     write("unknown.toml", "[train]\nepoch = 3\n");
