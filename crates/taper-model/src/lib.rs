@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use taper_graph::Preset;
-//! use taper_model::{Model, Optimizer, Trainer, TrainerSettings};
+//! use taper_model::{Model, Trainer, TrainerSettings};
 //!
 //! let model = Model::new(Preset::LeNet5.graph()?, 42)?;
 //! let (images, labels) = (vec![0.5; 2 * 28 * 28], [3, 7]);

@@ -46,7 +46,7 @@ const DIGITS: usize = 16;
 
 impl CheckpointFolder {
     /// The folder `path`, of which the newest `keep` files are kept. `settings` are all that decide what the run computes, by
-    /// their names: [`CheckpointFolder::newest`] refuses checkpoints of a run with others.
+    /// their names: [`CheckpointFolder::find`] refuses checkpoints of a run with others.
     pub fn new(path: impl Into<PathBuf>, keep: NonZeroUsize, settings: BTreeMap<String, String>) -> Self {
         Self { path: path.into(), keep, settings }
     }
