@@ -50,8 +50,13 @@ impl Checkpoint {
         let is_end = |(place, epoch): (usize, &crate::EpochRecord)| {
             epoch.epoch == place + 1 && epoch.step == (place + 1).saturating_mul(steps_per_epoch)
         };
-        if !epochs.iter().enumerate().all(is_end) || self.position().1 > steps_per_epoch {
+        let done = epochs.last().map_or(0, |last| last.step);
+        if !epochs.iter().enumerate().all(is_end) || done > steps.len() || self.position().1 > steps_per_epoch
+        {
             return refuse("its epochs do not end where its steps do");
+        }
+        if !steps.iter().all(|step| (0.0..=1.0).contains(&step.accuracy)) {
+            return refuse("the accuracy of one of its steps is no fraction");
         }
         if self.best.is_some() == epochs.is_empty() {
             return refuse("it has not the weights of its best epoch");

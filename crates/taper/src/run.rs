@@ -18,8 +18,8 @@ const METRICS: &str = "metrics.json";
 /// What training leaves; `metrics.json`, which says that there is a run, comes last.
 const TRAINED: [&str; 4] = ["model.safetensors", "history.csv", "config.toml", METRICS];
 
-/// What evaluation and export add.
-const ADDED: [&str; 2] = ["model.onnx", "README.md"];
+/// What evaluation and export add; a file of weights only above 2 GB.
+const ADDED: [&str; 3] = ["model.onnx", "model.onnx.data", "README.md"];
 
 /// The folder of a run: `model.safetensors`, `model.onnx`, `metrics.json`, `history.csv`, `config.toml`, `README.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl RunFolder {
         if self.0.join(METRICS).exists() || !self.is_unfinished()? {
             return Ok(());
         }
-        TRAINED.iter().try_for_each(|name| remove(&self.0.join(name)))
+        TRAINED.iter().chain(&ADDED).try_for_each(|name| remove(&self.0.join(name)))
     }
 
     /// Whether there is a run that was trained to its end.

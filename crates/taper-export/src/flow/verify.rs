@@ -11,6 +11,7 @@ use super::runs::{Forward, attempt, shapes, shuffled};
 use super::trace::{Points, points};
 use super::{Export, Model};
 use crate::export::{Exported, Form};
+use crate::onnx::external::Split;
 use crate::onnx::{DataType, OnnxModel, Options, Precision};
 use crate::verify::{RUNTIME, Verification, load, tolerance};
 
@@ -27,6 +28,11 @@ impl Export {
         }
         let unwritten = |cause| FlowError::Write { path: path.to_owned(), cause };
         let most = Options::default().most_bytes;
+        // What is too large for one file becomes two, which not every profile takes.
+        if let (Some(profile), Some(split)) = (self.profile, Split::of(&file, path, most).map_err(unwritten)?)
+        {
+            profile.check(&split.proto).map_err(|lack| FlowError::Setup { reason: lack.to_string() })?;
+        }
         let staged = file.stage(path, most).map_err(unwritten)?;
         let form = Form::of(&file, path, most, self.profile).map_err(unwritten)?;
         let tolerance = self.tolerance(&file);

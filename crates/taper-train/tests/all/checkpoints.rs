@@ -8,8 +8,8 @@ use std::path::Path;
 use taper_data::Augment;
 use taper_graph::Preset;
 use taper_train::{
-    Checkpoint, CheckpointError, CheckpointFolder, Checkpointing, Control, Event, FitConfig, Fitted,
-    Optimizer, Schedule, TrainError, fit_with_checkpoints,
+    Checkpoint, CheckpointError, CheckpointFolder, Checkpointing, Control, EpochRecord, Event, FitConfig,
+    Fitted, History, Optimizer, Schedule, TrainError, fit_with_checkpoints,
 };
 
 use crate::bars::{bars, config, graph, model};
@@ -162,14 +162,27 @@ fn what_belongs_to_another_run_is_refused() {
     let network = Preset::Tutorial.graph().unwrap();
     assert_eq!(other.find(&network).unwrap_err().to_string(), error);
 
-    let mut checkpoint = folder(kept.path()).find(&graph(0.3)).unwrap().newest.unwrap().1;
-    checkpoint.history.steps.pop();
-    let checkpointing = Checkpointing { from: Some(checkpoint), every: None, save: None };
-    let (train, validation) = (bars(96, 1), bars(40, 2));
-    let mut go_on = |_: &Event<'_>| Control::Continue;
-    let outcome =
-        fit_with_checkpoints(model(0.3), &train, &validation, &self::settings(), checkpointing, &mut go_on);
-    assert!(matches!(outcome, Err(TrainError::Checkpoint(CheckpointError::Inconsistent { .. }))));
+    let checkpoint = folder(kept.path()).find(&graph(0.3)).unwrap().newest.unwrap().1;
+    let shorter = |checkpoint: &mut Checkpoint| _ = checkpoint.history.steps.pop();
+    let ahead = |checkpoint: &mut Checkpoint| {
+        (checkpoint.trainer.step, checkpoint.trainer.moments) = (0, Default::default());
+        checkpoint.trainer.average.clear();
+        let scores = EpochRecord { epoch: 1, step: 4, validation_loss: 1.0, validation_accuracy: 0.5 };
+        checkpoint.history = History { steps: Vec::new(), epochs: vec![scores] };
+        checkpoint.best = Some(checkpoint.trainer.weights.clone());
+    };
+    let too_right = |checkpoint: &mut Checkpoint| checkpoint.history.steps[0].accuracy = 1e300;
+    for damage in [&shorter as &dyn Fn(&mut Checkpoint), &ahead, &too_right] {
+        let mut from = checkpoint.clone();
+        damage(&mut from);
+        let checkpointing = Checkpointing { from: Some(from), every: None, save: None };
+        let (train, validation, settings) = (bars(96, 1), bars(40, 2), self::settings());
+        let mut go_on = |_: &Event<'_>| Control::Continue;
+        let outcome =
+            fit_with_checkpoints(model(0.3), &train, &validation, &settings, checkpointing, &mut go_on);
+        let refused = matches!(outcome, Err(TrainError::Checkpoint(CheckpointError::Inconsistent { .. })));
+        assert!(refused, "{outcome:?}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(super) fn find(args: &FindArgs, output: &OutputArgs) -> Result<ExitCode, Err
     let range = RangeTest { from: args.from, to: args.to, steps: args.steps };
     let mut progress = Progress::new(output.quiet);
     let curve = pipeline::find_learning_rate(&config, &range, &mut |event| progress.data(event), &mut |_| {
+        interrupt::training(true);
         !interrupt::asked()
     });
     interrupt::training(false);
@@ -30,13 +31,14 @@ pub(super) fn find(args: &FindArgs, output: &OutputArgs) -> Result<ExitCode, Err
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let curve = curve?;
-    if let Some(path) = &args.out {
-        write_csv(path, &curve)?;
-    }
+    // What was found is shown even if it cannot be written.
     if output.json {
         terminal::json(&curve);
     } else {
         print(&curve);
+    }
+    if let Some(path) = &args.out {
+        write_csv(path, &curve)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -108,7 +108,7 @@ pub(super) fn write_card(folder: &RunFolder, metrics: &Metrics, graph: &Graph) -
     Ok(ModelCard::new(graph, data, evaluation, options).write(&folder.card())?)
 }
 
-/// The settings of a run, without those that are off.
+/// The main settings of a run, without those that are off; `config.toml` has all of them.
 fn training_recipe(folder: &RunFolder, metrics: &Metrics) -> Result<Vec<(String, String)>, Error> {
     let config = folder.config()?.train;
     let FitConfig { optimizer, augment, .. } = &config;

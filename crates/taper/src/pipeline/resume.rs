@@ -35,7 +35,8 @@ pub enum Start {
     /// It is replaced; if it was not finished, it is forgotten.
     #[default]
     Anew,
-    /// If it was not finished, it is gone on with; a finished one is replaced.
+    /// If it was not finished, it is gone on with; a finished one is replaced, unless only its scores or its ONNX file are
+    /// missing.
     Unfinished,
     /// If it was not finished, it is gone on with; a finished one is left as it is.
     Resume,
@@ -106,13 +107,27 @@ pub(super) fn found(
     Ok(found.newest)
 }
 
+/// Whether the trained run in `folder` is the one that is asked for, and is not to be trained anew: one that was stopped
+/// before it was scored and exported needs no more than that.
+///
+/// # Errors
+/// [`Error::OtherSettings`] for another run, where one that is there is to be left.
+pub(super) fn is_kept(folder: &RunFolder, start: Start, config: &Config, data: &Data) -> Result<bool, Error> {
+    let metrics = folder.metrics()?;
+    let same = check_finished(folder, &metrics, config, data);
+    let is_of_now = metrics.taper_version == env!("CARGO_PKG_VERSION")
+        && metrics.train.instruction_set == Isa::current().name();
+    match start {
+        Start::Resume => same.map(|()| true),
+        Start::Unfinished => {
+            Ok(same.is_ok() && is_of_now && (metrics.test.is_none() || metrics.export.is_none()))
+        }
+        Start::Anew => Ok(false),
+    }
+}
+
 /// Proves that the finished run in `folder` is the one that is asked for.
-pub(super) fn check_finished(
-    folder: &RunFolder,
-    metrics: &Metrics,
-    config: &Config,
-    data: &Data,
-) -> Result<(), Error> {
+fn check_finished(folder: &RunFolder, metrics: &Metrics, config: &Config, data: &Data) -> Result<(), Error> {
     let is = asked(config, &data.provenance.sha256)?;
     let was = asked(&folder.config()?, &metrics.dataset.sha256)?;
     let of = |settings: &BTreeMap<String, String>, name: &str| {

@@ -11,7 +11,7 @@ use taper_kernels::Isa;
 use taper_model::{Model, Trainer};
 use taper_train::{Checkpoint, Checkpointing, Fitted, TrainError, fit_with_checkpoints};
 
-use super::{Data, Observer, RunEvent, RunOptions, Start, load_data, resume};
+use super::{Data, Observer, RunEvent, RunOptions, load_data, resume};
 use crate::config::{Config, DataConfig};
 use crate::error::Error;
 use crate::metrics::{DatasetMetrics, Metrics, ModelMetrics, TrainMetrics};
@@ -61,9 +61,8 @@ pub fn train(
     let config = &resolved(config, &data);
     let checkpoints = resume::checkpoints(&folder, config, &data, options)?;
     let from = resume::found(&folder, &checkpoints, options.start, &graph, observer)?;
-    if from.is_none() && options.start == Start::Resume && folder.is_whole() {
+    if from.is_none() && folder.is_whole() && resume::is_kept(&folder, options.start, config, &data)? {
         let metrics = folder.metrics()?;
-        resume::check_finished(&folder, &metrics, config, &data)?;
         (observer.run)(RunEvent::Finished { folder: folder.path() });
         return Ok(TrainedRun { folder, data, metrics });
     }

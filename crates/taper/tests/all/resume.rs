@@ -110,11 +110,36 @@ fn an_unfinished_run_is_not_gone_on_with_under_other_settings() {
     }
     assert!(fs::read_dir(&checkpoints).unwrap().next().is_some(), "a refusal loses nothing");
 
-    // Killed while its results were moved into their places, it is still a run of Taper's, which another may replace.
-    fs::write(folder.path().join("run/model.safetensors"), "of the run that was killed").unwrap();
+    // Killed while its results were moved into their places, it is still a run of Taper's, which another may replace, even
+    // if that one ends before it has left anything.
+    for name in ["model.safetensors", "model.onnx", "README.md"] {
+        fs::write(folder.path().join("run").join(name), "of the run that was killed").unwrap();
+    }
     let refused = run(folder.path(), &words("lenet5", "1", &[]));
     assert!(stderr(&refused).contains("`model.preset` was"), "{}", stderr(&refused));
     let anew = ["train", "--dataset", "synthetic", "--limit", "100", "--model", "lenet5", "--epochs", "1"];
+    let diverging = run(folder.path(), &[&anew[..], &["--out", "run", "--lr", "1e30"]].concat());
+    assert!(stderr(&diverging).contains("diverged"), "{}", stderr(&diverging));
+    assert!(!folder.path().join("run/README.md").exists() && !folder.path().join("run/model.onnx").exists());
     succeed(folder.path(), &[&anew[..], &["--out", "run"]].concat());
     assert!(!checkpoints.exists());
+}
+
+#[test]
+fn a_trained_run_that_was_not_scored_is_not_trained_again() {
+    let folder = tempfile::tempdir().unwrap();
+    write_network(folder.path());
+    let settings = ["--dataset", "synthetic", "--limit", "400", "--model", "small.toml", "--epochs", "1"];
+    let words = |word, seed| [&[word, "--out", "run", "--seed", seed][..], &settings].concat();
+    let metrics = || json(&fs::read_to_string(folder.path().join("run/metrics.json")).unwrap());
+    succeed(folder.path(), &words("train", "3"));
+    let trained = metrics();
+    assert!(trained.get("test").is_none());
+    succeed(folder.path(), &words("pipeline", "3"));
+    // The seconds are those of the one training there was.
+    assert_eq!(metrics()["train"], trained["train"]);
+    assert!(metrics()["test"].is_object() && metrics()["export"].is_object());
+    succeed(folder.path(), &words("train", "3"));
+    succeed(folder.path(), &words("pipeline", "4"));
+    assert_eq!(metrics()["train"]["seed"], 4);
 }
