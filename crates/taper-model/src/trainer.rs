@@ -181,6 +181,9 @@ impl Trainer {
     /// As [`Trainer::model`].
     pub fn averaged_model(&mut self) -> Result<&Model, ModelError> {
         self.model()?;
+        if self.settings.ema_decay.is_none() {
+            return Ok(&self.model);
+        }
         for (index, [.., average]) in self.plan.kept()? {
             if !average.is_empty() {
                 self.model.set_parameter(index, average)?;

@@ -40,6 +40,9 @@ pub(super) enum Command {
     /// Get the data and train; writes all but the ONNX file and the test scores
     Train(TrainArgs),
     /// Try rising learning rates, and suggest one
+    ///
+    /// The flags are those of `train`; --lr, --schedule, --warmup, --epochs, --early-stopping and --ema-decay have no say in
+    /// it, and are refused.
     LrFind(FindArgs),
     /// Score a finished run on the test images
     Evaluate {
