@@ -1,7 +1,7 @@
 //! Writes files so that a reader sees the old file or the whole new one, never half of it.
 //!
-//! Everything Taper leaves on disk goes through [`write_atomic`]: the bytes go to a temporary file beside
-//! the target, are synced to the disk, and the temporary file is renamed over the target. A crash, a full
+//! Everything Taper leaves on disk goes through [`write_atomic`], or [`write_together`] for several files: the bytes go to
+//! a temporary file beside the target, are synced to the disk, and the temporary file is renamed over the target. A crash, a full
 //! disk or Ctrl-C leaves the earlier file as it was.
 //!
 //! ```
@@ -12,9 +12,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod together;
+
+pub use together::write_together;
+
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+pub use tempfile::TempDir;
 
 /// What the names of temporary files and folders begin with.
 const TEMPORARY: &str = ".taper-";
@@ -124,7 +131,7 @@ pub fn check_writable(path: &Path) -> Result<(), WriteError> {
 ///
 /// # Errors
 /// [`WriteError`] with the path and the cause.
-pub fn staging_folder(folder: &Path) -> Result<tempfile::TempDir, WriteError> {
+pub fn staging_folder(folder: &Path) -> Result<TempDir, WriteError> {
     create_folder(folder)?;
     tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(folder).map_err(WriteError::at(folder))
 }
@@ -151,7 +158,7 @@ pub fn remove_leftovers(folder: &Path) -> Result<(), WriteError> {
     };
     for entry in entries {
         let entry = entry.map_err(WriteError::at(folder))?;
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        if is_leftover(&entry.file_name()) {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             let path = entry.path();
             let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -159,6 +166,11 @@ pub fn remove_leftovers(folder: &Path) -> Result<(), WriteError> {
         }
     }
     Ok(())
+}
+
+/// Whether a file or folder of this name is what [`remove_leftovers`] deletes.
+pub fn is_leftover(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(TEMPORARY)
 }
 
 /// Moves a file that was written in a [`staging_folder`] into its place, over what stands there.

@@ -169,6 +169,19 @@ pub enum GraphError {
         /// What is wrong.
         cause: String,
     },
+    /// The network cannot be given another number of classes.
+    #[error(
+        "graph `{graph}` answers with {output} and cannot be made to tell {classes} classes apart: that takes at least one class, \
+         and a last linear layer behind which nothing changes the number of features"
+    )]
+    Classes {
+        /// The graph's name.
+        graph: String,
+        /// What it answers with.
+        output: Shape,
+        /// The number of classes asked for.
+        classes: usize,
+    },
     /// No preset bears that name.
     #[error("there is no preset `{name}`; use one of {known}, or the path of a .toml file")]
     UnknownPreset {

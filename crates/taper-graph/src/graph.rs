@@ -143,10 +143,7 @@ impl Graph {
     /// ```
     pub fn with_dropout(&self, p: f32) -> Result<Self, GraphError> {
         let mut graph = Self { nodes: Vec::new(), ..self.clone() };
-        for node in &self.nodes {
-            let op = if let Op::Dropout(_) = node.op { Op::dropout(p) } else { node.op.clone() };
-            graph.wire(node.name.clone(), op, &node.inputs)?;
-        }
+        graph.wire_all(self, |_, op| if let Op::Dropout(_) = op { Op::dropout(p) } else { op.clone() })?;
         Ok(graph)
     }
 
@@ -201,6 +198,11 @@ impl Graph {
             return Some(self.input());
         }
         self.nodes.iter().position(|node| node.name == name).map(|index| ValueId(index + 1))
+    }
+
+    /// All values: the input, then the output of every node.
+    pub fn values(&self) -> impl Iterator<Item = ValueId> + use<> {
+        (0..=self.nodes.len()).map(ValueId)
     }
 
     /// The shape of a value of this graph.

@@ -25,6 +25,7 @@
 //! # Ok::<(), taper_graph::GraphError>(())
 //! ```
 
+mod adapt;
 mod error;
 mod graph;
 mod op;
@@ -42,6 +43,7 @@ pub use op::activation::Activation;
 pub use op::conv::Conv2d;
 pub use op::linear::Linear;
 pub use op::norm::BatchNorm2d;
+pub use op::normalize::Normalize;
 pub use op::pool::{AvgPool2d, MaxPool2d};
 pub use op::{Dropout, Inferred, Op};
 pub use param::{Init, Param};

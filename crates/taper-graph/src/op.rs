@@ -5,6 +5,7 @@ pub(crate) mod conv;
 pub(crate) mod linear;
 pub(crate) mod merge;
 pub(crate) mod norm;
+pub(crate) mod normalize;
 pub(crate) mod pair;
 pub(crate) mod pool;
 
@@ -17,6 +18,7 @@ use activation::Activation;
 use conv::Conv2d;
 use linear::Linear;
 use norm::BatchNorm2d;
+use normalize::Normalize;
 use pool::{AvgPool2d, MaxPool2d};
 
 /// A layer of a network, with its settings.
@@ -40,6 +42,8 @@ pub enum Op {
     /// Batch normalisation over each channel of `[N, C, H, W]`.
     #[serde(rename = "batch_norm2d")]
     BatchNorm2d(BatchNorm2d),
+    /// Fixed mean and deviation of each channel of `[N, C, H, W]`.
+    Normalize(Normalize),
     /// Affine map: `[N, F]` → `[N, out_features]`.
     Linear(Linear),
     /// `max(x, 0)`.
@@ -76,7 +80,12 @@ pub struct Dropout {
 
 /// As the shortest number that reads back as the same f32: `0.3`, not `0.30000001192092896`.
 fn shortest<S: Serializer>(p: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(p.to_string().parse().unwrap_or(f64::from(*p)))
+    serializer.serialize_f64(shortest_number(*p))
+}
+
+/// The f64 that is written as the f32 would be.
+fn shortest_number(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
 }
 
 /// What an op makes of its inputs.
@@ -114,6 +123,7 @@ impl Op {
             Op::AvgPool2d(_) => "avg_pool2d",
             Op::GlobalAvgPool => "global_avg_pool",
             Op::BatchNorm2d(_) => "batch_norm2d",
+            Op::Normalize(_) => "normalize",
             Op::Linear(_) => "linear",
             Op::Relu => "relu",
             Op::Gelu => "gelu",
@@ -172,6 +182,7 @@ impl Op {
                 Shape::batch_of(&[channels, 1, 1]).map(Inferred::plain)
             }
             Op::BatchNorm2d(norm) => norm.infer(one()?),
+            Op::Normalize(normalize) => normalize.infer(one()?),
             Op::Linear(linear) => linear.infer(one()?),
             Op::Dropout(dropout) => dropout.infer(one()?).map(Inferred::plain),
             Op::Flatten => Shape::batch_of(&[one()?.elements()]).map(Inferred::plain),

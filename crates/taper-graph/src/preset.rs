@@ -52,6 +52,21 @@ impl Preset {
     pub fn graph(self) -> Result<Graph, GraphError> {
         Graph::from_toml(self.toml())
     }
+
+    /// The network for images of other sizes, `[C, H, W]`, and another number of classes: the same layers, whose weights are as
+    /// large as their inputs then ask for.
+    ///
+    /// # Errors
+    /// [`GraphError`] for images that are too small for its windows, and for no class.
+    ///
+    /// ```
+    /// let graph = taper_graph::Preset::Residual.graph_for([3, 32, 32], 100)?;
+    /// assert_eq!(graph.output_shape().to_string(), "[N, 100]");
+    /// # Ok::<(), taper_graph::GraphError>(())
+    /// ```
+    pub fn graph_for(self, image: [usize; 3], classes: usize) -> Result<Graph, GraphError> {
+        self.graph()?.with_input(&image)?.with_classes(classes)
+    }
 }
 
 impl fmt::Display for Preset {

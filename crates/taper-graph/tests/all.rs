@@ -1,6 +1,8 @@
 //! Shapes, the window formula, network files and weights: against PyTorch's answers, brute force and by the message.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "all/adapt.rs"]
+mod adapt;
 #[path = "all/files.rs"]
 mod files;
 #[path = "all/graphs.rs"]

@@ -1,6 +1,6 @@
 //! Network files: what may be left out, and the answer to every mistake.
 
-use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op};
+use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Normalize, Op};
 
 use crate::support::assert_rows;
 
@@ -52,6 +52,10 @@ fn settings_left_out_have_pytorchs_defaults() {
         (
             "op = 'batch_norm2d'\neps = 0.001\nmomentum = 1",
             Op::BatchNorm2d(BatchNorm2d { eps: 1e-3, momentum: 1.0 }),
+        ),
+        (
+            "op = 'normalize'\nmean = [0.5, 0.25, 0, -1]\nstd = [0.5, 0.25, 1, 2]",
+            Op::Normalize(Normalize { mean: vec![0.5, 0.25, 0.0, -1.0], std: vec![0.5, 0.25, 1.0, 2.0] }),
         ),
         ("op = 'global_avg_pool'", Op::GlobalAvgPool),
         ("op = 'dropout'\np = 0.3", Op::dropout(0.3)),
@@ -130,7 +134,7 @@ bias = true
 
 #[test]
 fn every_mistake_in_a_layer_is_named() {
-    let ops = "expected one of `conv2d`, `max_pool2d`, `avg_pool2d`, `global_avg_pool`, `batch_norm2d`, `linear`, \
+    let ops = "expected one of `conv2d`, `max_pool2d`, `avg_pool2d`, `global_avg_pool`, `batch_norm2d`, `normalize`, `linear`, \
                `relu`, `gelu`, `silu`, `tanh`, `sigmoid`, `softmax`, `dropout`, `flatten`, `add`, `concat`";
     // `{layer}` stands for "layer 1 of the network file", `{ops}` for the list of all ops.
     let rows = [

@@ -1,7 +1,7 @@
 //! What every op makes of its inputs: shape, parameters, multiply-adds.
 
 use taper_graph::{
-    AvgPool2d, BatchNorm2d, Conv2d, Dim, Graph, Init, Linear, MaxPool2d, Op, Shape, ShapeError,
+    AvgPool2d, BatchNorm2d, Conv2d, Dim, Graph, Init, Linear, MaxPool2d, Normalize, Op, Shape, ShapeError,
 };
 
 use crate::support::assert_rows;
@@ -79,6 +79,11 @@ fn shapes_parameters_and_multiply_adds() {
         (Op::Linear(Linear { out_features: 5, bias: false }), flat, "[N, 5]; weight[5, 12]; 60".into()),
         (Op::Flatten, image, "[N, 252]; ; 0".into()),
         (Op::Flatten, flat, "[N, 12]; ; 0".into()),
+        (
+            Op::Normalize(Normalize { mean: vec![0.5; 4], std: vec![0.5; 4] }),
+            image,
+            "[N, 4, 9, 7]; ; 0".into(),
+        ),
         (Op::dropout(0.0), image, "[N, 4, 9, 7]; ; 0".into()),
         (Op::dropout(0.999), flat, "[N, 12]; ; 0".into()),
         (Op::Add, &[&[4, 9, 7], &[4, 9, 7]], "[N, 4, 9, 7]; ; 0".into()),

@@ -1,7 +1,7 @@
 //! Random graphs survive being written to a network file and read back.
 
 use proptest::prelude::*;
-use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, ValueId};
+use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Normalize, Op, ValueId};
 
 fn pair(range: std::ops::Range<usize>) -> impl Strategy<Value = [usize; 2]> {
     [range.clone(), range]
@@ -35,6 +35,8 @@ fn ops() -> impl Strategy<Value = Op> {
         2 => avg_pools(),
         1 => (1e-12..1.0f64, 0.0..=1.0f64)
             .prop_map(|(eps, momentum)| Op::BatchNorm2d(BatchNorm2d { eps, momentum })),
+        1 => (1..4usize, -1.0..1.0f32, 1e-3..2.0f32)
+            .prop_map(|(n, mean, std)| Op::Normalize(Normalize { mean: vec![mean; n], std: vec![std; n] })),
         2 => (1..50usize, any::<bool>())
             .prop_map(|(out_features, bias)| Op::Linear(Linear { out_features, bias })),
         2 => (0.0..1.0f32).prop_map(Op::dropout),
