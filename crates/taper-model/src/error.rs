@@ -3,6 +3,8 @@
 use taper_graph::{GraphError, Shape, ShapeError, WeightsError};
 use taper_kernels::KernelError;
 
+use crate::exchange::ExchangeError;
+
 /// Why a model cannot be built or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,12 +58,24 @@ pub enum ModelError {
     },
     /// A batch norm saw one value a channel, which has no variance.
     #[error(
-        "batch norm `{node}` sees one value a channel while training, which has no variance; use a larger batch"
+        "batch norm `{node}` sees one value a channel while training, which has no variance; use a larger batch, or \
+         fewer shards"
     )]
     SingleValue {
         /// The node's name.
         node: String,
     },
+    /// Shards that cannot be dealt evenly.
+    #[error("{shards} shards of a batch cannot be dealt evenly to {ranks} ranks; give a multiple of {ranks}")]
+    Shards {
+        /// How many shards a batch was to be cut into.
+        shards: usize,
+        /// How many ranks there are.
+        ranks: usize,
+    },
+    /// The ranks could not talk to each other.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     /// What the optimiser kept belongs to another network or update rule.
     #[error(
         "{what} of the parameter `{parameter}` {reason}; go on with the network and the settings that the state was made with"
@@ -73,6 +87,30 @@ pub enum ModelError {
         parameter: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// Not one image, where the gradient of one logit was asked for.
+    #[error("{found} images have {found} logits of a class; give one image")]
+    OneImage {
+        /// How many images there are.
+        found: usize,
+    },
+    /// A value that the network does not have.
+    #[error("the network `{graph}` has no value {index}; take it from this network's own graph")]
+    UnknownValue {
+        /// The value's place.
+        index: usize,
+        /// The network's name.
+        graph: String,
+    },
+    /// A value that is no feature maps.
+    #[error(
+        "the value `{value}` is {shape}, not feature maps [N, K, H, W]; choose one before the network is flattened"
+    )]
+    NoMaps {
+        /// The value's name.
+        value: String,
+        /// Its shape.
+        shape: Shape,
     },
     /// Candle refused an operation.
     #[error("candle: {0}")]

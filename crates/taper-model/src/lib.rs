@@ -22,20 +22,25 @@
 //! ```
 
 mod error;
+pub mod exchange;
 mod inference;
 mod init;
+mod inspect;
 mod isa;
 pub mod layers;
 mod model;
 pub mod ops;
 mod plan;
+mod shards;
 mod state;
 mod trainer;
 
 pub use error::ModelError;
 pub use inference::Inference;
+pub use inspect::stages;
 pub use model::{Mode, Model};
 pub use plan::{Explanation, Plan};
+pub use shards::Shards;
 pub use state::TrainerState;
 pub use taper_kernels::Optimizer;
 pub use trainer::{Gradients, Step, Trainer, TrainerSettings};

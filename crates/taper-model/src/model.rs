@@ -208,7 +208,14 @@ impl Model {
         }
     }
 
-    fn run_node(&self, index: usize, node: &Node, inputs: &[Tensor], mode: Mode) -> CandleResult<Tensor> {
+    /// What the node `index` makes of its inputs.
+    pub(crate) fn run_node(
+        &self,
+        index: usize,
+        node: &Node,
+        inputs: &[Tensor],
+        mode: Mode,
+    ) -> CandleResult<Tensor> {
         let x = &inputs[0];
         let parameters = self.node_parameters(index, mode);
         let parameter = |at: usize| &parameters[at];
@@ -226,6 +233,7 @@ impl Model {
             (Op::BatchNorm2d(norm), Mode::Eval) => {
                 ops::batch_norm_eval(x, parameter(0), parameter(1), [parameter(2), parameter(3)], norm.eps)
             }
+            (Op::Normalize(normalize), _) => ops::normalize(x, normalize),
             (Op::Dropout(dropout), Mode::Train { step }) => {
                 ops::dropout(x, dropout.p, DropoutKey { seed: self.seed, step, layer: index as u32 })
             }

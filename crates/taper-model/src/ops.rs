@@ -37,7 +37,7 @@ pub use conv::{conv_relu_pool, conv2d};
 pub use dropout::dropout;
 pub use linear::linear;
 pub use loss::cross_entropy;
-pub use norm::{batch_norm_eval, batch_norm_train};
+pub use norm::{batch_norm_eval, batch_norm_train, normalize};
 pub use pool::{avg_pool2d, global_avg_pool, max_pool2d};
 pub use softmax::softmax;
 pub(crate) use storage::{refuse, slice, with_all};

@@ -1,14 +1,21 @@
-//! Training steps: forward, loss, backward, update.
+//! A model that is trained, alone or on one of several ranks.
+
+mod step;
+
+use std::sync::Arc;
 
 use candle_core::Tensor;
-use taper_graph::{Array, Graph, Op};
-use taper_kernels::{DropoutKey, KernelError, Optimizer};
+use taper_graph::{Graph, Op};
+use taper_kernels::Optimizer;
+
+pub use step::{Gradients, Step};
 
 use crate::error::ModelError;
-use crate::inference::count_images;
+use crate::exchange::{Alone, Exchange};
 use crate::model::{Model, classes};
 use crate::ops::with_all;
-use crate::plan::{Batch, Explanation, Plan, Rule};
+use crate::plan::{Explanation, Plan};
+use crate::shards::{Shards, Summed};
 
 /// What a [`Trainer`] is told once.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,32 +35,18 @@ pub struct TrainerSettings {
     /// [`ExponentialMovingAverage`](https://www.tensorflow.org/api_docs/python/tf/train/ExponentialMovingAverage) with
     /// `num_updates`).
     pub ema_decay: Option<f64>,
+    /// How many shards a batch is cut into, each run by itself, before their gradients are added; 0 stands for one for each
+    /// rank. With one, a batch is run whole. With more, less of a batch is in memory at a time, a batch norm sees the
+    /// statistics of a shard, and sums are made in another order; nothing else differs.
+    pub shards: usize,
 }
 
 impl Default for TrainerSettings {
     /// Adam, with all the rest left out.
     fn default() -> Self {
         let optimizer = Optimizer::adam();
-        Self { optimizer, label_smoothing: 0.0, seed: 0, clip_norm: None, ema_decay: None }
+        Self { optimizer, label_smoothing: 0.0, seed: 0, clip_norm: None, ema_decay: None, shards: 0 }
     }
-}
-
-/// What one training step found, before its update.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
-    /// Mean loss over the batch, in nats.
-    pub loss: f64,
-    /// How many images of the batch were classified correctly.
-    pub correct: usize,
-}
-
-/// What one batch says about the parameters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Gradients {
-    /// The loss that they are the gradients of.
-    pub step: Step,
-    /// Name and gradient of every trainable parameter, in graph order.
-    pub parameters: Vec<(String, Array)>,
 }
 
 /// A model with the state of its optimiser.
@@ -67,6 +60,13 @@ pub struct Trainer {
     pub(crate) step: u64,
     /// Whether the model's variables are those of an earlier step.
     pub(crate) stale: bool,
+    pub(crate) exchange: Arc<dyn Exchange>,
+    pub(crate) shards: Shards,
+    /// Sums whose memory waits for the next step.
+    pub(crate) spare: Vec<Summed>,
+    /// Whether this rank wants the run to end, and whether any did in the last step.
+    pub(crate) votes: bool,
+    pub(crate) voted: bool,
 }
 
 impl Trainer {
@@ -75,13 +75,64 @@ impl Trainer {
     /// # Errors
     /// [`ModelError::Output`] if the network does not end in `[N, classes]`, [`ModelError::Softmax`] if it ends in
     /// probabilities, [`ModelError::Kernel`] if `TAPER_ISA` is wrong.
-    pub fn new(mut model: Model, settings: TrainerSettings) -> Result<Self, ModelError> {
+    pub fn new(model: Model, settings: TrainerSettings) -> Result<Self, ModelError> {
+        Self::on_rank(model, settings, Arc::new(Alone))
+    }
+
+    /// A trainer that shares its batches with those of other ranks, each of which has an equal model and the same settings.
+    /// It gives the same bits, whatever the number of ranks.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`]; [`ModelError::Shards`] unless [`TrainerSettings::shards`] is a multiple of the ranks.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use taper_graph::{Graph, Linear, Op};
+    /// use taper_model::exchange::Threads;
+    /// use taper_model::{Model, Trainer, TrainerSettings};
+    ///
+    /// let graph = Graph::sequential("tiny", &[2], [Op::Linear(Linear::new(3))])?;
+    /// let settings = TrainerSettings { shards: 2, ..TrainerSettings::default() };
+    /// let (images, labels) = ([0.5, 1.0, 0.0, 2.0], [2, 0]);
+    /// let mut alone = Trainer::new(Model::new(graph.clone(), 0)?, settings)?;
+    /// let step = alone.step(&images, &labels, 0.1)?;
+    ///
+    /// let ranks = Threads::ranks(2).into_iter().map(|rank| {
+    ///     let graph = graph.clone();
+    ///     std::thread::spawn(move || {
+    ///         let mut trainer = Trainer::on_rank(Model::new(graph, 0)?, settings, Arc::new(rank))?;
+    ///         trainer.step(&images, &labels, 0.1)
+    ///     })
+    /// });
+    /// for rank in ranks.collect::<Vec<_>>() {
+    ///     assert_eq!(rank.join().map_err(|_| "a rank panicked")??, step);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_rank(
+        mut model: Model,
+        settings: TrainerSettings,
+        exchange: Arc<dyn Exchange>,
+    ) -> Result<Self, ModelError> {
         Self::check(model.graph())?;
+        let (rank, ranks) = (exchange.rank(), exchange.size());
+        let shards = Shards::new(if settings.shards == 0 { ranks } else { settings.shards }, rank, ranks)?;
         model.set_seed(settings.seed);
         let mut plan = Plan::training(model.graph())?;
         let variables: Vec<&Tensor> = model.parameters().iter().map(|p| p.var.as_tensor()).collect();
         with_all(&variables, |parameters| plan.set_parameters(parameters))?;
-        Ok(Self { model, settings, plan, step: 0, stale: false })
+        Ok(Self {
+            model,
+            settings,
+            plan,
+            step: 0,
+            stale: false,
+            exchange,
+            shards,
+            spare: Vec::new(),
+            votes: false,
+            voted: false,
+        })
     }
 
     /// Proves that a network can be trained as a classifier, without making its parameters.
@@ -97,68 +148,28 @@ impl Trainer {
         }
     }
 
-    /// One step on a batch of images `[N, C, H, W]` with their labels `[N]`.
-    ///
-    /// # Errors
-    /// [`ModelError`] if the images do not fit the network, or a label is not one of its classes.
-    pub fn step(&mut self, images: &[f32], labels: &[u8], learning_rate: f64) -> Result<Step, ModelError> {
-        let step = self.run(images, labels)?;
-        self.stale = true;
-        self.step += 1;
-        let count = self.step as f64;
-        let decay = self.settings.ema_decay.map(|decay| decay.min((1.0 + count) / (10.0 + count)));
-        self.plan.update(Rule {
-            optimizer: self.settings.optimizer,
-            learning_rate,
-            gradient_scale: self.gradient_scale()?,
-            average_share: decay.map(|decay| (1.0 - decay) as f32),
-        })?;
-        Ok(step)
+    /// How batches are cut, and which of their images are this rank's.
+    #[must_use]
+    pub fn shards(&self) -> Shards {
+        self.shards
     }
 
-    /// What brings the gradients within the norm that is allowed; as in PyTorch, 1e-6 keeps it from dividing by 0.
-    fn gradient_scale(&self) -> Result<f32, ModelError> {
-        let Some(most) = self.settings.clip_norm else { return Ok(1.0) };
-        let parameters = self.model.parameters();
-        let gradients = self.plan.gradients()?;
-        let trained = gradients.iter().filter(|(index, _)| parameters[*index].trainable);
-        let square = |gradient: &Vec<f32>| gradient.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
-        let norm = trained.map(|(_, gradient)| square(gradient)).sum::<f64>().sqrt();
-        Ok((most / (norm + 1e-6)).min(1.0) as f32)
+    /// The way to the other ranks.
+    #[must_use]
+    pub fn exchange(&self) -> &Arc<dyn Exchange> {
+        &self.exchange
     }
 
-    /// The gradients that [`Trainer::step`] would follow; nothing is changed.
-    ///
-    /// # Errors
-    /// As [`Trainer::step`].
-    pub fn gradients(&mut self, images: &[f32], labels: &[u8]) -> Result<Gradients, ModelError> {
-        let step = self.run(images, labels)?;
-        let mut parameters = Vec::new();
-        for (index, data) in self.plan.gradients()? {
-            let parameter = &self.model.parameters()[index];
-            if parameter.trainable {
-                let shape = parameter.var.dims().to_vec();
-                parameters.push((index, (parameter.name.clone(), Array { shape, data })));
-            }
-        }
-        parameters.sort_by_key(|(index, _)| *index);
-        Ok(Gradients { step, parameters: parameters.into_iter().map(|(_, named)| named).collect() })
+    /// Lets the other ranks know, with the next step, whether this one wants the run to end; see [`Trainer::voted`].
+    pub fn vote(&mut self, to_end: bool) {
+        self.votes = to_end;
     }
 
-    /// Forward, loss and backward.
-    fn run(&mut self, images: &[f32], labels: &[u8]) -> Result<Step, ModelError> {
-        let graph = self.model.graph();
-        if count_images(graph, images)? != labels.len() {
-            let expected = labels.len() * graph.input_shape().elements();
-            return Err(KernelError::Length { what: "images", expected, found: images.len() }.into());
-        }
-        if labels.is_empty() {
-            return Err(ModelError::EmptyBatch);
-        }
-        let dropout = DropoutKey { seed: self.settings.seed, step: self.step, layer: 0 };
-        let label_smoothing = self.settings.label_smoothing;
-        let loss = self.plan.train(&Batch { images, labels, label_smoothing, dropout })?;
-        Ok(Step { loss: loss.mean, correct: loss.correct })
+    /// Whether a rank wanted the run to end in the last step, which all ranks hear alike. (A trainer without other ranks hears
+    /// nothing if it runs its batches whole.)
+    #[must_use]
+    pub fn voted(&self) -> bool {
+        self.voted
     }
 
     /// The model as it stands.

@@ -11,6 +11,8 @@ mod extras;
 mod fixture;
 #[path = "all/hand_written.rs"]
 mod hand_written;
+#[path = "all/inspect.rs"]
+mod inspect;
 #[path = "all/isa.rs"]
 mod isa;
 #[path = "all/layers.rs"]
@@ -23,5 +25,7 @@ mod operators;
 mod plan;
 #[path = "all/shapes.rs"]
 mod shapes;
+#[path = "all/shards.rs"]
+mod shards;
 #[path = "all/state.rs"]
 mod state;

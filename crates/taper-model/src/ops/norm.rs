@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{Result, Shape, Tensor};
+use taper_graph::Normalize;
 use taper_kernels::{BatchNormGeometry, BatchStatistics, batch_norm_backward, batch_norm_eval_backward};
 
 use super::storage::{image_dims, refuse};
@@ -47,6 +48,19 @@ pub fn batch_norm_eval(
 ) -> Result<Tensor> {
     let by = Statistics::Running([running_mean.to_vec1()?, running_var.to_vec1()?]);
     apply(BatchNorm { eps, by }, x, weight, Some(bias))
+}
+
+/// `(x − mean) ÷ std` of `[N, C, H, W]`, channel by channel; see [`Normalize`].
+///
+/// # Errors
+/// Shapes that do not fit, or a tensor that is not f32 on the CPU.
+pub fn normalize(x: &Tensor, settings: &Normalize) -> Result<Tensor> {
+    let channels = settings.mean.len();
+    let weight: Vec<f32> = settings.std.iter().map(|std| 1.0 / std).collect();
+    let weight = Tensor::from_vec(weight, channels, x.device())?;
+    let bias = weight.zeros_like()?;
+    let by = Statistics::Running([settings.mean.clone(), vec![1.0; channels]]);
+    apply(BatchNorm { eps: 0.0, by }, x, &weight, Some(&bias))
 }
 
 fn geometry(x: &Shape) -> Result<BatchNormGeometry> {

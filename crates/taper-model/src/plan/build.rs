@@ -14,6 +14,7 @@ use super::steps::elementwise::{Function, MapStep};
 use super::steps::linear::LinearStep;
 use super::steps::merge::{AddStep, ConcatStep};
 use super::steps::norm::NormStep;
+use super::steps::normalize::NormalizeStep;
 use super::steps::pool::{AvgPoolStep, MaxPoolStep};
 use super::tail::{self, Tail};
 use super::{Around, Contribution, Node, Phase, Plan, Purpose, Run};
@@ -112,6 +113,7 @@ fn step(
             let residual = residual.then(|| layout(draft.inputs[1]));
             Box::new(NormStep::new(norm, ends, residual, *relu, purpose, isa))
         }
+        Kind::Normalize(normalize) => Box::new(NormalizeStep::new(normalize, ends, isa)?),
         Kind::Activation(function) => map(Function::Activation(*function)),
         Kind::Dropout(drop) => map(Function::Dropout(*drop)),
         Kind::Softmax => map(Function::Softmax),

@@ -43,7 +43,7 @@ impl Buffer {
 /// neighbouring chunks are brought together in larger ones, a share for every thread, over which nothing is summed.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    /// The number in the batch of its first image.
+    /// The number in the whole batch of its first image.
     pub(crate) first: usize,
     pub(crate) images: usize,
     /// By buffer.
@@ -65,7 +65,7 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    /// The numbers in the batch of its images.
+    /// The numbers in the whole batch of its images.
     pub(crate) fn range(&self) -> Range<usize> {
         self.first..self.first + self.images
     }

@@ -2,7 +2,7 @@
 
 mod buffers;
 
-use taper_graph::{Activation, AvgPool2d, BatchNorm2d, Conv2d, Graph, MaxPool2d, Op};
+use taper_graph::{Activation, AvgPool2d, BatchNorm2d, Conv2d, Graph, MaxPool2d, Normalize, Op};
 use taper_kernels::blocked::Blocked;
 
 use super::chunk::Buffer;
@@ -60,6 +60,7 @@ pub(crate) enum Kind {
         residual: bool,
         relu: bool,
     },
+    Normalize(Normalize),
     Activation(Activation),
     Dropout(Drop),
     MaxPool(MaxPool2d),
@@ -140,6 +141,7 @@ impl<'a> Drafter<'a> {
         let kind = match &graph.nodes()[node].op {
             Op::Conv2d(conv) => self.conv(conv.clone(), &mut chain),
             Op::BatchNorm2d(norm) => self.norm(norm.clone(), &mut chain),
+            Op::Normalize(normalize) => Kind::Normalize(normalize.clone()),
             Op::Add => Kind::Add { relu: self.follow(&mut chain, is_relu).is_some() },
             Op::Linear(_) => Kind::Linear,
             Op::MaxPool2d(pool) => Kind::MaxPool(pool.clone()),

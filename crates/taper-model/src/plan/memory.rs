@@ -15,8 +15,8 @@ fn chunk_count(batch: usize) -> usize {
 }
 
 impl Plan {
-    /// Cuts a batch of `images` into chunks with all of their buffers.
-    pub(super) fn prepare(&mut self, chunks: &mut Vec<Chunk>, images: usize) {
+    /// Cuts `images` images, of which the first is number `first`, into chunks with all of their buffers.
+    pub(super) fn prepare(&mut self, chunks: &mut Vec<Chunk>, first: usize, images: usize) {
         let count = chunk_count(images);
         while chunks.len() > count {
             self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).extend(chunks.pop());
@@ -26,9 +26,9 @@ impl Plan {
         }
         for (number, chunk) in chunks.iter_mut().enumerate() {
             // Even shares, so that no thread waits for one that has the larger.
-            let [first, end] = [number, number + 1].map(|number| number * images / count);
-            chunk.first = first;
-            self.make_room(chunk, end - first, false);
+            let [start, end] = [number, number + 1].map(|number| number * images / count);
+            chunk.first = first + start;
+            self.make_room(chunk, end - start, false);
             chunk.parts = vec![chunk.images];
         }
     }

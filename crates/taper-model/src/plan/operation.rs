@@ -39,7 +39,7 @@ impl Plan {
         y: &mut [f32],
     ) -> Result<(), ModelError> {
         let mut chunks = std::mem::take(&mut self.chunks);
-        self.prepare(&mut chunks, images);
+        self.prepare(&mut chunks, 0, images);
         let outcome = self.apply_chunks(&mut chunks, x, dropout, y);
         self.chunks = chunks;
         Ok(outcome?)
@@ -95,7 +95,7 @@ impl Plan {
             Some(dx) => shares_mut(chunks, dx, x_len).into_iter().map(Some).collect(),
             None => chunks.iter().map(|_| None).collect(),
         };
-        let batch = Batch { images: &[], labels: &[], label_smoothing: 0.0, dropout };
+        let batch = Batch { images: &[], labels: &[], first: 0, whole: 0, label_smoothing: 0.0, dropout };
         chunks.par_iter_mut().zip(shares).with_max_len(1).try_for_each(|(chunk, dx)| {
             let mut scratch = self.borrow_scratch();
             chunk.sums.iter_mut().for_each(super::chunk::Sums::clear);

@@ -3,38 +3,43 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use taper_kernels::{Aligned, DropoutKey, KernelError, Loss, cross_entropy_rows};
+use taper_kernels::{Aligned, DropoutKey, KernelError, cross_entropy_rows};
 
 use super::chunk::{Chunk, Sums};
 use super::step::{Call, Forward, Inputs, Outcome, Scratch, room};
 use super::{Contribution, Phase, Plan, Run};
 use crate::error::ModelError;
 
-/// What a training step is told.
+/// What a training step is told: a batch, or a shard of one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Batch<'a> {
     /// `[N, C, H, W]`.
     pub(crate) images: &'a [f32],
     pub(crate) labels: &'a [u8],
+    /// The number in the whole batch of the first of these images, which their dropout is drawn for.
+    pub(crate) first: usize,
+    /// How many images the whole batch has, over which the loss is the mean.
+    pub(crate) whole: usize,
     pub(crate) label_smoothing: f64,
     pub(crate) dropout: DropoutKey,
 }
 
 impl Plan {
-    /// Forward in training mode, loss, and backward.
-    pub(crate) fn train(&mut self, batch: &Batch<'_>) -> Result<Loss, ModelError> {
+    /// Forward in training mode, loss, and backward. Gives the sum of the images' losses, and how many were classified
+    /// correctly.
+    pub(crate) fn train(&mut self, batch: &Batch<'_>) -> Result<(f64, usize), ModelError> {
         let images = batch.labels.len();
         let classes = self.classes();
         if let Some(item) = batch.labels.iter().position(|&label| usize::from(label) >= classes) {
             let label = usize::from(batch.labels[item]);
-            return Err(KernelError::Label { item, label, classes }.into());
+            return Err(KernelError::Label { item: batch.first + item, label, classes }.into());
         }
         let lonely = self.steps.iter().find(|node| node.step.barrier().is_some_and(|b| b.values(images) < 2));
         if let Some(node) = lonely {
             return Err(ModelError::SingleValue { node: node.names[0].clone() });
         }
         let (mut chunks, mut tails) = (std::mem::take(&mut self.chunks), std::mem::take(&mut self.tails));
-        self.prepare(&mut chunks, images);
+        self.prepare(&mut chunks, batch.first, images);
         if self.tail.is_some() {
             self.prepare_tails(&mut tails, &chunks);
         }
@@ -42,8 +47,8 @@ impl Plan {
         (self.chunks, self.tails) = (chunks, tails);
         outcome?;
         let last = if self.tail.is_some() { &self.tails } else { &self.chunks };
-        let loss: f64 = last.iter().flat_map(|chunk| &chunk.losses).sum();
-        Ok(Loss { mean: loss / images as f64, correct: last.iter().map(|chunk| chunk.correct).sum() })
+        let loss = last.iter().flat_map(|chunk| &chunk.losses).sum();
+        Ok((loss, last.iter().map(|chunk| chunk.correct).sum()))
     }
 
     fn train_chunks(
@@ -103,7 +108,7 @@ impl Plan {
     ) -> Outcome {
         if phase == 0 {
             let len = self.input_len();
-            let images = &batch.images[chunk.first * len..][..chunk.images * len];
+            let images = &batch.images[(chunk.first - batch.first) * len..][..chunk.images * len];
             let own = chunk.images * self.buffers[0].layout.image();
             self.buffers[0].layout.pack(images, &mut chunk.values[0][..own])?;
         }
@@ -163,9 +168,9 @@ impl Plan {
             let (loss, correct) = cross_entropy_rows(
                 [layout.channels, layout.image()],
                 &chunk.values[self.output][rows.clone()],
-                &batch.labels[chunk.first + first..][..images],
+                &batch.labels[chunk.first - batch.first + first..][..images],
                 batch.label_smoothing,
-                batch.labels.len(),
+                batch.whole,
                 &mut chunk.gradients[self.output][rows],
             )?;
             chunk.losses.push(loss);

@@ -77,14 +77,31 @@ pub(crate) trait Step: Debug + Send + Sync {
         Ok(())
     }
 
-    /// The gradients of the parameters over the whole batch, in PyTorch's layouts and order; empty ones of statistics.
-    fn gradients(&self, _batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
+    /// Elements of the gradients of all parameters, in the step's own order.
+    fn gradient_len(&self) -> usize {
+        0
+    }
+
+    /// Fills `gradient` with the gradients of the parameters over all chunks, in the step's own order.
+    fn gradient(&self, _batch: Contributions<'_>, _gradient: &mut [f32]) -> Outcome {
+        Ok(())
+    }
+
+    /// What [`Step::gradient`] gave, in PyTorch's layouts and order; empty for statistics.
+    fn unpack_gradient(&self, _gradient: &[f32]) -> Result<Vec<Vec<f32>>, KernelError> {
         Ok(Vec::new())
     }
 
-    /// Moves the parameters one step against their gradients.
-    fn update(&mut self, _batch: Contributions<'_>, _rule: Rule) -> Outcome {
+    /// Moves the parameters one step against gradients in the step's own order.
+    fn update_by(&mut self, _gradient: &[f32], _rule: Rule) -> Outcome {
         Ok(())
+    }
+
+    /// Moves the parameters one step against their gradients over all chunks.
+    fn update(&mut self, batch: Contributions<'_>, rule: Rule) -> Outcome {
+        let mut gradient = vec![0.0; self.gradient_len()];
+        self.gradient(batch, &mut gradient)?;
+        self.update_by(&gradient, rule)
     }
 
     /// What the whole batch must agree on before this step can run, if anything.
@@ -121,8 +138,14 @@ pub(crate) trait Barrier: Send + Sync {
     /// Brings the chunks' sums together, in order.
     fn agree_backward(&mut self, chunks: &[(usize, &[f64])]) -> Outcome;
 
-    /// Moves the running statistics, after a step that counts.
-    fn move_statistics(&mut self);
+    /// How many numbers [`Barrier::statistics`] gives.
+    fn statistics_len(&self) -> usize;
+
+    /// The statistics of the batch, or of a shard, as the running ones follow them.
+    fn statistics(&self) -> Vec<f64>;
+
+    /// Moves the running statistics towards others, after a step that counts.
+    fn move_statistics(&mut self, batch: &[f64]);
 }
 
 /// Which images a call is about, and what it may use.
@@ -130,7 +153,7 @@ pub(crate) trait Barrier: Send + Sync {
 pub(crate) struct Call<'a> {
     /// How many images.
     pub(crate) images: usize,
-    /// The number in the batch of the first of them.
+    /// The number in the whole batch of the first of them.
     pub(crate) first: usize,
     /// What dropout is drawn from; none outside training.
     pub(crate) dropout: Option<DropoutKey>,

@@ -6,6 +6,7 @@ pub(crate) mod kernel;
 pub(crate) mod linear;
 pub(crate) mod merge;
 pub(crate) mod norm;
+pub(crate) mod normalize;
 pub(crate) mod plain;
 pub(crate) mod pool;
 pub(crate) mod weight;

@@ -7,6 +7,14 @@ use super::step::{Contributions, Rule};
 use crate::error::ModelError;
 
 impl Plan {
+    /// What the chunks of the last [`Plan::train`] say about a step's parameters.
+    fn contributions(&self, step: usize) -> Contributions<'_> {
+        let in_tail = self.tail.as_ref().is_some_and(|tail| step >= tail.first);
+        let chunks = if in_tail { &self.tails } else { &self.chunks };
+        let node = &self.steps[step];
+        Contributions { chunks, step, x: node.inputs[0], y: node.output, buffers: &self.buffers }
+    }
+
     /// Moves all parameters against the gradients of the last [`Plan::train`].
     pub(crate) fn update(&mut self, rule: Rule) -> Result<(), ModelError> {
         let (buffers, tail) = (&self.buffers, self.tail.as_ref().map(|tail| tail.first));
@@ -14,7 +22,8 @@ impl Plan {
         self.steps.par_iter_mut().enumerate().try_for_each(|(step, node)| {
             let chunks = if tail.is_some_and(|first| step >= first) { tails } else { chunks };
             if let Some(barrier) = node.step.barrier_mut() {
-                barrier.move_statistics();
+                let statistics = barrier.statistics();
+                barrier.move_statistics(&statistics);
             }
             let (x, y) = (node.inputs[0], node.output);
             node.step.update(Contributions { chunks, step, x, y, buffers }, rule)
@@ -22,16 +31,86 @@ impl Plan {
         Ok(())
     }
 
-    /// The gradients of the last [`Plan::train`], in PyTorch's layouts, each with its place among the graph's parameters.
-    pub(crate) fn gradients(&self) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
+    /// Moves all parameters against gradients in the order of [`Plan::write_gradients`], and the running statistics towards
+    /// those in the order of [`Plan::statistics`].
+    pub(crate) fn update_by(
+        &mut self,
+        mut gradients: &[f32],
+        mut statistics: &[f64],
+        rule: Rule,
+    ) -> Result<(), ModelError> {
+        let mut shares = Vec::with_capacity(self.steps.len());
+        for node in &self.steps {
+            let seen = node.step.barrier().map_or(0, |barrier| barrier.statistics_len());
+            shares.push((
+                split_off(&mut gradients, node.step.gradient_len()),
+                split_off(&mut statistics, seen),
+            ));
+        }
+        self.steps.par_iter_mut().zip(shares).try_for_each(|(node, (gradient, statistics))| {
+            if let Some(barrier) = node.step.barrier_mut() {
+                barrier.move_statistics(statistics);
+            }
+            node.step.update_by(gradient, rule)
+        })?;
+        Ok(())
+    }
+
+    /// Elements of the gradients of all parameters, in the steps' own orders.
+    pub(crate) fn gradient_len(&self) -> usize {
+        self.steps.iter().map(|node| node.step.gradient_len()).sum()
+    }
+
+    /// Fills `gradients` with those of the last [`Plan::train`], step after step, in the steps' own orders.
+    pub(crate) fn write_gradients(&self, mut gradients: &mut [f32]) -> Result<(), ModelError> {
+        let mut shares = Vec::with_capacity(self.steps.len());
+        for node in &self.steps {
+            let (own, rest) = gradients.split_at_mut(node.step.gradient_len());
+            shares.push(own);
+            gradients = rest;
+        }
+        self.steps
+            .par_iter()
+            .zip(shares)
+            .enumerate()
+            .try_for_each(|(step, (node, own))| node.step.gradient(self.contributions(step), own))?;
+        Ok(())
+    }
+
+    /// What [`Plan::write_gradients`] wrote, in PyTorch's layouts, each with its place among the graph's parameters.
+    pub(crate) fn unpack_gradients(
+        &self,
+        mut gradients: &[f32],
+    ) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
         let mut all = Vec::new();
-        for (step, node) in self.steps.iter().enumerate() {
-            let (x, y) = (node.inputs[0], node.output);
-            let in_tail = self.tail.as_ref().is_some_and(|tail| step >= tail.first);
-            let chunks = if in_tail { &self.tails } else { &self.chunks };
-            let batch = Contributions { chunks, step, x, y, buffers: &self.buffers };
-            all.extend(node.parameters.clone().zip(node.step.gradients(batch)?));
+        for node in &self.steps {
+            let own = split_off(&mut gradients, node.step.gradient_len());
+            all.extend(node.parameters.clone().zip(node.step.unpack_gradient(own)?));
         }
         Ok(all)
     }
+
+    /// The gradients of the last [`Plan::train`], as [`Plan::unpack_gradients`] gives them.
+    pub(crate) fn gradients(&self) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
+        let mut gradients = vec![0.0; self.gradient_len()];
+        self.write_gradients(&mut gradients)?;
+        self.unpack_gradients(&gradients)
+    }
+
+    /// How many numbers [`Plan::statistics`] gives.
+    pub(crate) fn statistics_len(&self) -> usize {
+        self.steps.iter().filter_map(|node| node.step.barrier()).map(|barrier| barrier.statistics_len()).sum()
+    }
+
+    /// What the batch norms saw in the last [`Plan::train`].
+    pub(crate) fn statistics(&self) -> impl Iterator<Item = f64> {
+        self.steps.iter().filter_map(|node| node.step.barrier()).flat_map(|barrier| barrier.statistics())
+    }
+}
+
+/// Takes the first `len` elements off.
+fn split_off<'a, T>(values: &mut &'a [T], len: usize) -> &'a [T] {
+    let (own, rest) = values.split_at(len);
+    *values = rest;
+    own
 }

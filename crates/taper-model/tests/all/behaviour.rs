@@ -1,7 +1,7 @@
 //! What a model and a trainer promise: learning, determinism, modes, errors.
 
 use candle_core::{Device, ModuleT, Tensor, Var};
-use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset};
+use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Normalize, Op, Preset};
 use taper_model::{Mode, Model, ModelError, Optimizer, Trainer, TrainerSettings, ops};
 
 use crate::fixture::{flat, relative_error, tolerance};
@@ -12,6 +12,7 @@ const SETTINGS: TrainerSettings = TrainerSettings {
     seed: 5,
     clip_norm: None,
     ema_decay: None,
+    shards: 0,
 };
 
 /// Every kind of wiring: branches, sums, concatenation, batch norm, dropout.
@@ -40,6 +41,7 @@ fn every_other_op() -> Graph {
     let ops = [
         Op::Conv2d(Conv2d { groups: 2, dilation: [2, 1], ..Conv2d::new(4, 2).padding(1) }),
         Op::Gelu,
+        Op::Normalize(Normalize { mean: vec![0.1, -0.2, 0.0, 0.3], std: vec![0.5, 2.0, 1.5, 0.8] }),
         Op::AvgPool2d(average),
         Op::Tanh,
         Op::MaxPool2d(MaxPool2d::new(3).stride(2).padding(1)),

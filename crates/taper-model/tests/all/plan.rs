@@ -1,7 +1,7 @@
 //! The compiled plan against the candle module, over networks that take every way through it.
 
 use candle_core::{Device, Tensor};
-use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset};
+use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Normalize, Op, Preset};
 use taper_model::{Inference, Mode, Model, Plan, Trainer, TrainerSettings, ops};
 
 use crate::fixture::{flat, relative_error, tolerance};
@@ -65,6 +65,12 @@ fn branching() -> Graph {
     graph
 }
 
+/// Another mean and deviation for each channel.
+fn numbers(channels: usize) -> Normalize {
+    let numbers = |start: f32| (0..channels).map(|channel| start + 0.2 * channel as f32).collect();
+    Normalize { mean: numbers(-0.3), std: numbers(0.25) }
+}
+
 /// Networks that begin with a step that has no parameters.
 fn late_starters() -> Vec<Graph> {
     let flat = [Op::Flatten, Op::dropout(0.2), Op::Linear(Linear::new(5))];
@@ -81,6 +87,7 @@ fn late_starters() -> Vec<Graph> {
         Graph::sequential("flat", &[2, 6, 5], flat).unwrap(),
         Graph::sequential("pooled", &[3, 9, 8], pooled).unwrap(),
         Graph::sequential("norm", &[10, 4, 4], norm).unwrap(),
+        straight().normalized(numbers(3)).unwrap(),
         Graph::sequential("far", &[1, 10, 9], far).unwrap(),
         Graph::sequential(
             "rank",

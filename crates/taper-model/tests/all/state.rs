@@ -22,7 +22,7 @@ fn graph() -> Graph {
 }
 
 fn settings(optimizer: Optimizer) -> TrainerSettings {
-    TrainerSettings { optimizer, label_smoothing: 0.1, seed: 3, clip_norm: None, ema_decay: None }
+    TrainerSettings { optimizer, label_smoothing: 0.1, seed: 3, clip_norm: None, ema_decay: None, shards: 0 }
 }
 
 fn trainer(optimizer: Optimizer, first_weights: u64) -> Trainer {

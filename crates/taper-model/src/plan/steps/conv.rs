@@ -143,12 +143,12 @@ impl ConvStep {
         self.kernel.backward(images, [x, dz], work, sum, Some(ToInput { packed, emit: &mut emit }))
     }
 
-    /// Weight and bias gradient, the bias with its padding.
-    fn own_gradients(&self, batch: Contributions<'_>) -> Result<[Vec<f32>; 2], KernelError> {
-        let mut weight = vec![0.0; self.weight.values.len()];
+    /// The gradient of the weight.
+    fn weight_gradient(&self, batch: Contributions<'_>, weight: &mut [f32]) -> Outcome {
+        weight.fill(0.0);
         let dense = batch.sums(DENSE);
         if !dense.is_empty() {
-            self.kernel.unpack_weight_sum(&dense, &mut weight)?;
+            self.kernel.unpack_weight_sum(&dense, weight)?;
         }
         let thin = batch.sums(SPARSE);
         if let Some(sparse) = self.sparse.as_ref().filter(|_| !thin.is_empty()) {
@@ -156,11 +156,7 @@ impl ConvStep {
             sparse.unpack_weight_sum(&thin, &mut part)?;
             weight.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
         }
-        let mut bias = vec![0.0; self.kernel.output().blocks() * 8];
-        for sum in batch.sums(BIAS) {
-            bias.iter_mut().zip(sum).for_each(|(total, part)| *total += part);
-        }
-        Ok([weight, bias])
+        Ok(())
     }
 
     /// The weight has changed.
@@ -297,17 +293,32 @@ impl Step for ConvStep {
         self.bias.as_mut().map_or(Ok(()), |bias| bias.set_kept(steps, kept[1]))
     }
 
-    fn gradients(&self, batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
-        let [weight, mut bias] = self.own_gradients(batch)?;
-        bias.truncate(self.kernel.output().channels);
-        Ok(std::iter::once(weight).chain(self.bias.is_some().then_some(bias)).collect())
+    /// The weight, then the bias with its padding.
+    fn gradient_len(&self) -> usize {
+        self.weight.values.len() + self.bias.as_ref().map_or(0, |bias| bias.values.len())
     }
 
-    fn update(&mut self, batch: Contributions<'_>, rule: Rule) -> Outcome {
-        let [weight, bias] = self.own_gradients(batch)?;
-        self.weight.step(&weight, rule)?;
+    fn gradient(&self, batch: Contributions<'_>, gradient: &mut [f32]) -> Outcome {
+        let (weight, bias) = gradient.split_at_mut(self.weight.values.len());
+        self.weight_gradient(batch, weight)?;
+        bias.fill(0.0);
+        for sum in batch.sums(BIAS) {
+            bias.iter_mut().zip(sum).for_each(|(total, part)| *total += part);
+        }
+        Ok(())
+    }
+
+    fn unpack_gradient(&self, gradient: &[f32]) -> Result<Vec<Vec<f32>>, KernelError> {
+        let (weight, bias) = gradient.split_at(self.weight.values.len());
+        let bias = self.bias.iter().map(|_| bias[..self.kernel.output().channels].to_vec());
+        Ok(std::iter::once(weight.to_vec()).chain(bias).collect())
+    }
+
+    fn update_by(&mut self, gradient: &[f32], rule: Rule) -> Outcome {
+        let (weight, bias) = gradient.split_at(self.weight.values.len());
+        self.weight.step(weight, rule)?;
         if let Some(own) = &mut self.bias {
-            own.step(&bias, rule)?;
+            own.step(bias, rule)?;
         }
         self.repack()
     }

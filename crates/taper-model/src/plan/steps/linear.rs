@@ -48,6 +48,26 @@ impl LinearStep {
         self.kernel.backward_bias(&batch.dy(), &mut gradient)?;
         Ok(Some(gradient))
     }
+
+    /// Moves the weight; `gradient(block, …)` fills the gradient of a block of it. What comes out is still in the cache when
+    /// the next forward pass's copy is made.
+    fn update_weight(
+        &mut self,
+        rule: Rule,
+        gradient: impl Fn(&LinearLists, usize, &mut [f32]) -> Outcome + Sync,
+    ) -> Outcome {
+        let (kernel, lists) = (&self.kernel, &self.lists);
+        let mut forward = self.forward.take_wanted();
+        self.weight.step_in_parts(
+            kernel.block_len(),
+            rule,
+            &mut forward,
+            |block, own| gradient(lists, block, own),
+            |block, weight, forward| kernel.pack_forward(block..block + 1, weight, forward),
+        )?;
+        self.forward.put(forward);
+        Ok(())
+    }
 }
 
 impl Step for LinearStep {
@@ -136,35 +156,53 @@ impl Step for LinearStep {
         self.bias.as_mut().map_or(Ok(()), |bias| bias.set_kept(steps, kept[1]))
     }
 
-    fn gradients(&self, batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
-        let mut packed = vec![0.0; self.kernel.weight_len()];
-        let (x, mut lists) = (batch.x(), LinearLists::default());
-        self.kernel.list(&batch.dy(), &mut lists)?;
-        packed.par_chunks_mut(self.kernel.block_len().max(1)).enumerate().try_for_each(
-            |(block, gradient)| self.kernel.backward_weight_blocks(block..block + 1, &x, &lists, gradient),
-        )?;
-        let mut weight = vec![0.0; self.plain_len];
-        self.kernel.unpack(&packed, &mut weight)?;
-        Ok(std::iter::once(weight).chain(self.bias_gradient(batch)?).collect())
+    /// The weight in the order of the backward pass, then the bias.
+    fn gradient_len(&self) -> usize {
+        self.kernel.weight_len() + self.bias.as_ref().map_or(0, |_| self.out_features)
     }
 
-    /// A block of the weight at a time: its gradient is still in the cache when the optimiser reads it, and what comes out when
-    /// the next forward pass's copy is made.
+    fn gradient(&self, batch: Contributions<'_>, gradient: &mut [f32]) -> Outcome {
+        let (weight, bias) = gradient.split_at_mut(self.kernel.weight_len());
+        let (x, mut lists) = (batch.x(), LinearLists::default());
+        self.kernel.list(&batch.dy(), &mut lists)?;
+        weight.par_chunks_mut(self.kernel.block_len().max(1)).enumerate().try_for_each(
+            |(block, gradient)| self.kernel.backward_weight_blocks(block..block + 1, &x, &lists, gradient),
+        )?;
+        if let Some(own) = self.bias_gradient(batch)? {
+            bias.copy_from_slice(&own);
+        }
+        Ok(())
+    }
+
+    fn unpack_gradient(&self, gradient: &[f32]) -> Result<Vec<Vec<f32>>, KernelError> {
+        let (packed, bias) = gradient.split_at(self.kernel.weight_len());
+        let mut weight = vec![0.0; self.plain_len];
+        self.kernel.unpack(packed, &mut weight)?;
+        let bias = self.bias.iter().map(|_| bias.to_vec());
+        Ok(std::iter::once(weight).chain(bias).collect())
+    }
+
+    fn update_by(&mut self, gradient: &[f32], rule: Rule) -> Outcome {
+        let (weight, bias) = gradient.split_at(self.kernel.weight_len());
+        if let Some(own) = &mut self.bias {
+            own.step(bias, rule)?;
+        }
+        let len = self.kernel.block_len();
+        self.update_weight(rule, |_, block, own| {
+            own.copy_from_slice(&weight[block * len..][..own.len()]);
+            Ok(())
+        })
+    }
+
+    /// A block of the weight at a time: its gradient is still in the cache when the optimiser reads it.
     fn update(&mut self, batch: Contributions<'_>, rule: Rule) -> Outcome {
         if let (Some(gradient), Some(bias)) = (self.bias_gradient(batch)?, &mut self.bias) {
             bias.step(&gradient, rule)?;
         }
-        let (kernel, x) = (&self.kernel, batch.x());
+        let (kernel, x) = (self.kernel, batch.x());
         kernel.list(&batch.dy(), &mut self.lists)?;
-        let mut forward = self.forward.take_wanted();
-        self.weight.step_in_parts(
-            kernel.block_len(),
-            rule,
-            &mut forward,
-            |block, gradient| kernel.backward_weight_blocks(block..block + 1, &x, &self.lists, gradient),
-            |block, weight, forward| kernel.pack_forward(block..block + 1, weight, forward),
-        )?;
-        self.forward.put(forward);
-        Ok(())
+        self.update_weight(rule, |lists, block, gradient| {
+            kernel.backward_weight_blocks(block..block + 1, &x, lists, gradient)
+        })
     }
 }

@@ -145,14 +145,26 @@ impl Step for NormStep {
         self.bias.set_kept(steps, kept[1])
     }
 
-    fn gradients(&self, _batch: Contributions<'_>) -> Result<Vec<Vec<f32>>, KernelError> {
-        let [weight, bias] = self.gradients.clone();
-        Ok(vec![weight, bias, Vec::new(), Vec::new()])
+    fn gradient_len(&self) -> usize {
+        2 * self.weight.values.len()
     }
 
-    fn update(&mut self, _batch: Contributions<'_>, rule: Rule) -> Outcome {
-        self.weight.step(&self.gradients[0], rule)?;
-        self.bias.step(&self.gradients[1], rule)
+    fn gradient(&self, _batch: Contributions<'_>, gradient: &mut [f32]) -> Outcome {
+        let (weight, bias) = gradient.split_at_mut(self.weight.values.len());
+        weight.copy_from_slice(&self.gradients[0]);
+        bias.copy_from_slice(&self.gradients[1]);
+        Ok(())
+    }
+
+    fn unpack_gradient(&self, gradient: &[f32]) -> Result<Vec<Vec<f32>>, KernelError> {
+        let (weight, bias) = gradient.split_at(self.weight.values.len());
+        Ok(vec![weight.to_vec(), bias.to_vec(), Vec::new(), Vec::new()])
+    }
+
+    fn update_by(&mut self, gradient: &[f32], rule: Rule) -> Outcome {
+        let (weight, bias) = gradient.split_at(self.weight.values.len());
+        self.weight.step(weight, rule)?;
+        self.bias.step(bias, rule)
     }
 
     fn barrier(&self) -> Option<&dyn Barrier> {
@@ -207,16 +219,23 @@ impl Barrier for NormStep {
         )
     }
 
-    /// The variance by its unbiased estimate, as in PyTorch.
-    fn move_statistics(&mut self) {
+    fn statistics_len(&self) -> usize {
+        2 * self.input.channels
+    }
+
+    /// The means, then the variances by their unbiased estimates, as in PyTorch.
+    fn statistics(&self) -> Vec<f64> {
         let count = (self.images * self.input.pixels()) as f64;
+        let variances = self.batch.variance.iter().map(|variance| variance * count / (count - 1.0));
+        self.batch.mean.iter().copied().chain(variances).collect()
+    }
+
+    fn move_statistics(&mut self, batch: &[f64]) {
         let share = self.settings.momentum;
         let BatchStatistics { mean, variance } = &mut self.running;
         // Kept in f64 only between steps of a run would be another network than the one that is saved.
         let moved = |running: f64, batch: f64| f64::from(((1.0 - share) * running + share * batch) as f32);
-        mean.iter_mut().zip(&self.batch.mean).for_each(|(running, batch)| *running = moved(*running, *batch));
-        for (running, batch) in variance.iter_mut().zip(&self.batch.variance) {
-            *running = moved(*running, batch * count / (count - 1.0));
-        }
+        let running = mean.iter_mut().chain(variance);
+        running.zip(batch).for_each(|(running, batch)| *running = moved(*running, *batch));
     }
 }
