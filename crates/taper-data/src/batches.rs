@@ -1,6 +1,7 @@
 //! [`Batches`]: a dataset as a sequence of float batches, in a seeded random order.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -105,12 +106,43 @@ impl<'a> Batches<'a> {
     /// Replaces the contents of `images` (`[B, C, H, W]`, 0…1) and `labels` (`[B]`) by the next batch. At the
     /// end it leaves both empty and returns `false`.
     pub fn next_into(&mut self, images: &mut Vec<f32>, labels: &mut Vec<u8>) -> bool {
+        self.next_part_into(|batch| 0..batch, images, labels) > 0
+    }
+
+    /// As [`Batches::next_into`], but only a part of the next batch: of a batch of `B` images those in `part(B)`, exactly as they
+    /// are in the whole one. Returns `B`, which is 0 at the end.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// use taper_data::synthetic::{Part, digits};
+    /// use taper_data::Batches;
+    ///
+    /// let (data, ten) = (digits(16, 0, Part::Train), NonZeroUsize::new(10).ok_or("zero")?);
+    /// let (mut images, mut labels, mut half) = (Vec::new(), Vec::new(), Vec::new());
+    /// Batches::shuffled(&data, ten, 42, 1).next_into(&mut images, &mut labels);
+    /// let batch = Batches::shuffled(&data, ten, 42, 1).next_part_into(|batch| batch / 2..batch, &mut half, &mut labels);
+    /// assert_eq!((batch, labels.len()), (10, 5));
+    /// assert_eq!(half, images[5 * 784..]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If `part` gives images that a batch of `B` has not.
+    pub fn next_part_into(
+        &mut self,
+        part: impl FnOnce(usize) -> Range<usize>,
+        images: &mut Vec<f32>,
+        labels: &mut Vec<u8>,
+    ) -> usize {
         let end = self.order.len().min(self.position.saturating_add(self.batch_size));
-        let indices = &self.order[self.position..end];
+        let batch = &self.order[self.position..end];
+        let indices = &batch[part(batch.len())];
         self.position = end;
         labels.clear();
         labels.extend(indices.iter().map(|&index| self.dataset.labels[index]));
         let source = &self.dataset.images;
+        // The next batch comes from the disk while this one is worked on.
+        source.expect(&self.order[end..self.order.len().min(end.saturating_add(self.batch_size))]);
         match self.augment {
             None => {
                 images.clear();
@@ -126,7 +158,7 @@ impl<'a> Batches<'a> {
                 });
             }
         }
-        !indices.is_empty()
+        batch.len()
     }
 }
 

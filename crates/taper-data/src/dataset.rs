@@ -135,6 +135,21 @@ impl Dataset {
         self.gather(&(0..count.min(self.len())).collect::<Vec<_>>())
     }
 
+    /// `count` images in even distances from the first on, or all when there are fewer: of images in the order of their classes,
+    /// some of every class.
+    ///
+    /// ```
+    /// use taper_data::{Dataset, Images};
+    /// let data = Dataset::digits(Images::new(5, 1, 1, 1, vec![0; 5])?, vec![0, 1, 2, 3, 4])?;
+    /// assert_eq!(data.spread(3).labels, [0, 1, 3]);
+    /// # Ok::<(), taper_data::DatasetError>(())
+    /// ```
+    #[must_use]
+    pub fn spread(&self, count: usize) -> Self {
+        let count = count.min(self.len());
+        self.gather(&(0..count).map(|place| place * self.len() / count).collect::<Vec<_>>())
+    }
+
     /// The training and the validation part that [`split_indices`] names.
     #[must_use]
     pub fn split(&self, validation: usize, seed: u64) -> (Self, Self) {
@@ -142,7 +157,14 @@ impl Dataset {
         (self.gather(&train), self.gather(&validation))
     }
 
-    fn gather(&self, indices: &[usize]) -> Self {
+    /// The images without a tenth of each class, and that tenth, as [`tenth_of_each_class`] names them.
+    #[must_use]
+    pub fn split_tenth(&self, seed: u64) -> (Self, Self) {
+        let (rest, tenth) = tenth_of_each_class(&self.labels, seed);
+        (self.gather(&rest), self.gather(&tenth))
+    }
+
+    pub(crate) fn gather(&self, indices: &[usize]) -> Self {
         Self {
             images: self.images.gather(indices),
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
@@ -162,4 +184,33 @@ pub fn split_indices(len: usize, validation: usize, seed: u64) -> (Vec<usize>, V
     train.sort_unstable();
     held_out.sort_unstable();
     (train, held_out)
+}
+
+/// Splits the numbers `0..labels.len()` at random into the rest and a tenth of each class, each in ascending order.
+///
+/// The tenth is rounded; it is at least one image of a class that has two, and none of a class that has one. The same `seed` gives the
+/// same split on every machine, and what is drawn of a class does not depend on the others.
+///
+/// ```
+/// let labels = [0, 0, 0, 1, 1, 2].repeat(5);
+/// let (rest, tenth) = taper_data::tenth_of_each_class(&labels, 42);
+/// assert_eq!((rest.len(), tenth.len()), (26, 4)); // 2 of 15, 1 of 10, 1 of 5
+/// ```
+#[must_use]
+pub fn tenth_of_each_class(labels: &[u8], seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let mut of_class: Vec<Vec<usize>> = vec![Vec::new(); usize::from(u8::MAX) + 1];
+    for (index, &label) in labels.iter().enumerate() {
+        of_class[usize::from(label)].push(index);
+    }
+    let (mut rest, mut tenth) = (Vec::with_capacity(labels.len()), Vec::new());
+    for (class, images) in of_class.iter().enumerate().filter(|(_, images)| !images.is_empty()) {
+        let held_out = ((images.len() + 5) / 10).max(1).min(images.len() - 1);
+        let order = Rng::new(seed, Purpose::SplitClass, class as u64).permutation(images.len());
+        let (kept, drawn) = order.split_at(images.len() - held_out);
+        rest.extend(kept.iter().map(|&place| images[place]));
+        tenth.extend(drawn.iter().map(|&place| images[place]));
+    }
+    rest.sort_unstable();
+    tenth.sort_unstable();
+    (rest, tenth)
 }

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::dataset::DatasetError;
 use crate::hub::HubError;
 use crate::idx::IdxError;
+use crate::image_folder::ImageFolderError;
 use crate::parquet::ParquetError;
 
 /// Why no dataset could be loaded. Each message names the file, the place in it and the remedy.
@@ -22,6 +23,74 @@ pub enum DataError {
     /// The Hub did not give the files.
     #[error(transparent)]
     Hub(#[from] HubError),
+    /// A folder of images cannot be read.
+    #[error(transparent)]
+    ImageFolder(#[from] ImageFolderError),
+    /// A folder of images is asked for, but no folder given.
+    #[error("no folder of images is given; name it with --data-dir")]
+    NoFolder,
+    /// Settings for images of a folder, but other data.
+    #[error(
+        "{setting} is for folders of images, and the data are {name}, whose images are what they are; leave it out"
+    )]
+    ImageOption {
+        /// The flag.
+        setting: &'static str,
+        /// The data.
+        name: String,
+    },
+    /// A dataset that is not on the Hub, and no folder with its files.
+    #[error("{title} is not on the Hub in a form that is known; give a folder with {files} with --data-dir")]
+    NotOnHub {
+        /// The dataset.
+        title: &'static str,
+        /// What its files are called.
+        files: String,
+    },
+    /// The folder does not hold the dataset asked for.
+    #[error(
+        "the data folder {} holds no files of {title}: neither {files} nor Parquet files (train-*.parquet, test-*.parquet); give the \
+         folder that does with --data-dir", folder.display()
+    )]
+    NoFilesOf {
+        /// The folder.
+        folder: PathBuf,
+        /// The dataset.
+        title: &'static str,
+        /// What its files are called.
+        files: String,
+    },
+    /// The files hold another dataset than they should.
+    #[error(
+        "{}: these are {found} (channels, height, width), but {title} has {expected}; the file is of another dataset: give the right \
+         one with --data-dir, or another --revision", file.display()
+    )]
+    NotThat {
+        /// The file.
+        file: PathBuf,
+        /// The dataset.
+        title: &'static str,
+        /// What it holds.
+        found: String,
+        /// What it should hold.
+        expected: String,
+    },
+    /// The files of another dataset are MNIST's.
+    #[error("{}: these files are MNIST's, not those of {title}; take --dataset mnist, or the folder of {title}", place.display())]
+    IsMnist {
+        /// The dataset asked for.
+        title: &'static str,
+        /// Where they are.
+        place: PathBuf,
+    },
+    /// A file of CIFAR-10's binary version cannot be read.
+    #[error("{}: {problem}", file.display())]
+    Cifar {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it, and the remedy.
+        problem: String,
+    },
     /// The folder is no folder, or cannot be listed.
     #[error("the data folder {} cannot be read ({cause}); check the path given with --data-dir", folder.display())]
     Folder {
@@ -33,7 +102,8 @@ pub enum DataError {
     /// The folder holds no dataset.
     #[error(
         "the data folder {} holds neither MNIST's four IDX files (train-images-idx3-ubyte, with or without .gz, and \
-         so on) nor Parquet files (train-*.parquet, test-*.parquet); give the folder that does with --data-dir",
+         so on), nor Parquet files (train-*.parquet, test-*.parquet), nor, unless --dataset asks for others, folders of images \
+         (train/<class>/*.png or <class>/*.png); give the folder that does with --data-dir",
         folder.display()
     )]
     NothingFound {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::choice::Choice;
 use crate::error::DataError;
+use crate::image_folder;
 
 /// The files of one part, training or test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,30 +43,56 @@ pub(crate) fn find(folder: &Path) -> Result<Found, DataError> {
     Err(DataError::NothingFound { folder: folder.to_owned() })
 }
 
+/// Whether `folder` holds folders of images and nothing that would go before them.
+pub(crate) fn is_image_folder(folder: &Path) -> bool {
+    matches!(find(folder), Err(DataError::NothingFound { .. })) && image_folder::is_image_folder(folder)
+}
+
+/// The name of a folder, if data can be called so: letters, digits, `.`, `_` and `-`, and no other data's name.
+pub(crate) fn plain_name(folder: &Path) -> Option<String> {
+    let whole = fs::canonicalize(folder).ok()?;
+    let name = whole.file_name()?.to_str()?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let is_plain = name.chars().all(is_plain) && !name.starts_with('.') && name.parse::<Choice>().is_err();
+    is_plain.then(|| name.to_owned())
+}
+
 fn find_idx(folder: &Path) -> Result<Option<Found>, DataError> {
-    let names = ["train-images", "train-labels", "t10k-images", "t10k-labels"];
-    let paths = names.map(|name| idx_file(folder, name));
-    let Some(present) = paths.iter().flatten().next() else { return Ok(None) };
-    let lacks = |index: usize| DataError::Incomplete {
-        folder: folder.to_owned(),
-        missing: format!("{} (or the same with .gz)", idx_name(names[index], '-')),
-        found: file_name(present),
-    };
-    let file = |index: usize| paths[index].clone().ok_or_else(|| lacks(index));
-    Ok(Some(Found {
-        train: Files::Idx { images: file(0)?, labels: file(1)? },
-        test: Files::Idx { images: file(2)?, labels: file(3)? },
+    let names = |part: &str| [format!("{part}-images-idx3-ubyte"), format!("{part}-labels-idx1-ubyte")];
+    let found = four(folder, &[names("train"), names("t10k")])?;
+    Ok(found.map(|[[train_images, train_labels], [test_images, test_labels]]| Found {
+        train: Files::Idx { images: train_images, labels: train_labels },
+        test: Files::Idx { images: test_images, labels: test_labels },
     }))
 }
 
-/// `train-images` → `train-images-idx3-ubyte`; the archives of some mirrors unpack to `train-images.idx3-ubyte`.
-fn idx_name(name: &str, separator: char) -> String {
-    let dimensions = if name.ends_with("images") { 3 } else { 1 };
-    format!("{name}{separator}idx{dimensions}-ubyte")
+/// Images and labels of both parts, of which either all or none should be in `folder`, plain or with `.gz`.
+pub(crate) fn four(folder: &Path, names: &[[String; 2]; 2]) -> Result<Option<[[PathBuf; 2]; 2]>, DataError> {
+    let paths = names.each_ref().map(|part| part.each_ref().map(|name| idx_file(folder, name)));
+    let Some(present) = paths.iter().flatten().flatten().next() else { return Ok(None) };
+    let file = |part: usize, what: usize| {
+        paths[part][what].clone().ok_or_else(|| DataError::Incomplete {
+            folder: folder.to_owned(),
+            missing: format!("{} (or the same with .gz)", names[part][what]),
+            found: file_name(present),
+        })
+    };
+    Ok(Some([[file(0, 0)?, file(0, 1)?], [file(1, 0)?, file(1, 1)?]]))
 }
 
+/// The error for a file that belongs to one that is there.
+pub(crate) fn incomplete(folder: &Path, missing: &Path, present: &Path) -> DataError {
+    DataError::Incomplete {
+        folder: folder.to_owned(),
+        missing: file_name(missing),
+        found: file_name(present),
+    }
+}
+
+/// The file of that name, plain or compressed. The archives of some mirrors unpack `train-images-idx3-ubyte` to
+/// `train-images.idx3-ubyte`.
 fn idx_file(folder: &Path, name: &str) -> Option<PathBuf> {
-    let spellings = ['-', '.'].map(|separator| idx_name(name, separator));
+    let spellings = [name.to_owned(), name.replacen("-idx", ".idx", 1)];
     ["", ".gz"]
         .iter()
         .flat_map(|end| spellings.iter().map(move |spelling| folder.join(format!("{spelling}{end}"))))
@@ -72,6 +100,12 @@ fn idx_file(folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 fn find_parquet(folder: &Path) -> Result<Option<Found>, DataError> {
+    let found = parquet_parts(folder)?;
+    Ok(found.map(|[train, test]| Found { train: Files::Parquet(train), test: Files::Parquet(test) }))
+}
+
+/// The Parquet files of the training and of the test part, if there are any.
+pub(crate) fn parquet_parts(folder: &Path) -> Result<Option<[Vec<PathBuf>; 2]>, DataError> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(None) };
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
@@ -97,7 +131,7 @@ fn find_parquet(folder: &Path) -> Result<Option<Found>, DataError> {
     for paths in [&train, &test] {
         check_shards(folder, paths)?;
     }
-    Ok(Some(Found { train: Files::Parquet(train), test: Files::Parquet(test) }))
+    Ok(Some([train, test]))
 }
 
 /// A file named `…-00000-of-00003.parquet` needs the other two.

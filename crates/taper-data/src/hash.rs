@@ -11,7 +11,7 @@ pub(crate) type Sha = [u8; 32];
 pub(crate) fn images(images: &Images) -> Sha {
     let mut hasher = Sha256::new();
     hasher.update(idx::images_header(images));
-    hasher.update(images.pixels());
+    images.iter().for_each(|image| hasher.update(image));
     hasher.finalize().into()
 }
 
@@ -82,6 +82,16 @@ impl PartHashes {
             ("test labels", &self.test_labels),
         ]
     }
+}
+
+/// One hash for the parts of a folder of images and the names of its classes.
+pub(crate) fn of_parts(train: &Dataset, validation: Option<&Dataset>, test: &Dataset) -> String {
+    let mut lines = vec![PartHashes::of(train, test).combined()];
+    if let Some(validation) = validation {
+        lines.extend([validation.images.sha256(), hex(&labels(&validation.labels))]);
+    }
+    lines.extend(train.class_names.iter().cloned());
+    hex(&Sha256::digest(lines.join("\n")))
 }
 
 /// What the decoded data must be, beyond well-formed.

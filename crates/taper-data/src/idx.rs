@@ -98,6 +98,14 @@ pub enum IdxProblem {
         /// What the decoder said.
         cause: io::Error,
     },
+    /// A number that is no label.
+    #[error("row {row}: {found} is not a class from 0 to 255; the file is damaged or of another kind")]
+    Label {
+        /// The row, from 0.
+        row: usize,
+        /// What stands there.
+        found: String,
+    },
     /// The dimensions do not make images.
     #[error("{0}")]
     Shape(DatasetError),
@@ -123,13 +131,32 @@ pub fn read_labels(path: &Path) -> Result<Vec<u8>, IdxError> {
     Ok(labels)
 }
 
+/// Reads the first number of each row of an IDX file of whole numbers `[N, M]`, four bytes each: the classes in the labels of
+/// QMNIST, which also tell who wrote a digit.
+///
+/// # Errors
+/// [`IdxError`] with the file and what is wrong, also for a number that is no label.
+pub fn read_first_of_rows(path: &Path) -> Result<Vec<u8>, IdxError> {
+    let at = |problem| IdxError { path: path.to_owned(), problem };
+    let ([_, columns], bytes) = read_as::<2>(path, "rows of labels", INT).map_err(at)?;
+    if columns == 0 {
+        return Err(at(IdxProblem::Label { row: 0, found: "nothing".to_owned() }));
+    }
+    let rows = bytes.as_chunks::<4>().0.chunks_exact(columns).enumerate();
+    let label = |(row, numbers): (usize, &[[u8; 4]])| {
+        let number = i32::from_be_bytes(numbers[0]);
+        u8::try_from(number).map_err(|_| at(IdxProblem::Label { row, found: number.to_string() }))
+    };
+    rows.map(label).collect()
+}
+
 /// Writes `images` as an IDX file: `[N, H, W]` for one channel, `[N, C, H, W]` for more; gzip-compressed when
 /// the name ends in `.gz`.
 ///
 /// # Errors
 /// [`WriteError`] when the file cannot be written.
 pub fn write_images(path: &Path, images: &Images) -> Result<(), WriteError> {
-    write(path, &images_header(images), images.pixels())
+    write(path, &images_header(images), &images.pixels())
 }
 
 /// Writes `labels` as an IDX file, gzip-compressed when the name ends in `.gz`.
@@ -166,18 +193,31 @@ pub(crate) fn labels_header(count: usize) -> Vec<u8> {
     header(&[count])
 }
 
-fn magic(dimensions: usize) -> [u8; 4] {
-    [0, 0, 8, dimensions as u8]
+/// Code, and bytes, of a type of values.
+type Kind = (u8, u64);
+const BYTE: Kind = (0x08, 1);
+const INT: Kind = (0x0c, 4);
+
+fn magic((code, _): Kind, dimensions: usize) -> [u8; 4] {
+    [0, 0, code, dimensions as u8]
 }
 
 fn header(dims: &[usize]) -> Vec<u8> {
     // Dimensions past 2^32 would need more than the memory of any machine: saturating keeps this infallible.
     let sizes = dims.iter().flat_map(|&dim| u32::try_from(dim).unwrap_or(u32::MAX).to_be_bytes());
-    magic(dims.len()).into_iter().chain(sizes).collect()
+    magic(BYTE, dims.len()).into_iter().chain(sizes).collect()
 }
 
 /// Reads a file of D dimensions: the dimensions, and the values.
 fn read<const D: usize>(path: &Path, what: &'static str) -> Result<([usize; D], Vec<u8>), IdxProblem> {
+    read_as(path, what, BYTE)
+}
+
+fn read_as<const D: usize>(
+    path: &Path,
+    what: &'static str,
+    kind: Kind,
+) -> Result<([usize; D], Vec<u8>), IdxProblem> {
     let file = File::open(path).map_err(IdxProblem::Read)?;
     let metadata = file.metadata().map_err(IdxProblem::Read)?;
     if !metadata.is_file() {
@@ -189,9 +229,9 @@ fn read<const D: usize>(path: &Path, what: &'static str) -> Result<([usize; D], 
         return Err(IdxProblem::Empty);
     }
     if file.buffer().starts_with(&[0x1f, 0x8b]) {
-        decode(&mut MultiGzDecoder::new(file), what, bytes)
+        decode(&mut MultiGzDecoder::new(file), what, kind, bytes)
     } else {
-        decode(&mut file, what, bytes)
+        decode(&mut file, what, kind, bytes)
     }
 }
 
@@ -199,13 +239,14 @@ fn read<const D: usize>(path: &Path, what: &'static str) -> Result<([usize; D], 
 fn decode<const D: usize>(
     reader: &mut dyn Read,
     what: &'static str,
+    kind: Kind,
     bytes: u64,
 ) -> Result<([usize; D], Vec<u8>), IdxProblem> {
     let header_len = 4 + 4 * D as u64;
     let mut found = [0; 4];
     fill(reader, &mut found, 0, header_len)?;
-    if found != magic(D) {
-        return Err(IdxProblem::Magic { what, found, expected: magic(D) });
+    if found != magic(kind, D) {
+        return Err(IdxProblem::Magic { what, found, expected: magic(kind, D) });
     }
     let mut dims = [0u32; D];
     for (position, dim) in dims.iter_mut().enumerate() {
@@ -216,7 +257,7 @@ fn decode<const D: usize>(
     let too_large = || IdxProblem::TooLarge { dims: dims.to_vec(), bytes };
     let values = dims
         .iter()
-        .try_fold(1u64, |product, &dim| product.checked_mul(u64::from(dim)))
+        .try_fold(kind.1, |product, &dim| product.checked_mul(u64::from(dim)))
         .filter(|_| dims.iter().all(|&dim| usize::try_from(dim).is_ok()))
         .ok_or_else(too_large)?;
     let expected = values.checked_add(header_len).ok_or_else(too_large)?;

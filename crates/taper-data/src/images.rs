@@ -1,9 +1,14 @@
 //! [`Images`]: many images of one size, as bytes.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::dataset::DatasetError;
 use crate::hash;
+use crate::mapped::Mapped;
 
-/// Images of one size, shape `[N, C, H, W]`, one byte a value: 0 is black, 255 is white.
+/// Images of one size, shape `[N, C, H, W]`, one byte a value: 0 is black, 255 is white. In memory, or in a file of the
+/// [cache](crate::image_folder) that need not fit into it.
 ///
 /// # Examples
 /// ```
@@ -12,13 +17,24 @@ use crate::hash;
 /// assert!(taper_data::Images::new(2, 1, 28, 28, vec![0; 100]).is_err());
 /// # Ok::<(), taper_data::DatasetError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Images {
     count: usize,
     channels: usize,
     height: usize,
     width: usize,
-    pixels: Vec<u8>,
+    store: Store,
+}
+
+#[derive(Clone)]
+enum Store {
+    Memory(Vec<u8>),
+    /// The pixels of many images in a file, from `start` on, and which of them these are: image `places[i]` is number i here.
+    File {
+        file: Arc<Mapped>,
+        start: usize,
+        places: Vec<usize>,
+    },
 }
 
 impl Images {
@@ -44,7 +60,14 @@ impl Images {
                 found: pixels.len(),
             });
         }
-        Ok(Self { count, channels, height, width, pixels })
+        Ok(Self { count, channels, height, width, store: Store::Memory(pixels) })
+    }
+
+    /// All images of a file, which has them from byte `start` on; `shape` is `[N, C, H, W]`, and the caller has checked that it is
+    /// not empty and fits into the file.
+    pub(crate) fn of_file(file: Mapped, start: usize, [count, channels, height, width]: [usize; 4]) -> Self {
+        let store = Store::File { file: Arc::new(file), start, places: (0..count).collect() };
+        Self { count, channels, height, width, store }
     }
 
     /// Number of images, N.
@@ -83,13 +106,68 @@ impl Images {
     /// When `index` is not below [`count`](Self::count), as for a slice.
     #[must_use]
     pub fn image(&self, index: usize) -> &[u8] {
-        &self.pixels[index * self.image_len()..][..self.image_len()]
+        let len = self.image_len();
+        match &self.store {
+            Store::Memory(pixels) => &pixels[index * len..][..len],
+            Store::File { file, start, places } => {
+                let first = start + places[index] * len;
+                file.bytes(first..first + len)
+            }
+        }
     }
 
-    /// All bytes, shape `[N, C, H, W]`.
+    /// Every image, shape `[C, H, W]` each.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        (0..self.count).map(|index| self.image(index))
+    }
+
+    /// All bytes, shape `[N, C, H, W]`; of images in a file, a copy.
     #[must_use]
-    pub fn pixels(&self) -> &[u8] {
-        &self.pixels
+    pub fn pixels(&self) -> Cow<'_, [u8]> {
+        match &self.store {
+            Store::Memory(pixels) => Cow::Borrowed(pixels),
+            Store::File { .. } => Cow::Owned(self.iter().flatten().copied().collect()),
+        }
+    }
+
+    /// Has images brought into memory that will be asked for soon.
+    pub(crate) fn expect(&self, indices: &[usize]) {
+        if let Store::File { file, start, places } = &self.store {
+            let len = self.image_len();
+            let firsts = indices.iter().map(|&index| start + places[index] * len);
+            firsts.for_each(|first| file.expect(first..first + len));
+        }
+    }
+
+    /// Mean and standard deviation of each channel over all images, of the values as training sees them, 0…1: what images are
+    /// usually normalised by. The sums are exact, so that no order matters. Without an image, a mean of 0 and a deviation of 0.
+    ///
+    /// ```
+    /// let images = taper_data::Images::new(2, 2, 1, 1, vec![0, 51, 255, 51])?;
+    /// assert_eq!(images.channel_statistics(), [(0.5, 0.5), (0.2, 0.0)]);
+    /// # Ok::<(), taper_data::DatasetError>(())
+    /// ```
+    #[must_use]
+    pub fn channel_statistics(&self) -> Vec<(f64, f64)> {
+        let plane = self.height * self.width;
+        let mut sums = vec![(0u64, 0u64); self.channels];
+        for image in self.iter() {
+            for (values, (sum, squares)) in image.chunks_exact(plane).zip(&mut sums) {
+                for &value in values {
+                    *sum += u64::from(value);
+                    *squares += u64::from(value) * u64::from(value);
+                }
+            }
+        }
+        let count = (self.count * plane).max(1) as u128;
+        let statistics = sums.into_iter().map(|(sum, squares)| {
+            let (sum, squares) = (u128::from(sum), u128::from(squares));
+            // The variance times the square of the count, in whole numbers.
+            let spread = count * squares - sum * sum;
+            let scale = 255.0 * count as f64;
+            (sum as f64 / scale, (spread as f64).sqrt() / scale)
+        });
+        statistics.collect()
     }
 
     /// SHA-256, as 64 hex digits, of the images written as an IDX file: `[N, H, W]` for grey images,
@@ -100,15 +178,38 @@ impl Images {
         hash::hex(&hash::images(self))
     }
 
+    /// As many images of another shape `[C, H, W]`, of which the caller knows that they have as many values.
+    pub(crate) fn reshaped(&self, [channels, height, width]: [usize; 3], pixels: Vec<u8>) -> Self {
+        Self { count: self.count, channels, height, width, store: Store::Memory(pixels) }
+    }
+
     /// The images at `indices`, which the caller has checked.
     pub(crate) fn gather(&self, indices: &[usize]) -> Self {
-        let mut pixels = Vec::with_capacity(indices.len() * self.image_len());
-        for &index in indices {
-            pixels.extend_from_slice(self.image(index));
-        }
-        Self { count: indices.len(), pixels, ..*self }
+        let store = match &self.store {
+            Store::Memory(_) => {
+                let mut pixels = Vec::with_capacity(indices.len() * self.image_len());
+                indices.iter().for_each(|&index| pixels.extend_from_slice(self.image(index)));
+                Store::Memory(pixels)
+            }
+            Store::File { file, start, places } => Store::File {
+                file: Arc::clone(file),
+                start: *start,
+                places: indices.iter().map(|&index| places[index]).collect(),
+            },
+        };
+        Self { count: indices.len(), store, ..*self }
     }
 }
+
+/// The same bytes, wherever they are.
+impl PartialEq for Images {
+    fn eq(&self, other: &Self) -> bool {
+        let shape = |images: &Self| [images.count, images.channels, images.height, images.width];
+        shape(self) == shape(other) && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Images {}
 
 impl std::fmt::Debug for Images {
     // The pixels would fill the screen.

@@ -27,6 +27,7 @@
 
 pub mod hub;
 pub mod idx;
+pub mod image_folder;
 pub mod parquet;
 pub mod prepare;
 pub mod synthetic;
@@ -34,18 +35,21 @@ pub mod synthetic;
 mod augment;
 mod batches;
 mod choice;
+mod cifar;
 mod dataset;
 mod error;
 mod folder;
 mod hash;
 mod images;
+mod known;
 mod load;
+mod mapped;
 mod rng;
 
 pub use augment::{Augment, Draw, shift_into};
 pub use batches::{Batches, extend_unit};
 pub use choice::{Choice, ParseChoiceError};
-pub use dataset::{Dataset, DatasetError, split_indices};
+pub use dataset::{Dataset, DatasetError, split_indices, tenth_of_each_class};
 pub use error::DataError;
 pub use hash::{Expected, PartHashes};
 pub use hub::HubOptions;

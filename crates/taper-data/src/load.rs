@@ -1,14 +1,19 @@
 //! [`load`]: the dataset to train on, from wherever it is to be had.
 
-use std::path::PathBuf;
+mod known;
+mod options;
+
+use std::path::{Path, PathBuf};
 
 use crate::choice::Choice;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::folder::{self, Files, Found};
-use crate::hash::{Expected, PartHashes};
-use crate::hub::{self, HubError, HubOptions};
+use crate::hash::{self, PartHashes};
+use crate::hub::{self, HubError};
+use crate::image_folder::{self, ImageFolder, ImageOptions};
 use crate::{idx, parquet, synthetic};
+pub use options::{LoadEvent, LoadOptions, Loaded, Provenance};
 
 /// The dataset repository on the Hub that MNIST is taken from.
 pub const MNIST_REPOSITORY: &str = "ylecun/mnist";
@@ -16,107 +21,10 @@ pub const MNIST_REPOSITORY: &str = "ylecun/mnist";
 const MNIST_FILES: [&str; 2] = ["mnist/train-00000-of-00001.parquet", "mnist/test-00000-of-00001.parquet"];
 const MNIST_LICENSE: &str = "CC BY-SA 3.0";
 
-/// What to load, and from where.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct LoadOptions {
-    /// Which dataset.
-    pub choice: Choice,
-    /// The folder with its files, IDX or Parquet; once given it is used or refused, never passed over.
-    pub data_dir: Option<PathBuf>,
-    /// The branch, tag or commit on the Hub; `main` by default.
-    pub revision: String,
-    /// The seed of the synthetic digits; 0 by default.
-    pub seed_of_synthetic: u64,
-    /// What the data read from files must be; MNIST by default.
-    pub expected: Expected,
-    /// Where the Hub and its cache are.
-    pub hub: HubOptions,
-}
-
-impl LoadOptions {
-    /// `choice`, with everything else at its default and the Hub as the environment has it.
-    #[must_use]
-    pub fn new(choice: Choice) -> Self {
-        Self {
-            choice,
-            data_dir: None,
-            revision: "main".to_owned(),
-            seed_of_synthetic: 0,
-            expected: Expected::default(),
-            hub: HubOptions::from_env(),
-        }
-    }
-}
-
-/// A training set, a test set, and where they come from.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Loaded {
-    /// The training set: 60,000 images for MNIST and for the synthetic digits.
-    pub train: Dataset,
-    /// The test set: 10,000 images.
-    pub test: Dataset,
-    /// What the data are.
-    pub provenance: Provenance,
-    /// Why these are synthetic digits although MNIST was wanted: to be said loudly.
-    pub fallback: Option<String>,
-}
-
-/// What the data are, in words that are the same on every machine (but for `location`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Provenance {
-    /// `mnist`, `synthetic`, or `custom` for other data that [`Expected`] let pass.
-    pub name: String,
-    /// `idx`, `parquet`, `hub:ylecun/mnist@main`, `synthetic:seed=0`.
-    pub source: String,
-    /// One hash for all the data, whatever format they were read from: [`PartHashes::combined`].
-    pub sha256: String,
-    /// The licence of the data, where known.
-    pub license: Option<String>,
-    /// The folder they were read from: for display only.
-    pub location: Option<PathBuf>,
-}
-
-/// What [`load`] is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LoadEvent {
-    /// It turns to a source.
-    Trying {
-        /// The source, in words.
-        source: String,
-    },
-    /// It has received a part of a file.
-    Download {
-        /// The file, as its repository names it.
-        file: String,
-        /// Bytes that are here.
-        received: u64,
-        /// Bytes in all.
-        total: u64,
-    },
-    /// It has the data, decoded and checked.
-    Decoded {
-        /// The source, as in [`Provenance::source`].
-        source: String,
-        /// Number of training images.
-        train: usize,
-        /// Number of test images.
-        test: usize,
-    },
-    /// It could not reach the Hub and takes the synthetic digits.
-    FellBack {
-        /// Why.
-        reason: String,
-    },
-}
-
 /// Loads the training and the test set that `options` asks for, and tells `on_event` about it.
 ///
-/// MNIST is taken from `data_dir` when that is given, else from the Hub's cache, else from the Hub. Only
-/// [`Choice::Auto`] ever falls back to the synthetic digits, and only when the Hub cannot be reached: data that
+/// MNIST is taken from `data_dir` when that is given, else from the Hub's cache, else from the Hub; a `data_dir` may hold
+/// folders of images instead, with [`Choice::Auto`] or [`Choice::ImageFolder`]. Only [`Choice::Auto`] ever falls back to the synthetic digits, and only when the Hub cannot be reached: data that
 /// are damaged, or are not MNIST, are an error.
 ///
 /// # Errors
@@ -133,12 +41,34 @@ pub enum LoadEvent {
 /// # Ok::<(), taper_data::DataError>(())
 /// ```
 pub fn load(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Result<Loaded, DataError> {
+    let loaded = match crate::known::known(options.choice) {
+        Some(known) => known::load(known, options, on_event)?,
+        None => first_of_all(options, on_event)?,
+    };
+    if loaded.provenance.choice != Choice::ImageFolder {
+        refuse_image_options(&options.images, &loaded.provenance)?;
+    }
+    on_event(LoadEvent::Decoded {
+        source: loaded.provenance.source.clone(),
+        train: loaded.train.len(),
+        test: loaded.test.len(),
+    });
+    Ok(loaded)
+}
+
+/// MNIST, the synthetic digits, or images in folders.
+fn first_of_all(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Result<Loaded, DataError> {
     let loaded = match (options.choice, &options.data_dir) {
         (Choice::Synthetic, Some(folder)) => {
             return Err(DataError::FolderForSynthetic { folder: folder.clone() });
         }
         (Choice::Synthetic, None) => draw(options, on_event),
-        (Choice::Auto | Choice::Mnist, Some(folder)) => {
+        (Choice::ImageFolder, None) => return Err(DataError::NoFolder),
+        (Choice::ImageFolder, Some(folder)) => from_images(folder, options, on_event)?,
+        (Choice::Auto, Some(folder)) if folder::is_image_folder(folder) => {
+            from_images(folder, options, on_event)?
+        }
+        (_, Some(folder)) => {
             on_event(LoadEvent::Trying { source: format!("the folder {}", folder.display()) });
             let found = folder::find(folder)?;
             let source = match &found.train {
@@ -154,13 +84,8 @@ pub fn load(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Resul
             Err(DataError::Hub(error)) if error.is_unreachable() => fall_back(&error, options, on_event),
             result => result?,
         },
-        (Choice::Mnist, None) => from_hub(options, on_event)?,
+        (_, None) => from_hub(options, on_event)?,
     };
-    on_event(LoadEvent::Decoded {
-        source: loaded.provenance.source.clone(),
-        train: loaded.train.len(),
-        test: loaded.test.len(),
-    });
     Ok(loaded)
 }
 
@@ -178,20 +103,54 @@ fn draw(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Loaded {
         name: "synthetic".to_owned(),
         source: format!("synthetic:seed={seed}"),
         sha256: PartHashes::of(&train, &test).combined(),
+        choice: Choice::Synthetic,
         license: None,
         location: None,
     };
-    Loaded { train, test, provenance, fallback: None }
+    Loaded { train, validation: None, test, provenance, fallback: None, skipped: Vec::new() }
+}
+
+/// The images of the folders in `folder`.
+fn from_images(
+    folder: &Path,
+    options: &LoadOptions,
+    on_event: &mut dyn FnMut(LoadEvent),
+) -> Result<Loaded, DataError> {
+    on_event(LoadEvent::Trying { source: format!("the folders of images in {}", folder.display()) });
+    let progress = &mut |done, total| on_event(LoadEvent::Decoding { done, total });
+    let found = match &options.image_cache {
+        Some(cache) => image_folder::read_cached(folder, &options.images, cache, progress)?,
+        None => image_folder::read(folder, &options.images, progress)?,
+    };
+    let ImageFolder { train, validation, test, skipped } = found;
+    skipped.iter().for_each(|bad| on_event(LoadEvent::Skipped(bad.clone())));
+    let name = folder::plain_name(folder).unwrap_or_else(|| Choice::ImageFolder.name().to_owned());
+    let provenance = Provenance {
+        source: format!("folder:{name}"),
+        sha256: hash::of_parts(&train, validation.as_ref(), &test),
+        name,
+        choice: Choice::ImageFolder,
+        license: None,
+        location: Some(folder.to_owned()),
+    };
+    Ok(Loaded { train, validation, test, provenance, fallback: None, skipped })
+}
+
+fn refuse_image_options(images: &ImageOptions, provenance: &Provenance) -> Result<(), DataError> {
+    let given = [
+        ("--image-size", images.size.is_some()),
+        ("--channels", images.channels.is_some()),
+        ("--skip-bad", images.skip_bad),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((setting, _)) => Err(DataError::ImageOption { setting, name: provenance.name.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// MNIST from the Hub's cache or, where that lacks a file, from the Hub.
 fn from_hub(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Result<Loaded, DataError> {
-    let cache = &options.hub.cache;
-    on_event(LoadEvent::Trying { source: format!("the Hub's cache {}", cache.display()) });
-    let paths = match hub::cached(MNIST_REPOSITORY, &options.revision, &MNIST_FILES, &options.hub) {
-        Some(paths) => paths,
-        None => download(options, on_event)?,
-    };
+    let paths = fetch(MNIST_REPOSITORY, &MNIST_FILES, options, on_event)?;
     let (train, test) = paths.split_at(1);
     let found = Found { train: Files::Parquet(train.to_vec()), test: Files::Parquet(test.to_vec()) };
     let source = format!("hub:{MNIST_REPOSITORY}@{}", options.revision);
@@ -201,13 +160,23 @@ fn from_hub(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Resul
     Ok(loaded)
 }
 
-fn download(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Result<Vec<PathBuf>, HubError> {
+/// The paths of `files` of a repository: from the Hub's cache or, where that lacks one, from the Hub.
+fn fetch(
+    repository: &str,
+    files: &[&str],
+    options: &LoadOptions,
+    on_event: &mut dyn FnMut(LoadEvent),
+) -> Result<Vec<PathBuf>, HubError> {
     let LoadOptions { revision, hub, .. } = options;
+    on_event(LoadEvent::Trying { source: format!("the Hub's cache {}", hub.cache.display()) });
+    if let Some(paths) = hub::cached(repository, revision, files, hub) {
+        return Ok(paths);
+    }
     if !hub.offline {
-        let source = format!("{}/datasets/{MNIST_REPOSITORY}@{revision}", hub.endpoint);
+        let source = format!("{}/datasets/{repository}@{revision}", hub.endpoint);
         on_event(LoadEvent::Trying { source });
     }
-    hub::fetch(MNIST_REPOSITORY, revision, &MNIST_FILES, hub, &mut |progress| {
+    hub::fetch(repository, revision, files, hub, &mut |progress| {
         on_event(LoadEvent::Download {
             file: progress.file.to_owned(),
             received: progress.received,
@@ -238,10 +207,11 @@ fn read(
         name: if mnist { "mnist" } else { "custom" }.to_owned(),
         source,
         sha256: hashes.combined(),
+        choice: if mnist { Choice::Mnist } else { options.choice },
         license: mnist.then(|| MNIST_LICENSE.to_owned()),
         location: None,
     };
-    Ok(Loaded { train, test, provenance, fallback: None })
+    Ok(Loaded { train, validation: None, test, provenance, fallback: None, skipped: Vec::new() })
 }
 
 fn read_part(part: &Files) -> Result<Dataset, DataError> {

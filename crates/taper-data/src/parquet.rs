@@ -143,11 +143,19 @@ impl ParquetProblem {
 /// # Errors
 /// [`ParquetError`] with the file, the row and the column.
 pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Rows, ParquetError> {
+    read_column(paths, IMAGE_COLUMN)
+}
+
+/// As [`read`], with the images in the column `image`: datasets on the Hub call it otherwise.
+///
+/// # Errors
+/// [`ParquetError`] with the file, the row and the column.
+pub fn read_column<P: AsRef<Path>>(paths: &[P], image: &'static str) -> Result<Rows, ParquetError> {
     let mut pixels = Pixels::default();
     let mut labels = Vec::new();
     for path in paths {
         let path = path.as_ref();
-        read_file(path, &mut pixels, &mut labels)
+        read_file(path, image, &mut pixels, &mut labels)
             .map_err(|problem| ParquetError { path: path.to_owned(), problem })?;
     }
     let last = paths.last().map(|path| path.as_ref().to_owned()).unwrap_or_default();
@@ -160,7 +168,12 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Rows, ParquetError> {
     }
 }
 
-fn read_file(path: &Path, pixels: &mut Pixels, labels: &mut Vec<u8>) -> Result<(), ParquetProblem> {
+fn read_file(
+    path: &Path,
+    image: &'static str,
+    pixels: &mut Pixels,
+    labels: &mut Vec<u8>,
+) -> Result<(), ParquetProblem> {
     let file = File::open(path).map_err(ParquetProblem::Read)?;
     let metadata = file.metadata().map_err(ParquetProblem::Read)?;
     if !metadata.is_file() {
@@ -171,7 +184,7 @@ fn read_file(path: &Path, pixels: &mut Pixels, labels: &mut Vec<u8>) -> Result<(
     }
     let run = || {
         let reader = SerializedFileReader::new(file).map_err(ParquetProblem::format("the footer"))?;
-        read_rows(&reader, pixels, labels)
+        read_rows(&reader, image, pixels, labels)
     };
     // The decoder has assertions that a damaged file might reach in spite of the checks in `pages`. What was
     // decoded so far is given up with the error, so nothing half-changed is looked at again.
@@ -183,18 +196,19 @@ fn read_file(path: &Path, pixels: &mut Pixels, labels: &mut Vec<u8>) -> Result<(
 
 fn read_rows(
     reader: &dyn FileReader,
+    column: &'static str,
     pixels: &mut Pixels,
     labels: &mut Vec<u8>,
 ) -> Result<(), ParquetProblem> {
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let image = column::find_binary(&schema, IMAGE_COLUMN)?;
+    let image = column::find_binary(&schema, column)?;
     let label = column::find_integer(&schema, LABEL_COLUMN)?;
     let mut first = 0;
     for index in 0..reader.num_row_groups() {
         let group = reader
             .get_row_group(index)
             .map_err(ParquetProblem::format(format!("row group {index} (from row {first})")))?;
-        column::read_binary(&*group, image, IMAGE_COLUMN, first, &mut |row, encoded| {
+        column::read_binary(&*group, image, column, first, &mut |row, encoded| {
             pixels.push(encoded).map_err(|problem| problem.at(row))
         })?;
         column::read_integers(&*group, label, LABEL_COLUMN, first, &mut |row, label| {

@@ -62,7 +62,7 @@ pub enum PrepareError {
     },
     /// The file is no picture that can be decoded.
     #[error(
-        "{name}: cannot be decoded ({cause}); give a whole PNG or JPEG file of at most {LARGEST} pixels a side"
+        "{name}: cannot be decoded ({cause}); give a whole PNG, JPEG or WebP file of at most {LARGEST} pixels a side"
     )]
     Decode {
         /// The file's name.
@@ -80,7 +80,7 @@ pub enum PrepareError {
     },
 }
 
-/// Reads the PNG or JPEG file at `path` and prepares it as [`digit`] does.
+/// Reads the PNG, JPEG or WebP file at `path` and prepares it as [`digit`] does.
 ///
 /// # Errors
 /// [`PrepareError`], with the path.
@@ -89,7 +89,7 @@ pub fn digit_file(path: &Path) -> Result<[u8; PIXELS], PrepareError> {
     prepare(&encoded, &path.display().to_string())
 }
 
-/// Prepares a PNG or JPEG file, given as its bytes: 28×28 bytes, row by row, light on dark.
+/// Prepares a PNG, JPEG or WebP file, given as its bytes: 28×28 bytes, row by row, light on dark.
 ///
 /// Any size, colour and transparency will do. A picture that is 28×28 already is taken to be in place: it is
 /// turned to grey, inverted when it is dark on light, and otherwise left as it is.
@@ -101,7 +101,8 @@ pub fn digit(encoded: &[u8]) -> Result<[u8; PIXELS], PrepareError> {
 }
 
 fn prepare(encoded: &[u8], name: &str) -> Result<[u8; PIXELS], PrepareError> {
-    let picture = decode(encoded).map_err(|cause| PrepareError::Decode { name: name.to_owned(), cause })?;
+    let picture =
+        decode(encoded, MEMORY).map_err(|cause| PrepareError::Decode { name: name.to_owned(), cause })?;
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let mut grey = flatten(&picture);
     if paper(&grey, width) > 127 {
@@ -119,14 +120,24 @@ fn prepare(encoded: &[u8], name: &str) -> Result<[u8; PIXELS], PrepareError> {
     Ok(centred(&scaled(&cut_out(&ink))))
 }
 
-fn decode(encoded: &[u8]) -> Result<DynamicImage, image::ImageError> {
-    let mut reader = ImageReader::new(Cursor::new(encoded)).with_guessed_format()?;
+/// What a picture's header may ask for, and decoding it may take.
+pub(crate) fn limits(memory: u64) -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST);
     limits.max_image_height = Some(LARGEST);
-    limits.max_alloc = Some(MEMORY);
-    reader.limits(limits);
+    limits.max_alloc = Some(memory);
+    limits
+}
+
+/// A picture, turned the right way up, in at most `memory` bytes, and no more than a file of its size can justify: the header of a
+/// JPEG may claim any size.
+pub(crate) fn decode(encoded: &[u8], memory: u64) -> Result<DynamicImage, image::ImageError> {
+    let mut reader = ImageReader::new(Cursor::new(encoded)).with_guessed_format()?;
+    let mut limits = limits(memory);
+    reader.limits(limits.clone());
     let mut decoder = reader.into_decoder()?;
+    // The decoder counts what it needs itself, not the picture it fills.
+    limits.reserve(decoder.total_bytes())?;
     // A telephone stores its photographs as its sensor lies and says in the EXIF data how to turn them.
     let orientation = decoder.orientation()?;
     let mut picture = DynamicImage::from_decoder(decoder)?;

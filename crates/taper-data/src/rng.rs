@@ -15,6 +15,7 @@ pub(crate) enum Purpose {
     TrainDigits = 3,
     TestDigits = 4,
     Augment = 5,
+    SplitClass = 6,
 }
 
 pub(crate) struct Rng(ChaCha8Rng);

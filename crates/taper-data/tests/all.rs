@@ -9,6 +9,11 @@ mod all {
     #[cfg(feature = "hub")]
     mod hub;
     mod idx;
+    #[cfg(unix)]
+    mod image_cache;
+    mod image_folder;
+    mod image_folder_refused;
+    mod known;
     mod linear;
     mod load;
     mod made;

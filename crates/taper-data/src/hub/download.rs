@@ -1,16 +1,18 @@
 //! The download itself, over `hf-hub`, with what it does not check.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
 use hf_hub::api::Progress;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo};
+use sha2::{Digest, Sha256};
 use ureq::Agent;
 
 use super::{HubError, HubOptions};
+use crate::hash;
 
 /// What the downloading thread tells the one that waits for it.
 pub(super) enum Message {
@@ -111,10 +113,12 @@ impl Job {
             let blob = Cache::new(self.options.cache.clone()).repo(self.repo.clone()).blob_path(etag);
             let reporter = Reporter { sender: &self.sender, file, received: &mut received };
             let error = match repo.download_with_progress(file, reporter) {
-                Ok(path) => match whole(&path, &blob, size, file) {
-                    Ok(()) => return Ok(path),
-                    Err(error) => error,
-                },
+                Ok(path) => {
+                    match whole(&path, &blob, size, file).and_then(|()| same(&path, &blob, etag, file)) {
+                        Ok(()) => return Ok(path),
+                        Err(error) => error,
+                    }
+                }
                 Err(error) => {
                     if cannot_resume(&error) {
                         remove(&blob.with_extension("part"));
@@ -164,6 +168,33 @@ fn whole(path: &Path, blob: &Path, expected: u64, file: &str) -> Result<(), HubE
     remove(path);
     remove(blob);
     Err(HubError::Size { file: file.to_owned(), expected, found })
+}
+
+/// Deletes a large file whose SHA-256 is not the one that the Hub announced: its ETag is that, as Git LFS has it. Small files have
+/// another, which says nothing of their bytes alone.
+fn same(path: &Path, blob: &Path, etag: &str, file: &str) -> Result<(), HubError> {
+    if etag.len() != 64 || !etag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    let refuse = |cause| HubError::Cache { path: path.to_owned(), cause };
+    let mut hasher = Sha256::new();
+    let mut reader = io::BufReader::with_capacity(1 << 16, fs::File::open(path).map_err(refuse)?);
+    loop {
+        let part = reader.fill_buf().map_err(refuse)?;
+        if part.is_empty() {
+            break;
+        }
+        hasher.update(part);
+        let len = part.len();
+        reader.consume(len);
+    }
+    let found = hash::hex(&hasher.finalize());
+    if found == etag.to_ascii_lowercase() {
+        return Ok(());
+    }
+    remove(path);
+    remove(blob);
+    Err(HubError::Hash { file: file.to_owned(), expected: etag.to_owned(), found })
 }
 
 /// Whether the part that is on disk is no beginning of the file: longer than it, or as long.

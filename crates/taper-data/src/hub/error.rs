@@ -125,6 +125,19 @@ pub enum HubError {
         /// The size received.
         found: u64,
     },
+    /// The file that came has not the checksum that was announced.
+    #[error(
+        "{file} came with the SHA-256 {found} instead of {expected} and was deleted; run it again, and check HF_ENDPOINT if that \
+         does not help"
+    )]
+    Hash {
+        /// The file.
+        file: String,
+        /// The checksum announced.
+        expected: String,
+        /// The checksum received.
+        found: String,
+    },
     /// The cache cannot be written.
     #[error("the cache {} cannot be written ({cause}); set HF_HOME to a folder you may write to", path.display())]
     Cache {

@@ -278,3 +278,22 @@ fn a_cache_that_cannot_be_written_is_named() {
     assert!(matches!(error, HubError::Cache { .. }) && !error.is_unreachable(), "{error}");
     assert!(error.to_string().contains("HF_HOME"), "{error}");
 }
+
+#[test]
+fn a_large_file_is_held_to_the_checksum_that_is_announced() {
+    for (start, fits) in [(b"lfs-good", true), (b"lfs-bad!", false)] {
+        let cache = tempfile::tempdir().unwrap();
+        let bytes = [&start[..], &[7; 100_000]].concat();
+        let files = [("data/train.parquet", bytes.clone())];
+        let server = Server::start(&files, Route::Direct, Fault::None);
+        let options = options(cache.path(), &server.endpoint);
+        let fetched = hub::fetch("ylecun/mnist", "main", &["data/train.parquet"], &options, &mut |_| {});
+        if fits {
+            assert_eq!(fs::read(&fetched.unwrap()[0]).unwrap(), bytes);
+            continue;
+        }
+        let error = fetched.unwrap_err();
+        assert!(matches!(error, HubError::Hash { .. }), "{error}");
+        assert!(hub::cached("ylecun/mnist", "main", &["data/train.parquet"], &options).is_none());
+    }
+}

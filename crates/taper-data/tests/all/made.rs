@@ -139,11 +139,11 @@ fn write_column(
         .collect();
     let levels = Some(&levels[..]);
     match name {
-        "image" | "image.bytes" => {
+        "image" | "image.bytes" | "img.bytes" => {
             let values: Vec<ByteArray> = rows.iter().flat_map(|row| row.0.clone()).map(Into::into).collect();
             column.typed::<ByteArrayType>().write_batch(&values, levels, None).unwrap();
         }
-        "image.path" => {
+        "image.path" | "img.path" => {
             let values = vec![ByteArray::from("digit.png"); rows.len()];
             column.typed::<ByteArrayType>().write_batch(&values, levels, None).unwrap();
         }
