@@ -4,7 +4,9 @@ mod error;
 mod file;
 mod folder;
 
-use taper_graph::Weights;
+use std::collections::BTreeMap;
+
+use taper_graph::{Graph, Weights};
 use taper_model::TrainerState;
 
 use crate::history::History;
@@ -27,6 +29,23 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The checkpoint as bytes, for another rank to go on from it too ([`Checkpoint::from_bytes`]).
+    ///
+    /// # Errors
+    /// [`CheckpointError::Encode`] for a network with more layers than the form has room for.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
+        file::to_bytes(self, &BTreeMap::new()).map_err(|cause| CheckpointError::Encode { cause })
+    }
+
+    /// What [`Checkpoint::to_bytes`] gave of a run of `graph`.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Decode`] if the bytes are something else.
+    pub fn from_bytes(bytes: &[u8], graph: &Graph) -> Result<Self, CheckpointError> {
+        let checkpoint = file::open(bytes).and_then(|opened| opened.checkpoint(graph));
+        checkpoint.map_err(|cause| CheckpointError::Decode { cause })
+    }
+
     /// The epoch to go on in, from 1, and how many of its steps are done.
     pub(crate) fn position(&self) -> (usize, usize) {
         let epoch = self.history.epochs.len() + 1;

@@ -37,6 +37,11 @@ pub struct FitConfig {
     /// `AveragedModel`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
+    /// How many shards a batch is cut into, each run by itself, before their gradients are added; one for each rank if not given
+    /// ([`TrainerSettings::shards`](taper_model::TrainerSettings::shards)). It decides the bits of the result, and the number of
+    /// ranks does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<usize>,
     /// Ends the run after so many epochs without a lower validation loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<usize>,
@@ -61,6 +66,7 @@ impl Default for FitConfig {
             dropout: None,
             clip_norm: None,
             ema_decay: None,
+            shards: None,
             early_stopping: None,
             seed: 0,
             optimizer: Optimizer::adam(),
@@ -130,6 +136,9 @@ impl FitConfig {
         }
         if let Some(norm) = self.clip_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
             return refuse("clip_norm", &norm, "a number greater than 0, such as 1");
+        }
+        if let Some(shards) = self.shards.filter(|shards| !(1..=self.batch_size).contains(shards)) {
+            return refuse("shards", &shards, "at least 1, and no more than batch_size");
         }
         if self.early_stopping == Some(0) {
             return refuse("early_stopping", &0, "at least 1");

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use taper_data::{Batches, Dataset, shift_into};
+use taper_data::{Batches, Dataset, extend_unit, shift_into};
 use taper_metrics::{Evaluation, Evaluator, softmax};
-use taper_model::Model;
+use taper_model::exchange::Exchange;
+use taper_model::{Model, ModelError};
 
 use crate::config::check_batch_size;
 use crate::error::{Split, TrainError};
@@ -81,7 +82,25 @@ fn shifts(pixels: usize) -> [[isize; 2]; SHIFTS] {
 }
 
 /// Proves that the network takes the dataset's images and gives one logit for each of its classes.
-pub(crate) fn check_fits(model: &Model, dataset: &Dataset, split: Split) -> Result<(), TrainError> {
+///
+/// # Errors
+/// [`TrainError::Empty`], [`TrainError::ImageSize`] or [`TrainError::Classes`], which name `split`.
+///
+/// ```
+/// use taper_data::{Dataset, Images};
+/// use taper_graph::Preset;
+/// use taper_train::{Split, check_fits};
+///
+/// let model = taper_model::Model::new(Preset::LeNet5.graph()?, 0)?;
+/// let classes = |count: usize| (0..count).map(|class| class.to_string()).collect::<Vec<_>>();
+/// let images = Images::new(1, 1, 28, 28, vec![0; 784])?;
+/// let data = Dataset::new(images.clone(), vec![3], classes(10))?;
+/// assert!(check_fits(&model, &data, Split::Evaluation).is_ok());
+/// let fewer = Dataset::new(images, vec![3], classes(5))?;
+/// assert!(check_fits(&model, &fewer, Split::Evaluation).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn check_fits(model: &Model, dataset: &Dataset, split: Split) -> Result<(), TrainError> {
     let graph = model.graph();
     let images = &dataset.images;
     if dataset.is_empty() {
@@ -106,6 +125,41 @@ pub(crate) fn check_fits(model: &Model, dataset: &Dataset, split: Split) -> Resu
         });
     }
     Ok(())
+}
+
+/// [`score`] on several ranks, each of which runs a part of the images and hears of the others' logits: the same bits as on
+/// one, since an image's logits do not depend on those beside it.
+pub(crate) fn score_on_ranks(
+    exchange: &dyn Exchange,
+    model: &Model,
+    dataset: &Dataset,
+    batch_size: NonZeroUsize,
+    split: Split,
+    on_progress: &mut dyn FnMut(Progress),
+) -> Result<Evaluation, TrainError> {
+    let (rank, size) = (exchange.rank(), exchange.size());
+    if size == 1 {
+        return score(model, dataset, batch_size, split, on_progress);
+    }
+    let own: Vec<usize> = (rank * dataset.len() / size..(rank + 1) * dataset.len() / size).collect();
+    let (inference, mut bytes, mut images) = (model.inference()?, Vec::new(), Vec::new());
+    for (place, batch) in own.chunks(batch_size.get()).enumerate() {
+        images.clear();
+        batch.iter().for_each(|&index| extend_unit(&mut images, dataset.images.image(index)));
+        bytes.extend(inference.logits(&images)?.into_iter().flat_map(f32::to_le_bytes));
+        let done = place * batch_size.get() + batch.len();
+        on_progress(Progress { images_done: done * dataset.len() / own.len(), images: dataset.len() });
+    }
+    let gathered = exchange.gather(&bytes).map_err(ModelError::from)?.concat();
+    let logits: Vec<f32> = gathered.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let failed = |cause| TrainError::Metrics { split, cause };
+    let classes = dataset.class_names.len();
+    let mut evaluator = Evaluator::new(classes);
+    let batches = logits.chunks(batch_size.get().saturating_mul(classes));
+    for (logits, labels) in batches.zip(dataset.labels.chunks(batch_size.get())) {
+        evaluator.update(logits, labels).map_err(failed)?;
+    }
+    evaluator.finish().map_err(failed)
 }
 
 /// [`evaluate`] on a dataset that is known to fit.

@@ -3,9 +3,11 @@
 mod run;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use taper_data::Dataset;
 use taper_metrics::Throughput;
+use taper_model::exchange::{Alone, Exchange};
 use taper_model::{Model, ModelError, Trainer, TrainerSettings};
 
 use self::run::Run;
@@ -92,11 +94,32 @@ pub fn fit_with_checkpoints(
     checkpointing: Checkpointing<'_>,
     on_event: &mut dyn FnMut(&Event<'_>) -> Control,
 ) -> Result<Fitted, TrainError> {
+    fit_on_rank(model, [train, validation], config, checkpointing, Arc::new(Alone), on_event)
+}
+
+/// [`fit_with_checkpoints`] as one of several ranks, which share the batches of one run and all give the same result: the bits
+/// of one rank with as many [`FitConfig::shards`].
+///
+/// All ranks must be given equal models, data and settings, and the same checkpoint to go on from; any of them may keep
+/// checkpoints. A rank that is told to stop lets the others know with its next step, after which all of them stop.
+///
+/// # Errors
+/// As [`fit_with_checkpoints`]; [`TrainError::Model`] if the shards cannot be dealt evenly to the ranks, or another rank ends
+/// before its time.
+pub fn fit_on_rank(
+    model: Model,
+    [train, validation]: [&Dataset; 2],
+    config: &FitConfig,
+    checkpointing: Checkpointing<'_>,
+    exchange: Arc<dyn Exchange>,
+    on_event: &mut dyn FnMut(&Event<'_>) -> Control,
+) -> Result<Fitted, TrainError> {
     config.validate()?;
     let batch_size = check_batch_size(config.batch_size)?;
     check_fits(&model, train, Split::Train)?;
     check_fits(&model, validation, Split::Validation)?;
-    let mut run = Run::new(model, [train, validation], config, batch_size, checkpointing, on_event)?;
+    let trainer = trainer(model, config, exchange)?;
+    let mut run = Run::new(trainer, [train, validation], config, batch_size, checkpointing, on_event)?;
     run.start();
     while run.goes_on() {
         let epoch = run.history.epochs.len() + 1;
@@ -123,7 +146,11 @@ pub fn fit_with_checkpoints(
 }
 
 /// A trainer of `model` as a configuration wants it.
-pub(crate) fn trainer(mut model: Model, config: &FitConfig) -> Result<Trainer, ModelError> {
+pub(crate) fn trainer(
+    mut model: Model,
+    config: &FitConfig,
+    exchange: Arc<dyn Exchange>,
+) -> Result<Trainer, ModelError> {
     if let Some(dropout) = config.dropout {
         model.set_dropout(dropout as f32)?;
     }
@@ -133,6 +160,7 @@ pub(crate) fn trainer(mut model: Model, config: &FitConfig) -> Result<Trainer, M
         seed: config.seed,
         clip_norm: config.clip_norm,
         ema_decay: config.ema_decay,
+        shards: config.shards.unwrap_or(0),
     };
-    Trainer::new(model, settings)
+    Trainer::on_rank(model, settings, exchange)
 }

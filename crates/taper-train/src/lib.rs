@@ -4,7 +4,8 @@
 //! returns the network with the weights of the epoch whose validation loss was lowest, together with the
 //! [`History`] of every step. The library prints nothing: the caller learns what goes on through [`Event`]s,
 //! and may stop at any of them. The same seed gives the same weights and the same history, bit for bit.
-//! [`fit_with_checkpoints`] goes on from where another run stopped, to the same bits.
+//! [`fit_with_checkpoints`] goes on from where another run stopped, and [`fit_on_rank`] shares a run with other processes or
+//! threads, both to the same bits.
 //!
 //! ```
 //! use taper_data::{Dataset, Images};
@@ -38,15 +39,16 @@ mod optimizer;
 mod range_test;
 mod recipe;
 mod schedule;
+mod tensorboard;
 mod timing;
 
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFolder, Found};
 pub use config::{ConfigError, FitConfig};
 pub use error::{Split, TrainError};
-pub use evaluate::{evaluate, evaluate_shifted};
+pub use evaluate::{check_fits, evaluate, evaluate_shifted};
 pub use event::{Control, EpochEnd, Event, Progress, StepEnd};
-pub use fit::{Checkpointing, Fitted, Save, fit, fit_with_checkpoints};
-pub use history::{EpochRecord, History, StepRecord};
+pub use fit::{Checkpointing, Fitted, Save, fit, fit_on_rank, fit_with_checkpoints};
+pub use history::{EpochRecord, History, HistoryError, StepRecord};
 pub use optimizer::Optimizer;
 pub use range_test::{RangeCurve, RangePoint, RangeTest, find_learning_rate};
 pub use recipe::{ParseRecipeError, Recipe};

@@ -1,10 +1,12 @@
 //! [`find_learning_rate`]: the learning-rate range test.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use serde::Serialize;
 use taper_data::{Batches, Dataset};
 use taper_model::Model;
+use taper_model::exchange::Alone;
 
 use crate::config::{ConfigError, FitConfig, check_batch_size};
 use crate::error::{Split, TrainError};
@@ -89,7 +91,7 @@ pub fn find_learning_rate(
     let batch_size = check_batch_size(config.batch_size)?;
     check_fits(&model, train, Split::Train)?;
     // The average of the weights would go unseen.
-    let mut trainer = trainer(model, &FitConfig { ema_decay: None, ..*config })?;
+    let mut trainer = trainer(model, &FitConfig { ema_decay: None, ..*config }, Arc::new(Alone))?;
     let mut batches = Endless::new(train, batch_size, config);
     let mut points: Vec<RangePoint> = Vec::new();
     let (mut mean, mut lowest) = (0.0, f64::INFINITY);

@@ -15,11 +15,15 @@ mod history;
 mod portable;
 #[path = "all/range_test.rs"]
 mod range_test;
+#[path = "all/ranks.rs"]
+mod ranks;
 #[path = "all/recipe.rs"]
 mod recipe;
 #[path = "all/schedules.rs"]
 mod schedules;
 #[path = "all/stopping.rs"]
 mod stopping;
+#[path = "all/tensorboard.rs"]
+mod tensorboard;
 #[path = "all/training.rs"]
 mod training;

@@ -17,6 +17,12 @@ pub enum CheckpointError {
         /// What the `safetensors` crate said.
         cause: String,
     },
+    /// It does not hold what it should.
+    #[error("the checkpoint cannot be read: {cause}; use the program and the network that it was made with")]
+    Decode {
+        /// What is wrong with it.
+        cause: String,
+    },
     /// It cannot be read from the disk.
     #[error("cannot read {}: {cause}; check the path", path.display())]
     Read {

@@ -6,13 +6,13 @@ use std::time::Instant;
 use taper_data::{Batches, Dataset};
 use taper_graph::Weights;
 use taper_metrics::MetricsError;
-use taper_model::{Model, Trainer, TrainerState};
+use taper_model::{Trainer, TrainerState};
 
-use super::{Checkpointing, Save, trainer};
+use super::{Checkpointing, Save};
 use crate::checkpoint::Checkpoint;
 use crate::config::FitConfig;
 use crate::error::{Split, TrainError};
-use crate::evaluate::score;
+use crate::evaluate::score_on_ranks;
 use crate::event::{Control, EpochEnd, Event, Progress, StepEnd};
 use crate::history::{EpochRecord, History, StepRecord};
 use crate::timing::{EpochTiming, Totals};
@@ -49,7 +49,7 @@ impl Listener<'_> {
 impl<'a> Run<'a> {
     /// At the first step, or where the checkpoint is.
     pub(super) fn new(
-        model: Model,
+        trainer: Trainer,
         [train, validation]: [&'a Dataset; 2],
         config: &'a FitConfig,
         batch_size: NonZeroUsize,
@@ -63,7 +63,7 @@ impl<'a> Run<'a> {
             train,
             validation,
             steps_per_epoch: train.len().div_ceil(batch_size.get()),
-            trainer: trainer(model, config)?,
+            trainer,
             history: History::default(),
             timings: Vec::new(),
             best: None,
@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
 
     /// All steps of one epoch, or those that are left of it; `None` if the caller stopped the run.
     pub(super) fn train_epoch(&mut self, epoch: usize) -> Result<Option<Totals>, TrainError> {
-        if self.listener.stopped {
+        if self.is_stopped() {
             return Ok(None);
         }
         let clock = Instant::now();
@@ -126,9 +126,14 @@ impl<'a> Run<'a> {
         let mut step = self.history.steps.len() - (epoch - 1) * self.steps_per_epoch;
         let earlier = totals.seconds;
         batches.skip(step);
-        while !self.listener.stopped && batches.next_into(&mut images, &mut labels) {
+        let shards = self.trainer.shards();
+        while !self.is_stopped() {
+            let batch = batches.next_part_into(|batch| shards.own_images(batch), &mut images, &mut labels);
+            if batch == 0 {
+                break;
+            }
             step += 1;
-            let learning_rate = self.step(epoch, step, &images, &labels, &mut totals)?;
+            let learning_rate = self.step([epoch, step], batch, &images, &labels, &mut totals)?;
             totals.seconds = earlier + clock.elapsed().as_secs_f64();
             let event = self.step_end(epoch, step, learning_rate, &totals);
             self.listener.tell(&Event::Step(event));
@@ -140,7 +145,12 @@ impl<'a> Run<'a> {
         }
         totals.seconds = earlier + clock.elapsed().as_secs_f64();
         self.take_time(epoch, &totals);
-        Ok(Some(totals).filter(|_| !self.listener.stopped))
+        Ok(Some(totals).filter(|_| !self.is_stopped()))
+    }
+
+    /// Whether the caller has stopped the run. Ranks stop together: after the step in which they hear that one of them is to.
+    fn is_stopped(&self) -> bool {
+        if self.trainer.exchange().size() > 1 { self.trainer.voted() } else { self.listener.stopped }
     }
 
     /// The sums over the steps of an epoch that an earlier run made, as that run had them.
@@ -162,11 +172,12 @@ impl<'a> Run<'a> {
         self.timings.push(totals.timing(epoch));
     }
 
-    /// One forward, backward and update, entered in the history. Gives its learning rate.
+    /// One forward, backward and update on a batch of `batch` images, given those that are this rank's, entered in the history.
+    /// Gives its learning rate.
     fn step(
         &mut self,
-        epoch: usize,
-        step: usize,
+        [epoch, step]: [usize; 2],
+        batch: usize,
         images: &[f32],
         labels: &[u8],
         totals: &mut Totals,
@@ -175,16 +186,17 @@ impl<'a> Run<'a> {
         let steps = self.steps_per_epoch.saturating_mul(self.config.epochs);
         let FitConfig { schedule, warmup, learning_rate, .. } = *self.config;
         let learning_rate = schedule.warmed_rate(warmup, learning_rate, done, steps);
-        let result = self.trainer.step(images, labels, learning_rate)?;
+        self.trainer.vote(self.listener.stopped);
+        let result = self.trainer.step_on_own(batch, images, labels, learning_rate)?;
         if !result.loss.is_finite() {
             return Err(TrainError::Diverged { epoch, step, learning_rate, loss: result.loss });
         }
-        totals.add(labels.len(), result.loss, result.correct);
+        totals.add(batch, result.loss, result.correct);
         self.history.steps.push(StepRecord {
             epoch,
             step: done + 1,
             loss: result.loss,
-            accuracy: result.correct as f64 / labels.len() as f64,
+            accuracy: result.correct as f64 / batch as f64,
             learning_rate,
         });
         Ok(learning_rate)
@@ -211,8 +223,10 @@ impl<'a> Run<'a> {
     ) -> Result<EpochRecord, TrainError> {
         let listener = &mut self.listener;
         let mut on_progress = |progress| listener.tell(&Event::Validating { epoch, progress });
+        let exchange = self.trainer.exchange().clone();
         let model = self.trainer.averaged_model()?;
-        let scores = score(model, self.validation, self.batch_size, Split::Validation, &mut on_progress);
+        let (size, split) = (self.batch_size, Split::Validation);
+        let scores = score_on_ranks(&*exchange, model, self.validation, size, split, &mut on_progress);
         let scores = match scores {
             // The last step of the epoch has ruined the weights, and no loss has shown it yet.
             Err(TrainError::Metrics { cause: MetricsError::NotFinite { .. }, .. }) => {

@@ -63,3 +63,29 @@ fn the_file_holds_the_table() {
     let error = history().write_csv(&folder.path().join("nowhere/history.csv")).unwrap_err();
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
+
+#[test]
+fn a_table_is_read_back_and_a_damaged_one_refused_by_its_line() {
+    let csv = history().to_csv();
+    assert_eq!(History::from_csv(&csv).unwrap(), history());
+    let unscored = csv.lines().take(2).collect::<Vec<_>>().join("\n");
+    assert_eq!(History::from_csv(&unscored).unwrap().epochs, []);
+    let cut = &csv[..csv.len() - 20];
+    let cases = [
+        ("nothing", "", 1, "header"),
+        ("another table", "step,loss\n1,2\n", 1, "header"),
+        ("a cut line", cut, 5, "6 values"),
+        ("a word", &csv.replacen("1,2,", "1,two,", 1), 3, "`two` is no value for `step`"),
+        (
+            "half a validation",
+            &csv.replacen(",0.25,0.33", ",,0.33", 1),
+            5,
+            "`` is no value for `validation_loss`",
+        ),
+    ];
+    for (what, text, line, cause) in cases {
+        let error = History::from_csv(text).expect_err(what);
+        assert_eq!(error.line, line, "{what}: {error}");
+        assert!(error.to_string().contains(cause), "{what}: {error}");
+    }
+}
