@@ -118,6 +118,8 @@ pub struct ConstantInfo {
     pub bytes: Option<u64>,
     /// The file that its elements lie in, if it is another one.
     pub file: Option<String>,
+    /// Where in that file they begin; 0 where it does not say.
+    pub offset: u64,
 }
 
 /// Looks into the bytes of any ONNX file.
@@ -214,12 +216,14 @@ fn constant_info(tensor: &TensorProto) -> ConstantInfo {
     let elements =
         tensor.dims.iter().map(|&size| u64::try_from(size).unwrap_or(0)).fold(1, u64::saturating_mul);
     let bytes = data_type.and_then(DataType::bytes).map(|bytes| elements.saturating_mul(bytes as u64));
-    let file =
-        tensor.external_data.iter().find(|entry| entry.key == "location").map(|entry| entry.value.clone());
+    let external = |key: &str| {
+        tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| entry.value.clone())
+    };
     ConstantInfo {
         value: ValueInfo { name: tensor.name.clone(), data_type, dims: Some(dims.collect()) },
         bytes,
-        file,
+        file: external("location"),
+        offset: external("offset").and_then(|offset| offset.parse().ok()).unwrap_or(0),
     }
 }
 

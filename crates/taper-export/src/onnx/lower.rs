@@ -185,6 +185,7 @@ impl<'a> Lowering<'a> {
             Op::AvgPool2d(pool) => ops::avg_pool::avg_pool2d(self, layer, pool),
             Op::GlobalAvgPool => ops::avg_pool::global_avg_pool(self, layer),
             Op::BatchNorm2d(norm) => ops::norm::batch_norm2d(self, layer, norm),
+            Op::Normalize(normalize) => ops::normalize::normalize(self, layer, normalize),
             Op::Linear(linear) => ops::linear::linear(self, layer, linear),
             Op::Relu => ops::activation::simple(self, layer, "Relu"),
             Op::Gelu => ops::activation::gelu(self, layer),

@@ -9,6 +9,7 @@ pub(super) mod conv;
 pub(super) mod linear;
 pub(super) mod max_pool;
 pub(super) mod norm;
+pub(super) mod normalize;
 pub(super) mod shape;
 
 use taper_graph::Window;

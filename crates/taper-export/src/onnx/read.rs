@@ -190,6 +190,7 @@ impl<'a> Reader<'a> {
             "Sigmoid" => self.simple(call, Op::Sigmoid),
             "Gelu" => self.gelu(call),
             "Mul" => self.product(call),
+            "Div" => self.quotient(call),
             "Softmax" => self.softmax(call),
             "Dropout" => self.dropout(call),
             "Identity" => self.identity(call),

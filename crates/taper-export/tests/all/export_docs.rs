@@ -7,7 +7,7 @@ use candle_core::{DType, Result};
 use candle_nn::VarBuilder;
 use taper_export::flow::Model;
 use taper_export::onnx::{DataType, Feature, OnnxModel, OpsetVersion, Options, Profile, lower, operators};
-use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Dropout, Graph, Linear, MaxPool2d, Op};
+use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Dropout, Graph, Linear, MaxPool2d, Normalize, Op};
 
 use crate::flow::cases::{self, Visit};
 use crate::flow::check::{Sample, setup};
@@ -143,6 +143,7 @@ fn graph_ops() -> Vec<(&'static str, Vec<Op>)> {
             vec![Op::Conv2d(Conv2d::new(4, 3)), Op::BatchNorm2d(BatchNorm2d::default())],
         ),
         ("batch_norm2d", image(Op::BatchNorm2d(BatchNorm2d::default()))),
+        ("normalize", image(Op::Normalize(Normalize { mean: vec![0.5; 2], std: vec![0.25; 2] }))),
         ("max_pool2d", image(Op::MaxPool2d(MaxPool2d::new(2)))),
         ("avg_pool2d", image(Op::AvgPool2d(AvgPool2d::new(2)))),
         ("global_avg_pool", image(Op::GlobalAvgPool)),

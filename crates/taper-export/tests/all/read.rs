@@ -5,7 +5,7 @@ use prost::Message;
 use taper_export::onnx::proto::ModelProto;
 use taper_export::onnx::{Options, Profile, read};
 use taper_export::{DatasetInfo, Metadata};
-use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Op, Preset, ValueId};
+use taper_graph::{AvgPool2d, BatchNorm2d, Conv2d, Graph, Linear, MaxPool2d, Normalize, Op, Preset, ValueId};
 
 use crate::reference;
 use crate::written::lower;
@@ -101,7 +101,7 @@ fn wire(
 ) -> Result<ValueId, taper_graph::GraphError> {
     let (small, odd, flag) = (1 + setting % 3, setting / 3 % 2, setting.is_multiple_of(2));
     let stride = [1 + setting / 2 % 2, 1 + setting / 4 % 2];
-    let op = match kind % 18 {
+    let op = match kind % 19 {
         0 | 1 => Op::Conv2d(Conv2d {
             stride,
             padding: [odd, 1],
@@ -139,6 +139,12 @@ fn wire(
         13 | 14 => Op::dropout(0.5),
         15 => return graph.wire(name, if flag { Op::Add } else { Op::Concat }, &[x, y]),
         16 => Op::Flatten,
+        17 => {
+            let channels = graph.shape(x).item()[0];
+            let number = |place: usize| (place + setting) as f32 / 7.0 + 0.1;
+            let numbers = || (0..channels).map(number).collect();
+            Op::Normalize(Normalize { mean: numbers(), std: numbers() })
+        }
         _ => Op::Linear(Linear { out_features: 1 + setting % 4, bias: flag }),
     };
     graph.wire(name, op, &[x])

@@ -72,6 +72,15 @@ fn run(
             x.chunks(area).map(|channel| channel.iter().sum::<f64>() / area as f64).collect()
         }
         Op::BatchNorm2d(op) => batch_norm(op, x, item, |name| param(name).unwrap()),
+        Op::Normalize(op) => {
+            let area = item[1] * item[2];
+            let channel = |place: usize| place / area % item[0];
+            let numbers = x.iter().enumerate();
+            let normal = |(place, x): (usize, &f64)| {
+                (x - f64::from(op.mean[channel(place)])) / f64::from(op.std[channel(place)])
+            };
+            numbers.map(normal).collect()
+        }
         Op::Linear(_) => linear(x, item[0], param("weight").unwrap(), param("bias")),
         Op::Relu => each(|x| x.max(0.0)),
         Op::Gelu => each(|x| x * 0.5 * (1.0 + erf(x / std::f64::consts::SQRT_2))),

@@ -44,6 +44,15 @@ impl<'a> Constants<'a> {
         }
     }
 
+    /// The numbers of a constant `[1, C, 1, 1]` or `[C, 1, 1]`, as images are normalised by.
+    pub(super) fn per_channel(&self, name: &str) -> Option<Vec<f32>> {
+        let array = self.array(name)?.ok()?;
+        let channels = array.shape.len().checked_sub(3)?;
+        let is_one = |(place, size): (usize, &usize)| place == channels || *size == 1;
+        let fits = channels <= 1 && array.shape.iter().enumerate().all(is_one);
+        fits.then_some(array.data)
+    }
+
     /// The elements of a constant of whole numbers.
     pub(super) fn whole(&self, name: &str) -> Option<Vec<i64>> {
         let tensor = self.tensors.get(name)?;

@@ -1,6 +1,6 @@
 //! Ops that are written with several nodes.
 
-use taper_graph::{MaxPool2d, Op};
+use taper_graph::{MaxPool2d, Normalize, Op};
 
 use super::call::Call;
 use super::error::ReadError;
@@ -20,6 +20,8 @@ pub(super) enum Form<'a> {
     Silu,
     /// A max-pool over windows that two `Gather`s laid side by side; the names of their indices.
     SpreadPool([&'a str; 2]),
+    /// `(x + (−mean)) ÷ std` or `(x − mean) ÷ std`, with constants for each channel; the sum or difference.
+    Normalize(&'a NodeProto),
     /// An average pool behind a `Pad`; the `Pad`.
     PaddedPool(&'a NodeProto),
 }
@@ -39,6 +41,7 @@ impl<'a> Reader<'a> {
     pub(super) fn find(&self, node: &'a NodeProto) -> Option<Found<'a>> {
         match node.op_type.as_str() {
             "Mul" => self.find_gelu(node).or_else(|| self.find_silu(node)),
+            "Div" => self.find_normalize(node),
             "MaxPool" => self.find_spread(node),
             "AveragePool" => {
                 let (pad, index) = self.made_by(node.input.first()?, "Pad")?;
@@ -92,6 +95,17 @@ impl<'a> Reader<'a> {
         })
     }
 
+    fn find_normalize(&self, node: &'a NodeProto) -> Option<Found<'a>> {
+        let [centred, std] = &node.input[..] else { return None };
+        let of = |op| self.made_by(centred, op);
+        let (centred, index) = of("Add").or_else(|| of("Sub"))?;
+        let [input, mean] = &centred.input[..] else { return None };
+        let is_value = !self.constants.has(input);
+        let per_channel = |name: &str| self.constants.per_channel(name).is_some();
+        let fits = is_value && per_channel(mean) && per_channel(std);
+        fits.then_some(Found { input, parts: vec![index], form: Form::Normalize(centred) })
+    }
+
     fn find_spread(&self, node: &'a NodeProto) -> Option<Found<'a>> {
         let gather = |value: &str, axis| {
             let (node, index) = self.made_by(value, "Gather")?;
@@ -113,6 +127,26 @@ impl<'a> Reader<'a> {
         let x = self.value(call, found.input)?;
         let name = self.name(call, None);
         self.wire(call, &name, op, &[x])
+    }
+
+    /// `Div`: the end of a normalisation.
+    pub(super) fn quotient(&mut self, call: Call<'a>) -> Result<(), ReadError> {
+        let numbers = |node: &NodeProto| self.constants.per_channel(node.input.get(1)?);
+        let found = self.find(call.node).and_then(|found| match found.form {
+            Form::Normalize(centred) => {
+                let mut mean = numbers(centred)?;
+                if centred.op_type == "Add" {
+                    mean.iter_mut().for_each(|mean| *mean = -*mean);
+                }
+                Some((found.input, Normalize { mean, std: numbers(call.node)? }))
+            }
+            _ => None,
+        });
+        let Some((input, normalize)) = found else {
+            return Err(call.unsupported("only (x − mean) ÷ std with a number for each channel is read"));
+        };
+        let (x, name) = (self.value(call, input)?, self.name(call, None));
+        self.wire(call, &name, Op::Normalize(normalize), &[x])
     }
 
     /// A max-pool over windows laid side by side; none if the node is not the end of one.
