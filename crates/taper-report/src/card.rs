@@ -9,7 +9,7 @@ use taper_graph::Graph;
 use taper_metrics::Evaluation;
 
 use crate::markdown::escape;
-use crate::{data, front_matter, network, results, usage};
+use crate::{data, front_matter, network, publish, results, usage};
 
 /// The model card of one trained network.
 ///
@@ -117,6 +117,7 @@ impl<'a> ModelCard<'a> {
             results::render(self),
             usage::render(self),
             data::limits(self),
+            publish::render(self),
         ];
         let told: Vec<&str> =
             sections.iter().map(|section| section.trim_end()).filter(|s| !s.is_empty()).collect();

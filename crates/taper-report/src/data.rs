@@ -1,27 +1,29 @@
 //! What the network was trained on: first thing said, and repeated among the limits.
 
-use crate::card::ModelCard;
+use crate::card::{DataFacts, ModelCard};
 use crate::markdown::{code, count, escape, facts, percent};
 
-/// Whether the data are Taper's own drawings and not MNIST.
-pub(crate) fn is_synthetic(card: &ModelCard<'_>) -> bool {
-    card.data.name == "synthetic"
-}
+impl DataFacts {
+    /// Whether the data are Taper's own drawings and not MNIST.
+    pub(crate) fn is_synthetic(&self) -> bool {
+        self.name == "synthetic"
+    }
 
-/// The data's name in a sentence.
-fn spoken_name(card: &ModelCard<'_>) -> String {
-    match card.data.name.as_str() {
-        "mnist" => "MNIST".to_owned(),
-        "synthetic" => "synthetic digits".to_owned(),
-        other => escape(other),
+    /// The data's name in a sentence.
+    pub(crate) fn spoken_name(&self) -> &str {
+        match self.name.as_str() {
+            "mnist" => "MNIST",
+            "synthetic" => "synthetic digits",
+            other => other,
+        }
     }
 }
 
 pub(crate) fn introduction(card: &ModelCard<'_>) -> String {
-    let name = spoken_name(card);
+    let name = escape(card.data.spoken_name());
     let scores = card.evaluation;
     let mut text = format!("# {} on {name}\n\n", code(card.graph.name()));
-    if is_synthetic(card) {
+    if card.data.is_synthetic() {
         text += "> **Warning: this network has never seen MNIST.** It was trained and tested on synthetic digits, drawn \
                  by a program. Its scores say nothing about MNIST or about real handwriting.\n\n";
     }
@@ -56,7 +58,7 @@ pub(crate) fn render(card: &ModelCard<'_>) -> String {
 
 pub(crate) fn limits(card: &ModelCard<'_>) -> String {
     let mut text = String::from("## Limits\n\n");
-    if is_synthetic(card) {
+    if card.data.is_synthetic() {
         text += "- It knows only digits as a program draws them. On real handwriting it may fail; measure before use.\n";
     }
     text += &format!(

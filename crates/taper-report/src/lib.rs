@@ -1,8 +1,9 @@
-//! The model card of a training run: the `README.md` that goes with the weights.
+//! What people look at after a training run: the model card, the report, and plots.
 //!
-//! A [`ModelCard`] says in plain words what the network is, what data it was trained on, how well it does, and
-//! how to run it, with a YAML header as the Hugging Face Hub reads it. It is made of plain values, never of
-//! tensors, and holds no date, timing or path: the same run gives the same bytes.
+//! A [`ModelCard`], the `README.md` that goes with the weights, says in plain words what the network is, what data it was
+//! trained on, how well it does, and how to run it, with a YAML header as the Hugging Face Hub reads it. A [`Report`] is a
+//! page of its own, `report.html`, with curves, mistakes and a look into the network; [`plot`] draws what it shows. Both
+//! are made of plain values, never of tensors, and hold no date or path: the same run gives the same bytes.
 //!
 //! ```
 //! use taper_graph::Preset;
@@ -27,10 +28,26 @@
 
 mod card;
 mod data;
+mod error;
 mod front_matter;
+mod maps;
 mod markdown;
 mod network;
+mod picture;
+pub mod plot;
+mod publish;
+mod report;
 mod results;
+mod shade;
+mod snippets;
 mod usage;
+
+pub use error::ReportError;
+pub use maps::Maps;
+pub use picture::Picture;
+pub use report::{
+    Curves, EpochPoint, Explanation, OverlaidRun, Overlay, PLOTS, Report, ReportParts, Sample, Speed,
+    StepPoint, remove_plots,
+};
 
 pub use card::{CardOptions, DataFacts, ExportFacts, ModelCard, SplitSizes};

@@ -4,9 +4,7 @@ use taper_metrics::ClassScores;
 
 use crate::card::ModelCard;
 use crate::markdown::{count, facts, percent, table};
-
-/// A confusion matrix with more columns than this is wider than a page.
-const WIDEST_MATRIX: usize = 20;
+use crate::shade::{self, TOLD};
 
 /// How many mistakes are listed.
 const MISTAKES: usize = 5;
@@ -46,15 +44,10 @@ fn class_row(card: &ModelCard<'_>, index: usize, class: &ClassScores) -> Vec<Str
 
 /// The most frequent mistakes, in words.
 fn mistakes(card: &ModelCard<'_>) -> String {
-    let matrix = card.evaluation.confusion_matrix.iter().enumerate();
-    let cells =
-        matrix.flat_map(|(truth, row)| row.iter().enumerate().map(move |(taken, &n)| (n, truth, taken)));
-    let mut wrong: Vec<_> = cells.filter(|&(n, truth, taken)| n > 0 && truth != taken).collect();
+    let wrong = shade::mistakes(&card.evaluation.confusion_matrix);
     if wrong.is_empty() {
         return String::new();
     }
-    // Stable: among equals the first in reading order stays first.
-    wrong.sort_by_key(|&(n, ..)| std::cmp::Reverse(n));
     let told = wrong.iter().take(MISTAKES).map(|&(n, truth, taken)| {
         format!("{} taken for {} ({n}×)", card.class_name(truth), card.class_name(taken))
     });
@@ -63,7 +56,7 @@ fn mistakes(card: &ModelCard<'_>) -> String {
 
 fn confusion(card: &ModelCard<'_>) -> String {
     let matrix = &card.evaluation.confusion_matrix;
-    if matrix.len() > WIDEST_MATRIX {
+    if matrix.len() > TOLD {
         return String::new();
     }
     let names: Vec<String> = (0..matrix.len()).map(|class| card.class_name(class)).collect();

@@ -2,6 +2,7 @@
 
 use crate::card::{ExportFacts, ModelCard};
 use crate::markdown::{code, count, escape};
+use crate::snippets::{self, Snippet};
 
 /// `[C, H, W]` of MNIST's images, the ones that `taper predict` prepares.
 const DIGIT: [usize; 3] = [1, 28, 28];
@@ -15,7 +16,10 @@ pub(crate) fn render(card: &ModelCard<'_>) -> String {
         text += &format!("\n{}\n", exported(facts));
         text += &snippets(card);
     }
-    if card.graph.input_shape().item() == DIGIT {
+    if card.data.source.starts_with("folder:") {
+        text += "\nOr classify image files with Taper itself, which scales and crops them as it did those it was trained on:\n\n\
+                 ```sh\ntaper predict --run . photo.jpg\n```\n";
+    } else if card.graph.input_shape().item() == DIGIT {
         text += "\nOr classify image files with Taper itself, which scales and centres them as MNIST does:\n\n\
                  ```sh\ntaper predict --run . digit.png\n```\n";
     }
@@ -35,46 +39,11 @@ fn exported(facts: &ExportFacts) -> String {
 }
 
 fn snippets(card: &ModelCard<'_>) -> String {
-    let one = card.graph.input_shape().with_batch(1);
-    let sizes = one.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-    let shape = card.graph.input_shape().to_string();
-    format!(
-        r#"
-In Rust, with [rten](https://crates.io/crates/rten):
-
-```rust
-use rten_tensor::NdTensor;
-
-let model = rten::Model::load_file("model.onnx")?;
-let image = NdTensor::from_data([{sizes}], pixels); // pixels: Vec<f32> in 0…1
-let logits: NdTensor<f32, 2> = model.run_one(image.into(), None)?.try_into()?;
-```
-
-In Python, with [onnxruntime](https://pypi.org/project/onnxruntime/):
-
-```python
-import onnxruntime
-
-session = onnxruntime.InferenceSession("model.onnx")
-(logits,) = session.run(["logits"], {{"image": images}})  # images: numpy float32 {shape} in 0…1
-classes = logits.argmax(axis=1)
-```
-
-In JavaScript, with [onnxruntime-web](https://www.npmjs.com/package/onnxruntime-web):
-
-```js
-import * as ort from "onnxruntime-web";
-
-const session = await ort.InferenceSession.create("model.onnx");
-const image = new ort.Tensor("float32", pixels, [{sizes}]); // pixels: Float32Array in 0…1
-const {{ logits }} = await session.run({{ image }});
-```
-
-The classes, in the order of the logits: {names}.
-"#,
-        names = (0..card.evaluation.per_class.len())
-            .map(|class| code(card.plain_class_name(class).as_ref()))
-            .collect::<Vec<_>>()
-            .join(", "),
-    )
+    let mut text = String::new();
+    for snippet in snippets::of(card.graph) {
+        let Snippet { language, tag, library, address, code } = snippet;
+        text += &format!("\nIn {language}, with [{library}]({address}):\n\n```{tag}\n{code}```\n");
+    }
+    let names = (0..card.evaluation.per_class.len()).map(|class| code(card.plain_class_name(class).as_ref()));
+    text + &format!("\nThe classes, in the order of the logits: {}.\n", names.collect::<Vec<_>>().join(", "))
 }

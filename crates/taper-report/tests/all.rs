@@ -1,5 +1,20 @@
-//! What a card says, of MNIST and of the synthetic digits.
+//! What a card says, of MNIST and of the synthetic digits; the report and its plots.
 #![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "all/files.rs"]
+mod files;
+#[path = "all/large.rs"]
+mod large;
+#[path = "all/look.rs"]
+mod look;
+#[path = "all/markup.rs"]
+mod markup;
+#[path = "all/overlay.rs"]
+mod overlay;
+#[path = "all/plots.rs"]
+mod plots;
+#[path = "all/report.rs"]
+mod report;
 
 use taper_data::{Choice, Expected, Images, LoadOptions, idx};
 use taper_graph::{Graph, Linear, Op, Preset};
@@ -87,6 +102,24 @@ fn a_card_on_mnist_tells_everything() {
             "- ylecun/mnist",
             "metrics:",
             "- accuracy",
+            "model-index:",
+            "- name: \"tutorial\"",
+            "  results:",
+            "  - task:",
+            "      type: image-classification",
+            "      name: Image classification",
+            "    dataset:",
+            "      type: ylecun/mnist",
+            "      name: \"MNIST\"",
+            "      config: mnist",
+            "      split: test",
+            "    metrics:",
+            "    - type: accuracy",
+            "      name: Accuracy",
+            "      value: 0.9",
+            "    - type: loss",
+            "      name: Mean cross-entropy",
+            &format!("      value: {}", scores(10).loss),
         ]
     );
     assert!(body.starts_with("\n# `tutorial` on MNIST\n"), "{body}");
@@ -118,6 +151,7 @@ fn a_card_on_mnist_tells_everything() {
             "const { logits } = await session.run({ image });",
             "taper predict --run . digit.png",
             "## Limits",
+            "<!--\nTo put this folder on the Hugging Face Hub:\n\n    hf upload USER/NAME . . --exclude 'checkpoints/*' --exclude '.*'\n-->",
         ],
     );
     assert!(!body.contains("synthetic") && !body.contains("Warning"), "{body}");
@@ -129,6 +163,7 @@ fn a_card_on_synthetic_digits_warns_before_anything_else() {
     let (header, body) = halves(&card);
     assert!(header.contains(&"- synthetic-data"), "{header:?}");
     assert!(!header.iter().any(|line| line.contains("mnist")), "{header:?}");
+    assert!(header.contains(&"      type: \"synthetic\""), "{header:?}");
     let (before, after) = body.split_once("> **Warning: this network has never seen MNIST.**").unwrap();
     assert_eq!(before, "\n# `tutorial` on synthetic digits\n\n");
     assert!(!before.contains('%'));
@@ -148,7 +183,7 @@ fn what_is_not_known_is_not_mentioned() {
     for absent in ["onnx", "## Training", "Licence", "Validation images", "Warning"] {
         assert!(!body.contains(absent), "{absent} in {body}");
     }
-    assert_holds(body, &["# `tutorial` on custom", "model.safetensors"]);
+    assert_holds(body, &["# `tutorial` on custom", "model.safetensors", "say which licence"]);
 }
 
 #[test]
@@ -187,6 +222,7 @@ fn hostile_words_stay_words() {
     let card = render(data("my | data`\n# x", "a`|b", Some("<script>")), options);
     let (header, body) = halves(&card);
     assert_eq!(header[0], r#"license: "x\" tags: - \\evil""#);
+    assert!(header.contains(&"      type: \"my | data` # x\""), "{header:?}");
     assert_holds(
         body,
         &[
