@@ -28,11 +28,17 @@ Words of `taper` (`cargo xtask WORD --help` explains each):
   pipeline      download, train, evaluate and export, in one go
   download      fetch the data set
   train         train a network
+  lr-find       look for a learning rate
   evaluate      measure a trained network on the test images
   export        write and verify the ONNX file of a trained network
+  report        write a run's report.html and plots
+  demo          serve a page on which one draws and the ONNX file answers
   predict       classify images
+  compare       show runs beside each other
   summary       show a network layer by layer
   inspect       show what an ONNX file holds
+  completions   write a shell's completions for `taper`
+  man           write manual pages
 
 Words of this project alone:
   peers         time Taper, PyTorch and other peers in turn (`cargo xtask peers --help`)

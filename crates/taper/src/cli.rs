@@ -2,11 +2,18 @@
 
 mod args;
 mod commands;
+mod compare;
+mod demo;
 mod export;
 mod find;
 mod form;
 mod interrupt;
+mod picture;
+mod predict;
 mod progress;
+mod ranks;
+mod report;
+mod shell;
 mod terminal;
 
 use std::process::ExitCode;
@@ -15,6 +22,7 @@ use clap::Parser;
 use taper::Error;
 
 use args::Cli;
+use ranks::Ranks;
 
 /// Exit code of a run that Ctrl-C stopped: 128 + SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
@@ -26,20 +34,18 @@ pub(crate) fn main() -> ExitCode {
         error.exit();
     }
     interrupt::install();
-    match run(&cli) {
-        Ok(code) => code,
-        Err(error) => {
-            terminal::error(&error);
-            ExitCode::FAILURE
-        }
-    }
+    let ranks = match Ranks::join(&cli.command) {
+        Ok(ranks) => ranks,
+        Err(error) => return Ranks::default().fail(&error),
+    };
+    run(&cli, &ranks).unwrap_or_else(|error| ranks.fail(&error))
 }
 
-fn run(cli: &Cli) -> Result<ExitCode, Error> {
+fn run(cli: &Cli, ranks: &Ranks) -> Result<ExitCode, Error> {
     let threads = cli.command.threads()?;
     if let Some(threads) = threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|cause| Error::Threads { threads, cause: cause.to_string() })?;
     }
-    commands::run(cli)
+    commands::run(cli, ranks)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use taper_data::image_folder::ImageOptions;
 use taper_data::{Choice, HubOptions, LoadOptions};
 use taper_graph::{Graph, GraphError, Preset};
 use taper_kernels::Isa;
@@ -28,6 +29,9 @@ pub struct Config {
     /// Compute in plain Rust, which gives the same bits on every processor. It must be the first that the process computes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deterministic_portable: bool,
+    /// The licence that the weights are published under, as the Hugging Face Hub spells it, such as `mit`: for the model card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
     /// What to learn from.
     pub data: DataConfig,
     /// What to train.
@@ -40,7 +44,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// `auto`, `mnist` or `synthetic`; in the `config.toml` of a run, the one that was used.
+    /// `auto`, `mnist`, `synthetic` or `image-folder`; in the `config.toml` of a run, the one that was used.
     #[serde(with = "choice")]
     pub dataset: Choice,
     /// The folder with the data files.
@@ -50,11 +54,20 @@ pub struct DataConfig {
     pub revision: String,
     /// The seed of the synthetic digits.
     pub synthetic_seed: u64,
-    /// Training images held out to choose the best epoch.
-    pub validation: usize,
+    /// Training images held out to choose the best epoch, drawn from all alike. If not given, 5,000; of images in folders, a tenth of
+    /// each class, or what the folder `val` holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<usize>,
     /// Train on this many of the remaining images only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// How the images of folders become a dataset.
+    #[serde(skip_serializing_if = "is_default")]
+    pub images: ImageOptions,
+}
+
+fn is_default(images: &ImageOptions) -> bool {
+    *images == ImageOptions::default()
 }
 
 impl Default for DataConfig {
@@ -64,8 +77,9 @@ impl Default for DataConfig {
             data_dir: None,
             revision: "main".to_owned(),
             synthetic_seed: 0,
-            validation: 5000,
+            validation: None,
             limit: None,
+            images: ImageOptions::default(),
         }
     }
 }
@@ -132,10 +146,13 @@ impl Config {
         let counts = [
             ("threads", self.threads),
             ("data.limit", self.data.limit),
-            ("data.validation", Some(self.data.validation)),
+            ("data.validation", self.data.validation),
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
             return Err(format!("{name} is 0; it must be at least 1"));
+        }
+        if let Some(license) = &self.license {
+            check_license(license).map_err(|error| format!("license: {error}"))?;
         }
         self.model.graph().map_err(|error| format!("[model]: {error}"))?;
         self.train.validate().map_err(|error| format!("[train]: {error}"))
@@ -178,6 +195,7 @@ impl DataConfig {
         options.data_dir.clone_from(&self.data_dir);
         options.revision.clone_from(&self.revision);
         options.seed_of_synthetic = self.synthetic_seed;
+        options.images.clone_from(&self.images);
         options.hub = HubOptions::from_env();
         options
     }
@@ -207,6 +225,36 @@ impl ModelConfig {
         match self {
             ModelConfig::Preset(preset) => preset.parse::<Preset>()?.graph(),
             ModelConfig::Graph(graph) => Graph::from_toml(graph),
+        }
+    }
+
+    /// The network for images `[C, H, W]` of so many classes: a preset is made for them, a network file stays as it is.
+    ///
+    /// # Errors
+    /// [`GraphError`] if it is not valid, or the images are too small for a preset.
+    pub fn graph_for(&self, image: [usize; 3], classes: usize) -> Result<Graph, GraphError> {
+        match self {
+            ModelConfig::Preset(preset) => preset.parse::<Preset>()?.graph_for(image, classes),
+            ModelConfig::Graph(_) => self.graph(),
+        }
+    }
+}
+
+/// Proves that a licence is spelt as the Hub spells licences: in small letters, digits, points and hyphens.
+///
+/// # Errors
+/// What to give instead.
+///
+/// ```
+/// assert!(taper::check_license("cc-by-4.0").is_ok());
+/// assert!(taper::check_license("MIT License").unwrap_err().contains("such as mit"));
+/// ```
+pub fn check_license(text: &str) -> Result<(), &'static str> {
+    let is_known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+    match !text.is_empty() && text.chars().all(is_known) {
+        true => Ok(()),
+        false => {
+            Err("give a licence as the Hugging Face Hub spells it, such as mit, apache-2.0 or cc-by-4.0")
         }
     }
 }

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use taper_data::DataError;
+use taper_data::image_folder::PictureError;
 use taper_data::prepare::PrepareError;
+use taper_demo::DemoError;
 use taper_export::ExportError;
 use taper_export::onnx::InspectError;
 use taper_export::safetensors::SafetensorsError;
 use taper_files::WriteError;
 use taper_graph::GraphError;
 use taper_model::ModelError;
+use taper_report::ReportError;
 use taper_train::TrainError;
 
 /// Why a run failed. Every message names the place and the remedy.
@@ -42,12 +45,35 @@ pub enum Error {
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The report could not be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The demo page could not be made or served.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// A run has no ONNX file.
+    #[error("{0} holds no model.onnx; write it with `taper export {0}`", path.display())]
+    NoOnnx {
+        /// The folder of the run.
+        path: PathBuf,
+    },
+    /// The demo page cannot use an ONNX file.
+    #[error("{} cannot be drawn for: {problem}", path.display())]
+    NoDemo {
+        /// The file.
+        path: PathBuf,
+        /// What the page lacks of it, and the remedy.
+        problem: String,
+    },
     /// An ONNX file could not be read.
     #[error(transparent)]
     Inspect(#[from] InspectError),
     /// A picture could not be read.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// A picture could not be made what the network takes.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
     /// A file could not be read from the disk.
     #[error("cannot read {}: {cause}; check the path", path.display())]
     Read {
@@ -74,6 +100,16 @@ pub enum Error {
         path: PathBuf,
         /// The file that is missing.
         missing: &'static str,
+    },
+    /// The test scores of a run are not those of its network.
+    #[error(
+        "the network in {0} does not answer as its metrics.json says: one of the two was changed; score it again with \
+         `taper evaluate {0}`",
+        path.display()
+    )]
+    OtherScores {
+        /// The folder of the run.
+        path: PathBuf,
     },
     /// A configuration has no form as text.
     #[error(
@@ -126,8 +162,48 @@ pub enum Error {
         /// The shape of the network's input.
         input: String,
     },
-    /// The network does not classify digits.
-    #[error("the network of {} takes {input} and tells {classes} classes apart; `predict` needs [N, 1, 28, 28] and {names}", path.display())]
+    /// A preset cannot be made for the images.
+    #[error(
+        "there is no such network for images of {} and {classes} classes: {cause}; name another with --model, or, for images in \
+         folders, another --image-size",
+        by(images)
+    )]
+    NoNetworkFor {
+        /// Channels, height and width.
+        images: [usize; 3],
+        /// The number of classes.
+        classes: usize,
+        /// What does not fit.
+        cause: GraphError,
+    },
+    /// A network file is for other images.
+    #[error(
+        "the network `{graph}` takes images of {} and gives {output}, but the data `{name}` have {} and {classes} classes; \
+         change the file's `input` and its last layer (`taper summary --model FILE.toml --input {} --classes {classes} --toml` \
+         prints it so), or, for images in folders, give --image-size and --channels",
+        by(input),
+        by(images),
+        by(images)
+    )]
+    OtherNetwork {
+        /// The network's name.
+        graph: String,
+        /// Channels, height and width that it takes.
+        input: Vec<usize>,
+        /// The shape of its output.
+        output: String,
+        /// The name of the data.
+        name: String,
+        /// Their channels, height and width.
+        images: [usize; 3],
+        /// The number of their classes.
+        classes: usize,
+    },
+    /// The network does not classify what `predict` can prepare.
+    #[error(
+        "the network of {} takes {input} and tells {classes} classes apart; `predict` needs [N, 1, 28, 28], or images of folders with 1 \
+         or 3 channels, and {names} classes", path.display()
+    )]
     NotDigits {
         /// The folder of the run.
         path: PathBuf,
@@ -172,6 +248,48 @@ pub enum Error {
         /// What it is.
         is: String,
     },
+    /// The processes that share a run were asked for different ones.
+    #[error(
+        "`{setting}` is {first} in process 0 and {other} in process {rank}; start all processes with the same flags, program \
+         and data"
+    )]
+    OtherRank {
+        /// The process that differs from process 0.
+        rank: usize,
+        /// The first setting that differs.
+        setting: String,
+        /// What it is in process 0.
+        first: String,
+        /// What it is in the other.
+        other: String,
+    },
+    /// Processes were started by another MPI than the program was built with.
+    #[error(
+        "{processes} processes were started, but MPI knows of {known}: start taper by the mpirun of the MPI that it was built with"
+    )]
+    OtherMpi {
+        /// How many the launcher says it has started.
+        processes: usize,
+        /// How many there are for MPI.
+        known: usize,
+    },
+    /// Processes were started by `mpirun` of a program that knows nothing of MPI.
+    #[error(
+        "this taper was started as {processes} processes but built without MPI, so that each would train by itself; build it \
+         with `--features mpi`, or start it without mpirun"
+    )]
+    NoMpi {
+        /// How many.
+        processes: usize,
+    },
+    /// Processes were started for what one does alone.
+    #[error(
+        "only `train` and `pipeline` can be shared by {processes} processes; start this one without mpirun"
+    )]
+    NotShared {
+        /// How many.
+        processes: usize,
+    },
     /// Training diverged.
     #[error("{cause}{}", of_checkpoint(checkpoint.as_deref()))]
     Diverged {
@@ -215,6 +333,11 @@ pub enum Error {
         /// Their hash.
         found: String,
     },
+}
+
+/// `3x32x32`, as flags have it.
+fn by(sizes: &[usize]) -> String {
+    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
 fn of_file(file: Option<&Path>) -> String {

@@ -32,15 +32,20 @@
 mod config;
 mod error;
 mod metrics;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 pub mod pipeline;
 mod run;
 
-pub use config::{Config, DataConfig, ModelConfig};
+pub use config::{Config, DataConfig, ModelConfig, check_license};
 pub use error::Error;
-pub use metrics::{DatasetMetrics, ExportMetrics, Int8Metrics, Metrics, ModelMetrics, TrainMetrics};
+pub use metrics::{
+    DatasetMetrics, ExportMetrics, Int8Metrics, Metrics, ModelMetrics, NormalizedBy, TrainMetrics,
+};
 pub use run::{RunFolder, newest_run};
 
 pub use taper_data as data;
+pub use taper_demo as demo;
 pub use taper_export as export;
 pub use taper_graph as graph;
 pub use taper_kernels as kernels;
@@ -49,7 +54,19 @@ pub use taper_model as model;
 pub use taper_report as report;
 pub use taper_train as train;
 
-/// The examples of the README, run as tests.
+/// The examples of the README and of the pages in `docs/`, run as tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/crates.md")]
+    struct Crates;
+    #[doc = include_str!("../../../docs/networks.md")]
+    struct Networks;
+    #[doc = include_str!("../../../docs/candle.md")]
+    struct Candle;
+    #[doc = include_str!("../../../docs/loading.md")]
+    struct Loading;
+    #[doc = include_str!("../../../docs/tutorial.md")]
+    struct Tutorial;
+}

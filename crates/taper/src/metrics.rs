@@ -30,10 +30,10 @@ pub struct Metrics {
 }
 
 /// The data actually used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DatasetMetrics {
-    /// `mnist`, `synthetic`, or `custom` for other data.
+    /// `mnist`, `synthetic`, `custom` for other data; for images in folders, the name of the data folder.
     pub name: String,
     /// Where they came from, the same on every machine.
     pub source: String,
@@ -44,6 +44,13 @@ pub struct DatasetMetrics {
     pub license: Option<String>,
     /// What each class is called, in the order of the logits.
     pub class_names: Vec<String>,
+    /// Mean and standard deviation of each channel of the images trained on, of values from 0 to 1, if the network begins with a layer
+    /// that normalises by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalized_by: Option<NormalizedBy>,
+    /// Files left out because they are no whole images.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: usize,
     /// Images trained on.
     pub train: usize,
     /// Images that chose the best epoch.
@@ -53,6 +60,20 @@ pub struct DatasetMetrics {
     /// Why these are synthetic digits although MNIST was wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+}
+
+/// What pixels are normalised by, channel by channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NormalizedBy {
+    /// What is subtracted.
+    pub mean: Vec<f32>,
+    /// What is then divided by.
+    pub std: Vec<f32>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The network.
@@ -87,6 +108,13 @@ pub struct TrainMetrics {
     pub seed: u64,
     /// Threads computed on.
     pub threads: usize,
+    /// Processes that shared the work, each with so many threads.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub processes: usize,
+    /// Seconds in which this one talked to the others or waited for them, if there were any; validation included, and the
+    /// steps before a resumed run's last start left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange_seconds: Option<f64>,
     /// The instruction set computed on, which the last bits depend on: `avx2`, `neon` or `portable`.
     #[serde(default)]
     pub instruction_set: String,
@@ -144,6 +172,15 @@ pub struct Int8Metrics {
 }
 
 /// What files of earlier versions of Taper are.
+/// What a run before processes were counted had.
+fn one() -> usize {
+    1
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == 1
+}
+
 fn portable() -> String {
     Profile::Portable.name().to_owned()
 }

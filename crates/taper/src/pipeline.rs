@@ -13,23 +13,33 @@
 //! # Ok::<(), taper::Error>(())
 //! ```
 
+mod compare;
+mod demo;
 mod evaluate;
 mod export;
 mod export_file;
 mod find;
+mod fit;
 mod form;
 mod predict;
+mod ranks;
+mod report;
 mod resume;
+mod timed;
 mod train;
 
+pub use compare::{ComparedRun, Comparison, compare, overlay};
+pub use demo::{demo, demo_samples};
 pub use evaluate::{evaluate, evaluate_shifted};
 pub use export::{export, reference};
 pub use export_file::{Foreign, export_file};
 pub use find::find_learning_rate;
 pub use form::{Form, Int8Form};
 pub use predict::{Prediction, Predictor};
+pub use ranks::follow;
+pub use report::report;
 pub use resume::{RunEvent, RunOptions, Start};
-pub use train::{TrainedRun, train};
+pub use train::{TrainedRun, lead, train};
 
 use taper_data::{Dataset, LoadEvent, Loaded, Provenance, load};
 use taper_train::{Control, Event};
@@ -63,14 +73,18 @@ impl std::fmt::Debug for Observer<'_> {
 /// The data of a run.
 #[derive(Debug, Clone)]
 pub struct Data {
-    /// Images to train on and to validate with, not yet split.
+    /// Images to train on and, unless the data set some apart for that, to validate with, not yet split.
     pub train: Dataset,
+    /// Images that the data set apart to validate with.
+    pub validation: Option<Dataset>,
     /// Images looked at once, at the end.
     pub test: Dataset,
     /// What they are.
     pub provenance: Provenance,
     /// Why these are synthetic digits although MNIST was wanted.
     pub fallback: Option<String>,
+    /// Files left out because they are no whole images.
+    pub skipped: usize,
 }
 
 /// Gets the data that `config` asks for: all files are read and checked.
@@ -78,8 +92,9 @@ pub struct Data {
 /// # Errors
 /// [`Error::Data`] naming the file, the place and the remedy.
 pub fn load_data(config: &DataConfig, on_event: &mut dyn FnMut(LoadEvent)) -> Result<Data, Error> {
-    let Loaded { train, test, provenance, fallback, .. } = load(&config.load_options(), on_event)?;
-    Ok(Data { train, test, provenance, fallback })
+    let Loaded { train, validation, test, provenance, fallback, skipped, .. } =
+        load(&config.load_options(), on_event)?;
+    Ok(Data { train, validation, test, provenance, fallback, skipped: skipped.len() })
 }
 
 /// Proves that these are the data that a run was trained on.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use taper_export::{Metadata, safetensors};
 use taper_files::{WriteError, check_writable, create_folder, move_into_place, staging_folder, write_atomic};
 use taper_graph::Weights;
-use taper_train::{CheckpointFolder, TrainError};
+use taper_train::{CheckpointFolder, History, TrainError};
 
 use crate::config::{Config, read_text};
 use crate::error::Error;
@@ -15,13 +15,17 @@ use crate::metrics::Metrics;
 
 const METRICS: &str = "metrics.json";
 
+/// TensorBoard reads files with `tfevents` in their name, and expects a time and a host in it, which a run does not tell.
+const EVENTS: &str = "events.out.tfevents.taper";
+
 /// What training leaves; `metrics.json`, which says that there is a run, comes last.
-const TRAINED: [&str; 4] = ["model.safetensors", "history.csv", "config.toml", METRICS];
+const TRAINED: [&str; 5] = ["model.safetensors", "history.csv", EVENTS, "config.toml", METRICS];
 
 /// What evaluation and export add; a file of weights only above 2 GB.
-const ADDED: [&str; 3] = ["model.onnx", "model.onnx.data", "README.md"];
+const ADDED: [&str; 4] = ["model.onnx", "model.onnx.data", "README.md", "report.html"];
 
-/// The folder of a run: `model.safetensors`, `model.onnx`, `metrics.json`, `history.csv`, `config.toml`, `README.md`.
+/// The folder of a run: `model.safetensors`, `model.onnx`, `metrics.json`, `history.csv`,
+/// `events.out.tfevents.taper`, `config.toml`, `README.md`, `report.html` and the folder `plots`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
 
@@ -63,9 +67,29 @@ impl RunFolder {
         self.0.join("history.csv")
     }
 
+    /// The history as TensorBoard reads it.
+    pub fn events(&self) -> PathBuf {
+        self.0.join(EVENTS)
+    }
+
+    /// The same while the run trains, brought up to date with every checkpoint: a run that stands in the folder keeps its own.
+    pub fn live_events(&self) -> PathBuf {
+        self.checkpoints().join(EVENTS)
+    }
+
     /// The model card.
     pub fn card(&self) -> PathBuf {
         self.0.join("README.md")
+    }
+
+    /// The report.
+    pub fn report(&self) -> PathBuf {
+        self.0.join("report.html")
+    }
+
+    /// The folder of the report's plots.
+    pub fn plots(&self) -> PathBuf {
+        self.0.join(taper_report::PLOTS)
     }
 
     /// The folder of its checkpoints, which is there until the run is finished.
@@ -133,6 +157,15 @@ impl RunFolder {
         TRAINED.iter().chain(&ADDED).try_for_each(|name| remove(&self.0.join(name)))
     }
 
+    /// Deletes what a run goes on from: it is over, or begins anew.
+    ///
+    /// # Errors
+    /// [`Error`] naming what cannot be deleted.
+    pub(crate) fn clear_checkpoints(&self, checkpoints: &CheckpointFolder) -> Result<(), Error> {
+        remove(&self.live_events())?;
+        Ok(checkpoints.clear().map_err(TrainError::from)?)
+    }
+
     /// Whether there is a run that was trained to its end.
     pub(crate) fn is_whole(&self) -> bool {
         self.metrics().is_ok_and(|metrics| !metrics.train.interrupted)
@@ -150,6 +183,7 @@ impl RunFolder {
         for name in [METRICS].iter().chain(&ADDED) {
             remove(&self.0.join(name))?;
         }
+        taper_report::remove_plots(&self.plots())?;
         for name in TRAINED {
             move_into_place(&staged.0.join(name), &self.0.join(name))?;
         }
@@ -187,6 +221,19 @@ impl RunFolder {
         let text = serde_json::to_string_pretty(metrics)
             .map_err(|error| WriteError::new(&path, io::Error::other(error)))?;
         write_text(&path, &(text + "\n"))
+    }
+
+    /// Reads the history.
+    ///
+    /// # Errors
+    /// [`Error`] naming the file, the line and what is wrong with it.
+    pub fn read_history(&self) -> Result<History, Error> {
+        let path = self.history();
+        History::from_csv(&read_text(&path)?).map_err(|error| Error::Content {
+            path,
+            what: "history of a run",
+            cause: error.to_string(),
+        })
     }
 
     /// Reads the weights, and the metadata with the network they are of.

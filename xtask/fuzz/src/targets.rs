@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use taper::data::{idx, parquet, prepare};
 use taper::export::{onnx, safetensors};
 use taper::graph::{Graph, Linear, Op};
-use taper::train::CheckpointFolder;
+use taper::train::{CheckpointFolder, History};
 use taper::{Config, Metrics};
 
 /// A reader under test.
@@ -109,13 +109,14 @@ fn read_network(_: &Path, bytes: &[u8]) {
     }
 }
 
-/// What is read back of a run: its configuration and its metrics.
+/// What is read back of a run: its configuration, its metrics and its history.
 fn read_run(_: &Path, bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(config) = Config::from_toml(text) {
         let _ = (config.model.graph().is_ok(), config.train.validate().is_ok(), config.to_toml().is_ok());
     }
     let _ = serde_json::from_str::<Metrics>(text);
+    let _ = History::from_csv(text);
 }
 
 /// ONNX files: what is told of them, what is checked, and the way back to a graph.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod architecture;
+mod links;
 mod manifest;
 mod repository;
 mod source;
@@ -18,8 +19,8 @@ const MAX_LINES: usize = 400;
 /// The largest file that may be committed: a clone should take seconds.
 const MAX_BYTES: u64 = 2_000_000;
 
-/// The only crate whose sources may hold unsafe code.
-const UNSAFE_FOLDER: &str = "crates/taper-kernels/";
+/// The only crate whose sources may hold unsafe code, and the one module elsewhere, which maps files into memory.
+const UNSAFE_PLACES: [&str; 2] = ["crates/taper-kernels/", "crates/taper-data/src/mapped.rs"];
 
 /// Crates that ARCHITECTURE.md must list where they are used: they hold tensors.
 const TENSOR_LIBRARIES: [&str; 7] = ["burn", "candle", "ndarray", "ort", "rten", "tch", "tract"];
@@ -170,9 +171,12 @@ fn sources_are_short_and_finished_and_say_what_they_are_about() {
         for (line, word) in source::unfinished(&text) {
             rules.entry("code is finished").or_default().push(format!("{path}:{line}: {word}!"));
         }
-        if !path.starts_with(UNSAFE_FOLDER) {
+        if !UNSAFE_PLACES.iter().any(|place| path.starts_with(place)) {
             let found = source::lines_of_trust(&text).into_iter().map(|line| format!("{path}:{line}"));
-            rules.entry("only taper-kernels asks to be trusted").or_default().extend(found);
+            rules
+                .entry("only taper-kernels and one module of taper-data ask to be trusted")
+                .or_default()
+                .extend(found);
         }
     }
     rules.retain(|_, places| !places.is_empty());
@@ -191,4 +195,32 @@ fn no_large_file_is_committed() {
         .map(|(path, bytes)| format!("{path}: {bytes} bytes"))
         .collect();
     check("large files are made or downloaded, not committed", places);
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let repository = Repository::open();
+    let is_there = |path: &str| {
+        path.is_empty()
+            || repository
+                .files
+                .iter()
+                .any(|file| file == path || file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+    };
+    let mut places = Vec::new();
+    for page in repository.files_named(".md") {
+        let text = repository.read(page);
+        for link in links::links(&text) {
+            let target = if link.path.is_empty() { page.to_owned() } else { links::resolve(page, link.path) };
+            if !is_there(&target) {
+                places.push(format!("{page}:{}: there is no {target}", link.line));
+                continue;
+            }
+            let Some(heading) = link.heading.filter(|_| target.ends_with(".md")) else { continue };
+            if !links::headings(&repository.read(&target)).iter().any(|title| title == heading) {
+                places.push(format!("{page}:{}: {target} has no heading #{heading}", link.line));
+            }
+        }
+    }
+    check("links between pages lead somewhere", places);
 }

@@ -1,19 +1,22 @@
 //! The one definition of the words and flags.
 
+mod data;
+mod examples;
 mod train;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use taper::Error;
-use taper::data::Choice;
 
+use super::demo::DemoArgs;
 use super::export::ExportArgs;
+pub(super) use data::{DataArgs, ImageArgs, ModelArgs};
 pub(super) use train::{FindArgs, TrainArgs};
 
 /// Train an image classifier and ship it as ONNX.
 #[derive(Debug, Parser)]
-#[command(name = "taper", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "taper", version, arg_required_else_help = true, max_term_width = 100, after_help = examples::TAPER)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -33,18 +36,23 @@ pub(super) struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Get the data, train, evaluate on the test images and export to ONNX
+    /// Get the data, train, evaluate on the test images, export, and report
+    #[command(after_help = examples::PIPELINE)]
     Pipeline(TrainArgs),
-    /// Get MNIST (or, with --dataset synthetic, draw digits) and check it
+    /// Get MNIST, read folders of images or, with --dataset synthetic, draw digits, and check them
+    #[command(after_help = examples::DOWNLOAD)]
     Download(DataArgs),
     /// Get the data and train; writes all but the ONNX file and the test scores
+    #[command(after_help = examples::TRAIN)]
     Train(TrainArgs),
     /// Try rising learning rates, and suggest one
     ///
     /// The flags are those of `train`; --lr, --schedule, --warmup, --epochs, --early-stopping and --ema-decay have no say in
     /// it, and are refused.
+    #[command(after_help = examples::LR_FIND)]
     LrFind(FindArgs),
     /// Score a finished run on the test images
+    #[command(after_help = examples::EVALUATE)]
     Evaluate {
         #[command(flatten)]
         run: RunArgs,
@@ -53,20 +61,48 @@ pub(super) enum Command {
         tta: bool,
     },
     /// Write the network of a finished run, or of a safetensors file, as a verified ONNX file
+    #[command(after_help = examples::EXPORT)]
     Export(ExportArgs),
-    /// Classify pictures of digits
+    /// Write report.html of a finished run, and its plots
+    ///
+    /// The page tells the whole story of the run, loads nothing, and opens by double click. The plots are SVG and PNG files in the
+    /// folder `plots`.
+    #[command(after_help = examples::REPORT)]
+    Report(RunArgs),
+    /// Serve a page on which one draws and the network answers in the browser
+    ///
+    /// The page runs the ONNX file by onnxruntime-web, which is downloaded from the npm registry the first time (33 MB), held
+    /// to its checksum and kept in ~/.cache/taper. Served, it can be seen by this machine alone; Ctrl-C ends that, with the exit
+    /// code 0.
+    #[command(after_help = examples::DEMO)]
+    Demo(DemoArgs),
+    /// Classify pictures: of digits, or of what the classes of a folder of images show
+    #[command(after_help = examples::PREDICT)]
     Predict {
-        /// PNG or JPEG files, of any size and colour
+        /// PNG, JPEG or WebP files, of any size and colour
         #[arg(required = true, value_name = "IMAGE")]
         images: Vec<PathBuf>,
         /// The folder of a finished run [default: the newest under runs/]
         #[arg(long, value_name = "DIR")]
         run: Option<PathBuf>,
     },
+    /// Print finished runs side by side: settings that differ, scores, speed, sizes
+    #[command(after_help = examples::COMPARE)]
+    Compare {
+        /// The folders of the runs
+        #[arg(required = true, num_args = 2.., value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// Write a page as well: the table, and their curves over each other
+        #[arg(long, value_name = "FILE.html")]
+        html: Option<PathBuf>,
+    },
     /// Print a network: layers, shapes, parameters, multiply-adds
+    #[command(after_help = examples::SUMMARY)]
     Summary {
         #[command(flatten)]
         model: ModelArgs,
+        #[command(flatten)]
+        images: ImageArgs,
         /// Print it as a network file, to edit and give to --model
         #[arg(long, conflicts_with = "plan")]
         toml: bool,
@@ -75,12 +111,26 @@ pub(super) enum Command {
         plan: bool,
     },
     /// Print what an ONNX file holds
+    #[command(after_help = examples::INSPECT)]
     Inspect {
         /// The file
         file: PathBuf,
     },
+    /// Print the script by which a shell completes words and flags
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = examples::MAN)]
+    Man {
+        /// Write the page of every word into this folder instead
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Write test images and a run's answers, for other runtimes to be compared with
-    #[command(hide = true)]
+    #[command(hide = true, after_help = examples::REFERENCE)]
     Reference {
         #[command(flatten)]
         run: RunArgs,
@@ -88,34 +138,6 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-}
-
-/// Where the data come from.
-#[derive(Debug, Args)]
-pub(super) struct DataArgs {
-    /// Folder with MNIST as IDX files (plain or gzip) or Parquet
-    #[arg(long, value_name = "DIR")]
-    pub(super) data_dir: Option<PathBuf>,
-    /// `mnist` insists on MNIST; `auto` falls back to the built-in synthetic digits [default: auto]
-    #[arg(long, value_name = "NAME", value_parser = choice_names())]
-    pub(super) dataset: Option<Choice>,
-    /// Branch, tag or commit of the dataset on the Hugging Face Hub [default: main]
-    #[arg(long, value_name = "REVISION")]
-    pub(super) revision: Option<String>,
-}
-
-impl DataArgs {
-    /// Whether anything is said of the data.
-    pub(super) fn is_given(&self) -> bool {
-        self.data_dir.is_some() || self.dataset.is_some() || self.revision.is_some()
-    }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ModelArgs {
-    /// tutorial, lenet5, residual, or the path of a network file [default: tutorial]
-    #[arg(long, value_name = "PRESET|FILE.toml")]
-    pub(super) model: Option<String>,
 }
 
 /// A finished run, and its data.
@@ -129,11 +151,6 @@ pub(super) struct RunArgs {
     /// Threads to compute on [default: all cores]
     #[arg(long, value_name = "N", value_parser = thread_count)]
     pub(super) threads: Option<usize>,
-}
-
-fn choice_names() -> impl clap::builder::TypedValueParser<Value = Choice> {
-    use clap::builder::{PossibleValuesParser, TypedValueParser};
-    PossibleValuesParser::new(Choice::ALL.map(Choice::name)).try_map(|name| name.parse::<Choice>())
 }
 
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
@@ -181,26 +198,51 @@ impl Command {
         match self {
             Command::Pipeline(args) | Command::Train(args) => Ok(args.settings.config()?.threads),
             Command::LrFind(args) => Ok(args.settings.config()?.threads),
-            Command::Evaluate { run, .. } | Command::Reference { run, .. } => Ok(run.threads),
+            Command::Evaluate { run, .. } | Command::Reference { run, .. } | Command::Report(run) => {
+                Ok(run.threads)
+            }
             Command::Export(args) => Ok(args.threads),
             _ => Ok(None),
         }
     }
 }
 
-impl DataArgs {
-    /// Puts what was given in place of what `config` has.
-    pub(super) fn apply(&self, config: &mut taper::DataConfig) {
-        if let Some(dataset) = self.dataset {
-            config.dataset = dataset;
-            // A folder from a configuration belongs to the dataset it was written for.
-            config.data_dir = None;
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The commands of the examples in `help`: comments and what a shell does with the output are cut off, lines that end
+    /// in a backslash joined.
+    fn examples(help: &str) -> Vec<String> {
+        let joined = help.replace("\\\n", " ");
+        let lines = joined.strip_prefix("Examples:\n").expect("the help begins with `Examples:`").lines();
+        let command = |line: &str| line.split(['#', '>', '|']).next().unwrap_or_default().trim().to_owned();
+        lines.map(command).collect()
+    }
+
+    #[test]
+    fn every_help_has_examples_that_parse() {
+        let taper = Cli::command();
+        let mut wrong = Vec::new();
+        for command in std::iter::once(&taper).chain(taper.get_subcommands()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            if !help.starts_with("Examples:\n") || help.lines().any(|line| line.len() > 79) {
+                wrong.push(format!("{}: no examples, or a line of 80 columns", command.get_name()));
+                continue;
+            }
+            for example in examples(&help) {
+                let words: Vec<&str> = example.split_whitespace().collect();
+                let is_of_it = command.get_name() == "taper" || words.get(1) == Some(&command.get_name());
+                // Help is no mistake, though clap makes an error of it.
+                let parsed = Cli::try_parse_from(&words).and_then(|cli| cli.command.check());
+                let failed = parsed.is_err_and(|error| error.exit_code() != 0);
+                if failed || !is_of_it {
+                    wrong.push(example.clone());
+                }
+            }
         }
-        if let Some(folder) = &self.data_dir {
-            config.data_dir = Some(folder.clone());
-        }
-        if let Some(revision) = &self.revision {
-            config.revision.clone_from(revision);
-        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }

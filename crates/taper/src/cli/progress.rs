@@ -1,4 +1,5 @@
-//! How a run shows on standard error: bars on a terminal, plain lines elsewhere.
+//! How a run shows on standard error: bars on a terminal, plain lines elsewhere. Both fit into 80 columns (up to
+//! 999 epochs of 999 steps).
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,8 @@ impl Progress {
     pub(super) fn new(quiet: bool) -> Self {
         let bar =
             if quiet || !terminal::watched() { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        // Until there is something to show; indicatif's own style would show an empty bar.
+        bar.set_style(style("{wide_msg}"));
         Self { quiet, bar, last_line: Instant::now(), started: Instant::now(), earlier: None }
     }
 
@@ -41,10 +44,10 @@ impl Progress {
         match event {
             LoadEvent::Trying { source } => self.line(&format!("data: trying {source}")),
             LoadEvent::Download { file, received, total } => {
-                self.bar.set_style(style("{msg} [{bar:30}] {bytes}/{total_bytes}"));
+                self.bar.set_style(style("[{bar:20}] {bytes}/{total_bytes} {wide_msg}"));
+                self.bar.set_message(file.clone());
                 self.bar.set_length(total);
                 self.bar.set_position(received);
-                self.bar.set_message(file.clone());
                 if received == total {
                     self.bar.reset();
                     self.line(&format!("data: received {file}, {} bytes", thousands(total)));
@@ -55,7 +58,18 @@ impl Progress {
                 thousands(train as u64),
                 thousands(test as u64)
             )),
+            LoadEvent::Decoding { done, total } => {
+                self.bar.set_style(style("[{bar:20}] {pos}/{len} images {wide_msg}"));
+                self.bar.set_length(total as u64);
+                self.bar.set_position(done as u64);
+                if done == total {
+                    self.bar.reset();
+                }
+            }
             // Loud even if the rest is to be quiet.
+            LoadEvent::Skipped(bad) => {
+                terminal::note(format!("WARNING: leaving out {}: {}", bad.path.display(), bad.reason));
+            }
             LoadEvent::FellBack { reason } => terminal::fallback(&reason),
             _ => {}
         }
@@ -86,13 +100,14 @@ impl Progress {
     pub(super) fn train(&mut self, event: &Event<'_>) -> Control {
         match event {
             Event::Started { epochs, steps_per_epoch, train_images, validation_images, .. } => {
-                self.bar.set_style(style("{prefix} [{bar:20}] {msg}"));
                 self.started = Instant::now();
                 self.line(&format!(
                     "training: {epochs} epochs of {steps_per_epoch} steps on {} images, validated on {}",
                     thousands(*train_images as u64),
                     thousands(*validation_images as u64)
                 ));
+                // A narrow terminal cuts the message off: a line that wraps could not be written over.
+                self.bar.set_style(style("{prefix} [{bar:16}] {wide_msg}"));
             }
             Event::Step(step) => self.step(step),
             Event::EpochEnd(epoch) => self.epoch(epoch),
@@ -111,7 +126,7 @@ impl Progress {
 
     fn step(&mut self, step: &StepEnd) {
         let text = format!(
-            "loss {:.4}  accuracy {:5.2} %  {:>6} images/s  {} left",
+            "loss {:.4} {:6.2} %  {} images/s  {:#} left",
             step.loss,
             100.0 * step.accuracy,
             thousands(step.images_per_second as u64),
@@ -125,10 +140,10 @@ impl Progress {
             }
             return;
         }
-        self.bar.set_length(step.steps as u64);
-        self.bar.set_position(step.step as u64);
         self.bar.set_prefix(prefix);
         self.bar.set_message(text);
+        self.bar.set_length(step.steps as u64);
+        self.bar.set_position(step.step as u64);
     }
 
     /// From the pace of the run so far, validation included.
@@ -142,7 +157,7 @@ impl Progress {
     fn epoch(&mut self, epoch: &EpochEnd) {
         self.last_line = Instant::now();
         self.line(&format!(
-            "epoch {}/{}  loss {:.4}  accuracy {:5.2} %  validation loss {:.4}  accuracy {:5.2} %  {:>6} images/s  {:.1} s",
+            "epoch {}/{}  loss {:.4} {:6.2} %  val. loss {:.4} {:6.2} %  {} images/s",
             epoch.epoch,
             epoch.epochs,
             epoch.train_loss,
@@ -150,7 +165,6 @@ impl Progress {
             epoch.validation_loss,
             100.0 * epoch.validation_accuracy,
             thousands(epoch.images_per_second as u64),
-            epoch.seconds,
         ));
     }
 

@@ -6,6 +6,8 @@ use std::io::{IsTerminal, Write};
 use serde::Serialize;
 use taper::{Error, Metrics};
 
+use super::picture::Ink;
+
 /// Prints a line of the result. A reader that has gone (`taper summary | head`) is no failure.
 pub(super) fn result(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
@@ -29,9 +31,24 @@ pub(super) fn error(error: &Error) {
     eprintln!("error: {error}");
 }
 
-/// Whether a person watches standard error.
+/// Whether a person watches standard error, on a terminal that can write over a line.
 pub(super) fn watched() -> bool {
-    std::io::stderr().is_terminal()
+    std::io::stderr().is_terminal() && !is_dumb()
+}
+
+/// What images are drawn with on standard output. <https://no-color.org>: `NO_COLOR` counts if it is not empty.
+pub(super) fn ink() -> Ink {
+    let is_colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match std::io::stdout().is_terminal() && !is_dumb() {
+        true if is_colourless => Ink::Blocks,
+        true => Ink::Greys,
+        false => Ink::Ascii,
+    }
+}
+
+/// Whether the terminal only appends, as in Emacs' shell.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| name == "dumb")
 }
 
 /// Says loudly that these are not MNIST.

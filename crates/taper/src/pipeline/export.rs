@@ -42,8 +42,14 @@ pub fn export(folder: &RunFolder, data: &Data, path: &Path, form: &Form) -> Resu
         metrics.export = Some(facts.clone());
         folder.write_metrics(&metrics)?;
         write_card(folder, &metrics, &graph)?;
+        refresh_report(folder, data)?;
     }
     Ok(facts)
+}
+
+/// Writes the report anew, if the run has one.
+pub(super) fn refresh_report(folder: &RunFolder, data: &Data) -> Result<(), Error> {
+    if folder.report().exists() { super::report(folder, data) } else { Ok(()) }
 }
 
 /// `form` for a network whose metadata is known.
@@ -57,8 +63,8 @@ pub(super) fn described(form: &Form, metadata: Metadata) -> Form {
     form
 }
 
-/// Writes `images` `[N, C, H, W]` and the trained model's `logits` `[N, classes]` of a run to a safetensors file, for
-/// other runtimes to be compared with.
+/// Writes test `images` `[N, C, H, W]`, their `labels` `[N]` and the trained model's `logits` `[N, classes]` of a run to a
+/// safetensors file, for other runtimes to be compared with.
 ///
 /// # Errors
 /// [`Error`]: no finished run, other data than it was trained on, or a file that cannot be written.
@@ -74,7 +80,9 @@ pub fn reference(folder: &RunFolder, data: &Data, path: &Path) -> Result<(), Err
     let shapes = [input.with_batch(answers.count), vec![answers.count, model.classes()?]];
     let refuse = |error: safetensors::SafeTensorError| WriteError::new(path, std::io::Error::other(error));
     let [image_shape, logit_shape] = shapes;
+    let labels = &data.test.labels[..answers.count];
     let tensors = [
+        ("labels", TensorView::new(Dtype::U8, vec![answers.count], labels).map_err(refuse)?),
         ("images", TensorView::new(Dtype::F32, image_shape, &images).map_err(refuse)?),
         ("logits", TensorView::new(Dtype::F32, logit_shape, &logits).map_err(refuse)?),
     ];
@@ -86,32 +94,43 @@ pub fn reference(folder: &RunFolder, data: &Data, path: &Path) -> Result<(), Err
 pub(super) fn write_card(folder: &RunFolder, metrics: &Metrics, graph: &Graph) -> Result<(), Error> {
     let Some(evaluation) = &metrics.test else { return Ok(()) };
     let dataset = &metrics.dataset;
-    let data = DataFacts {
-        name: dataset.name.clone(),
-        source: dataset.source.clone(),
-        sha256: dataset.sha256.clone(),
-        license: dataset.license.clone(),
-    };
     let mut options = CardOptions::default();
     options.class_names.clone_from(&dataset.class_names);
     options.splits =
         Some(SplitSizes { train: dataset.train, validation: dataset.validation, test: dataset.test });
-    options.training = training_recipe(folder, metrics)?;
-    options.export = metrics.export.as_ref().map(|facts| ExportFacts {
+    let config = folder.config()?;
+    options.license.clone_from(&config.license);
+    options.training = training_recipe(&config.train, metrics);
+    options.export = metrics.export.as_ref().map(export_facts);
+    options.taper_version = Some(metrics.taper_version.clone());
+    Ok(ModelCard::new(graph, data_facts(metrics), evaluation, options).write(&folder.card())?)
+}
+
+/// What the data of a run are.
+pub(super) fn data_facts(metrics: &Metrics) -> DataFacts {
+    let dataset = &metrics.dataset;
+    DataFacts {
+        name: dataset.name.clone(),
+        source: dataset.source.clone(),
+        sha256: dataset.sha256.clone(),
+        license: dataset.license.clone(),
+    }
+}
+
+/// What is known of the ONNX file of a run.
+pub(super) fn export_facts(facts: &ExportMetrics) -> ExportFacts {
+    ExportFacts {
         opset: facts.opset,
         ir_version: facts.ir_version,
         runtime: facts.runtime.clone(),
         verified_images: facts.verified_images,
         max_abs_diff: facts.max_abs_diff,
-    });
-    options.taper_version = Some(metrics.taper_version.clone());
-    Ok(ModelCard::new(graph, data, evaluation, options).write(&folder.card())?)
+    }
 }
 
 /// The main settings of a run, without those that are off; `config.toml` has all of them.
-fn training_recipe(folder: &RunFolder, metrics: &Metrics) -> Result<Vec<(String, String)>, Error> {
-    let config = folder.config()?.train;
-    let FitConfig { optimizer, augment, .. } = &config;
+pub(super) fn training_recipe(config: &FitConfig, metrics: &Metrics) -> Vec<(String, String)> {
+    let FitConfig { optimizer, augment, .. } = config;
     let on = |value: f64| (value != 0.0).then(|| value.to_string());
     let number = |value: Option<f64>| value.map(|value| value.to_string());
     let pixels = |value: usize| (value != 0).then(|| format!("{value} px"));
@@ -141,5 +160,5 @@ fn training_recipe(folder: &RunFolder, metrics: &Metrics) -> Result<Vec<(String,
         ("seed", Some(config.seed.to_string())),
     ];
     let told = settings.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    Ok(told.collect())
+    told.collect()
 }

@@ -4,8 +4,7 @@ use taper_data::LoadEvent;
 use taper_model::{Model, Trainer};
 use taper_train::{RangeCurve, RangePoint, RangeTest, TrainError};
 
-use super::load_data;
-use super::train::split;
+use super::{fit, load_data};
 use crate::config::Config;
 use crate::error::Error;
 
@@ -25,8 +24,8 @@ pub fn find_learning_rate(
     config.settle_instruction_set()?;
     let graph = config.model.graph()?;
     Trainer::check(&graph)?;
-    let model = Model::new(graph, config.train.seed)?;
     let data = load_data(&config.data, on_data)?;
-    let (train, _) = split(&config.data, &data.train, config.train.seed)?;
+    let (train, _) = fit::split(&config.data, &data, config.train.seed)?;
+    let model = Model::new(fit::graph(config, &data, &train)?, config.train.seed)?;
     Ok(taper_train::find_learning_rate(model, &train, &config.train, range, on_point)?)
 }

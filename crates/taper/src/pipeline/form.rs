@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use taper_data::{Dataset, extend_unit};
+use taper_data::{Choice, Dataset, extend_unit};
 use taper_export::onnx::Options;
 use taper_export::quantize::Method;
 use taper_export::{Calibration, Exported, Normalization, export, export_int8};
@@ -97,7 +97,7 @@ impl Network<'_> {
             return Ok(told(export(path, graph, weights, &form.options, &sample)?));
         };
         let data = data.ok_or_else(|| Error::NoCalibration { path: path.to_owned() })?;
-        let images = images(&data.train.take(int8.images), form.range());
+        let images = images(&some(&data.train, int8.images, data), form.range());
         let count = images.len() / graph.input_shape().elements().max(1);
         let calibration = Calibration { count, images: &images, method: int8.method };
         let exported = export_int8(path, graph, weights, &form.options, &calibration, &sample)?;
@@ -119,6 +119,14 @@ impl Network<'_> {
     }
 }
 
+/// So many images of a part of the data: the first ones or, of a folder, whose images lie class by class, some of every class.
+fn some(part: &Dataset, count: usize, data: &Data) -> Dataset {
+    match data.provenance.choice {
+        Choice::ImageFolder => part.spread(count),
+        _ => part.take(count),
+    }
+}
+
 /// Images, and what the model answers.
 pub(super) struct Answers {
     pub(super) count: usize,
@@ -127,9 +135,9 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// What the model answers on the first `count` test images, whose bytes become numbers in `range`.
+    /// What the model answers on `count` of the test images, whose bytes become numbers in `range`.
     pub(super) fn of(model: &Model, data: &Data, count: usize, range: [f32; 2]) -> Result<Self, Error> {
-        Self::on(model, images(&data.test.take(count), range))
+        Self::on(model, images(&some(&data.test, count, data), range))
     }
 
     /// What the model answers on `images`, `[N, C, H, W]` in row-major order.
@@ -159,7 +167,7 @@ impl Answers {
 /// The images of a dataset, in a range.
 fn images(dataset: &Dataset, [low, high]: [f32; 2]) -> Vec<f32> {
     let mut images = Vec::new();
-    extend_unit(&mut images, dataset.images.pixels());
+    extend_unit(&mut images, &dataset.images.pixels());
     if [low, high] != [0.0, 1.0] {
         images.iter_mut().for_each(|number| *number = low + *number * (high - low));
     }

@@ -67,6 +67,11 @@ pub enum RunEvent<'a> {
         /// What is wrong with it.
         reason: &'a str,
     },
+    /// Training begins, anew or from a checkpoint.
+    Begins {
+        /// The folder of the run.
+        folder: &'a RunFolder,
+    },
     /// The run in the folder is finished: there is nothing to do.
     Finished {
         /// The folder.
@@ -94,7 +99,7 @@ pub(super) fn found(
 ) -> Result<Option<(PathBuf, Checkpoint)>, Error> {
     if start == Start::Anew {
         folder.forget_unfinished()?;
-        checkpoints.clear().map_err(TrainError::from)?;
+        folder.clear_checkpoints(checkpoints)?;
         return Ok(None);
     }
     let found = checkpoints.find(graph).map_err(TrainError::from)?;
@@ -129,7 +134,11 @@ pub(super) fn is_kept(folder: &RunFolder, start: Start, config: &Config, data: &
 /// Proves that the finished run in `folder` is the one that is asked for.
 fn check_finished(folder: &RunFolder, metrics: &Metrics, config: &Config, data: &Data) -> Result<(), Error> {
     let is = asked(config, &data.provenance.sha256)?;
-    let was = asked(&folder.config()?, &metrics.dataset.sha256)?;
+    let mut was = asked(&folder.config()?, &metrics.dataset.sha256)?;
+    // A licence may have been written into the run's configuration since.
+    if config.license.is_none() {
+        was.remove("license");
+    }
     let of = |settings: &BTreeMap<String, String>, name: &str| {
         settings.get(name).map_or("not given", String::as_str).to_owned()
     };
@@ -145,7 +154,7 @@ fn check_finished(folder: &RunFolder, metrics: &Metrics, config: &Config, data: 
 }
 
 /// Everything that decides what a run computes, by name: what was asked for, and what the program is made of.
-fn settings(config: &Config, data: &Data) -> Result<BTreeMap<String, String>, Error> {
+pub(super) fn settings(config: &Config, data: &Data) -> Result<BTreeMap<String, String>, Error> {
     let mut settings = asked(config, &data.provenance.sha256)?;
     settings.insert("Taper's version".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
     settings.insert(
@@ -155,15 +164,18 @@ fn settings(config: &Config, data: &Data) -> Result<BTreeMap<String, String>, Er
     Ok(settings)
 }
 
+/// What the hash of the data is called among the settings.
+pub(super) const DATA: &str = "the data's SHA-256";
+
 /// What was asked for, by name: the configuration but for the threads and where its data lie, and the hash of the data.
-fn asked(config: &Config, sha256: &str) -> Result<BTreeMap<String, String>, Error> {
+pub(super) fn asked(config: &Config, sha256: &str) -> Result<BTreeMap<String, String>, Error> {
     let no_toml = |cause: toml::ser::Error| Error::NoToml { cause: cause.to_string() };
     let mut settings = BTreeMap::new();
     flatten("", &toml::Value::try_from(config).map_err(no_toml)?, &mut settings);
     for elsewhere in ["threads", "data.data_dir", "data.revision"] {
         settings.remove(elsewhere);
     }
-    settings.insert("the data's SHA-256".to_owned(), sha256.to_owned());
+    settings.insert(DATA.to_owned(), sha256.to_owned());
     Ok(settings)
 }
 

@@ -2,16 +2,20 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use taper_data::Dataset;
+use taper_data::Choice;
 use taper_export::{DatasetInfo, Metadata, safetensors};
 use taper_files::remove_leftovers;
 use taper_graph::Graph;
 use taper_kernels::Isa;
-use taper_model::{Model, Trainer};
-use taper_train::{Checkpoint, Checkpointing, Fitted, TrainError, fit_with_checkpoints};
+use taper_model::Trainer;
+use taper_model::exchange::{Alone, Exchange};
+use taper_train::{Checkpoint, Checkpointing, Fitted, TrainError};
 
-use super::{Data, Observer, RunEvent, RunOptions, load_data, resume};
+use super::ranks::{Beginning, fit_on, meet, tell, with_shards};
+use super::timed::Timed;
+use super::{Data, Observer, RunEvent, RunOptions, fit, load_data, resume};
 use crate::config::{Config, DataConfig};
 use crate::error::Error;
 use crate::metrics::{DatasetMetrics, Metrics, ModelMetrics, TrainMetrics};
@@ -44,7 +48,22 @@ pub fn train(
     options: &RunOptions,
     observer: &mut Observer<'_>,
 ) -> Result<TrainedRun, Error> {
-    config.train.validate().map_err(taper_train::TrainError::from)?;
+    lead(config, options, Arc::new(Alone), observer)
+}
+
+/// [`train`] as rank 0 of several, of which the others call [`follow`](super::follow): they share the work, and this one writes the
+/// files. The run is the same, bit for bit, as on one rank with as many shards ([`FitConfig`](taper_train::FitConfig)), but for
+/// the times.
+///
+/// # Errors
+/// As [`train`]; the other ranks must then be ended, since they wait for this one.
+pub fn lead(
+    config: &Config,
+    options: &RunOptions,
+    exchange: Arc<dyn Exchange>,
+    observer: &mut Observer<'_>,
+) -> Result<TrainedRun, Error> {
+    let config = &with_shards(config, &*exchange)?;
     config.settle_instruction_set()?;
     let graph = config.model.graph()?;
     Trainer::check(&graph)?;
@@ -53,31 +72,37 @@ pub fn train(
         RunFolder::new(out).check_free()?;
     }
     let data = load_data(&config.data, observer.data)?;
+    let (train, validation) = fit::split(&config.data, &data, config.train.seed)?;
+    let graph = fit::graph(config, &data, &train)?;
     let folder = RunFolder::new(options.out.clone().unwrap_or_else(|| default_folder(&data, &graph)));
     folder.check_free()?;
     let _lock = folder.lock()?;
     remove_leftovers(folder.path())?;
     remove_leftovers(&folder.checkpoints())?;
     let config = &resolved(config, &data);
+    meet(&*exchange, config, &data)?;
     let checkpoints = resume::checkpoints(&folder, config, &data, options)?;
     let from = resume::found(&folder, &checkpoints, options.start, &graph, observer)?;
     if from.is_none() && folder.is_whole() && resume::is_kept(&folder, options.start, config, &data)? {
         let metrics = folder.metrics()?;
+        tell(&*exchange, Beginning::Finished)?;
         (observer.run)(RunEvent::Finished { folder: folder.path() });
         return Ok(TrainedRun { folder, data, metrics });
     }
-    let (train, validation) = split(&config.data, &data.train, config.train.seed)?;
     let sizes = [train.len(), validation.len(), data.test.len()];
-    let model = Model::new(graph.clone(), config.train.seed)?;
     let (newest, from) = from.unzip();
+    tell(&*exchange, Beginning::Train(from.as_ref()))?;
+    (observer.run)(RunEvent::Begins { folder: &folder });
     let newest = RefCell::new(newest);
+    let live_events = folder.live_events();
     let save = Box::new(|checkpoint: &Checkpoint| {
         newest.replace(Some(checkpoints.save(checkpoint)?));
-        Ok(())
+        Ok(checkpoint.history.update_events(&live_events)?)
     });
     let checkpointing = Checkpointing { from, every: Some(options.checkpoint_every), save: Some(save) };
+    let exchange = Arc::new(Timed::new(exchange));
     let fitted =
-        fit_with_checkpoints(model, &train, &validation, &config.train, checkpointing, observer.train);
+        fit_on(&graph, [&train, &validation], &config.train, checkpointing, exchange.clone(), observer.train);
     let fitted = fitted.map_err(|cause| match cause {
         TrainError::Diverged { .. } => Error::Diverged { cause, checkpoint: newest.take() },
         other => other.into(),
@@ -85,9 +110,9 @@ pub fn train(
 
     let metrics = Metrics {
         taper_version: env!("CARGO_PKG_VERSION").to_owned(),
-        dataset: dataset_metrics(&data, sizes),
+        dataset: dataset_metrics(&data, &graph, sizes),
         model: model_metrics(&graph),
-        train: train_metrics(&fitted, config.train.seed),
+        train: train_metrics(&fitted, config.train.seed, &exchange),
         test: None,
         test_shifted: None,
         export: None,
@@ -98,11 +123,12 @@ pub fn train(
     folder.replace(|staged| {
         safetensors::save(&staged.safetensors(), &fitted.model.weights()?, &metadata)?;
         fitted.history.write_csv(&staged.history())?;
+        fitted.history.write_events(&staged.events())?;
         staged.write_config(&config)?;
         Ok(staged.write_metrics(&metrics)?)
     })?;
     if !fitted.interrupted {
-        checkpoints.clear().map_err(TrainError::from)?;
+        folder.clear_checkpoints(&checkpoints)?;
     }
     Ok(TrainedRun { folder, data, metrics })
 }
@@ -120,23 +146,18 @@ fn beside(folder: &RunFolder) -> RunFolder {
 
 /// The configuration with the dataset that was used, so that `--config` repeats the run even where `auto` would find
 /// other data, and from any folder.
-fn resolved(config: &Config, data: &Data) -> Config {
-    let dataset = data.provenance.name.parse().unwrap_or(config.data.dataset);
+pub(super) fn resolved(config: &Config, data: &Data) -> Config {
     let data_dir = config.data.data_dir.as_ref();
     let data_dir = data_dir.map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.clone()));
-    Config { data: DataConfig { dataset, data_dir, ..config.data.clone() }, ..config.clone() }
+    let dataset = data.provenance.choice;
+    // What is held out of data that set nothing apart is told as a number, but where it is a share.
+    let is_share = dataset == Choice::ImageFolder;
+    let validation =
+        if is_share { config.data.validation } else { config.data.validation.or(Some(fit::VALIDATION)) };
+    Config { data: DataConfig { dataset, data_dir, validation, ..config.data.clone() }, ..config.clone() }
 }
 
-/// Seeded training and validation parts; the limit cuts the training part only.
-pub(super) fn split(config: &DataConfig, train: &Dataset, seed: u64) -> Result<(Dataset, Dataset), Error> {
-    if train.len() <= config.validation {
-        return Err(Error::TooFewImages { train: train.len(), validation: config.validation });
-    }
-    let (train, validation) = train.split(config.validation, seed);
-    Ok((train.take(config.limit.unwrap_or(usize::MAX)), validation))
-}
-
-fn dataset_metrics(data: &Data, [train, validation, test]: [usize; 3]) -> DatasetMetrics {
+fn dataset_metrics(data: &Data, graph: &Graph, [train, validation, test]: [usize; 3]) -> DatasetMetrics {
     let provenance = data.provenance.clone();
     DatasetMetrics {
         name: provenance.name,
@@ -144,6 +165,8 @@ fn dataset_metrics(data: &Data, [train, validation, test]: [usize; 3]) -> Datase
         sha256: provenance.sha256,
         license: provenance.license,
         class_names: data.train.class_names.clone(),
+        normalized_by: fit::normalized_by(graph),
+        skipped: data.skipped,
         train,
         validation,
         test,
@@ -156,7 +179,7 @@ fn model_metrics(graph: &Graph) -> ModelMetrics {
     ModelMetrics { name: graph.name().to_owned(), parameters, multiply_adds }
 }
 
-fn train_metrics(fitted: &Fitted, seed: u64) -> TrainMetrics {
+fn train_metrics(fitted: &Fitted, seed: u64, exchange: &Timed) -> TrainMetrics {
     let throughput = fitted.throughput();
     let best = fitted.history.best_epoch();
     TrainMetrics {
@@ -168,6 +191,8 @@ fn train_metrics(fitted: &Fitted, seed: u64) -> TrainMetrics {
         images_per_second: throughput.images_per_second(),
         seed,
         threads: rayon::current_num_threads(),
+        processes: exchange.size(),
+        exchange_seconds: (exchange.size() > 1).then(|| exchange.total().as_secs_f64()),
         instruction_set: Isa::current().name().to_owned(),
         interrupted: fitted.interrupted,
         per_epoch: fitted.timings.clone(),

@@ -12,6 +12,7 @@ pub(crate) fn taper(folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env("HF_HOME", folder.join("hub"))
+        .env("TAPER_CACHE", folder.join("cache"))
         .env("HF_ENDPOINT", "http://127.0.0.1:9")
         .env_remove("HF_HUB_CACHE")
         .env_remove("HF_HUB_OFFLINE");
@@ -69,9 +70,14 @@ pub(crate) fn copy_of_small_run() -> (TempDir, PathBuf) {
     let run = folder.path().join("run");
     std::fs::create_dir(&run).unwrap();
     write_network(folder.path());
-    for file in std::fs::read_dir(small_run().join("run")).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), run.join(file.file_name())).unwrap();
+    std::fs::create_dir(run.join("plots")).unwrap();
+    for part in ["", "plots"] {
+        for file in std::fs::read_dir(small_run().join("run").join(part)).unwrap() {
+            let file = file.unwrap();
+            if file.path().is_file() {
+                std::fs::copy(file.path(), run.join(part).join(file.file_name())).unwrap();
+            }
+        }
     }
     (folder, run)
 }

@@ -103,8 +103,14 @@ fn scores_on_shifted_images_are_told_apart() {
     let shifted = after.test_shifted.unwrap();
     assert_eq!(shifted.images, after.test.unwrap().images);
     assert!(text.contains(&format!("shifted   accuracy {:.2} %", 100.0 * shifted.accuracy)), "{text}");
-    // Scores without it do not stand beside old ones with it.
+    // The same weights, scored again, keep it; the score of other weights does not stand beside it.
     succeed(folder.path(), &["evaluate", "run"]);
+    assert_eq!(metrics().test_shifted, Some(shifted));
+    let mut other = json(&fs::read_to_string(path.join("metrics.json")).unwrap());
+    other["test"]["loss"] = 0.5.into();
+    fs::write(path.join("metrics.json"), other.to_string()).unwrap();
+    succeed(folder.path(), &["evaluate", "run"]);
+    assert_eq!(metrics().test, before.test);
     assert_eq!(metrics().test_shifted, None);
 }
 
@@ -113,7 +119,8 @@ fn the_help_puts_only_what_changes_images_under_that_heading() {
     let folder = tempfile::tempdir().unwrap();
     for word in ["train", "pipeline", "lr-find"] {
         let help = succeed(folder.path(), &[word, "--help"]);
-        let (before, changes) = help.split_once("Random changes to training images:").unwrap();
+        let (before, rest) = help.split_once("Random changes to training images:").unwrap();
+        let (changes, _) = rest.split_once("Examples:").unwrap();
         assert!(changes.contains("--shift") && changes.contains("--cutout"), "{help}");
         for flag in ["--seed", "--threads", "--out", "--recipe"] {
             assert!(before.contains(flag) && !changes.contains(flag), "{word}: {flag}: {help}");

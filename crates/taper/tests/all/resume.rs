@@ -34,7 +34,7 @@ fn results(run: &Path) -> Vec<Vec<u8>> {
     for varying in ["seconds", "images_per_second", "threads", "per_epoch"] {
         metrics["train"].as_object_mut().unwrap().remove(varying).unwrap();
     }
-    let files = ["model.safetensors", "model.onnx", "history.csv", "README.md"];
+    let files = ["model.safetensors", "model.onnx", "history.csv", "events.out.tfevents.taper", "README.md"];
     let files = files.iter().map(|file| fs::read(run.join(file)).unwrap());
     files.chain([serde_json::to_vec(&metrics).unwrap()]).collect()
 }

@@ -12,7 +12,17 @@ fn a_pipeline_leaves_the_whole_run() {
     files.sort();
     assert_eq!(
         files,
-        ["README.md", "config.toml", "history.csv", "metrics.json", "model.onnx", "model.safetensors"]
+        [
+            "README.md",
+            "config.toml",
+            "events.out.tfevents.taper",
+            "history.csv",
+            "metrics.json",
+            "model.onnx",
+            "model.safetensors",
+            "plots",
+            "report.html"
+        ]
     );
 
     let metrics = json(&fs::read_to_string(run.join("metrics.json")).unwrap());
@@ -65,7 +75,9 @@ fn the_same_configuration_gives_the_same_bytes_on_any_number_of_threads() {
     for threads in ["1", "3"] {
         let words = ["pipeline", "--config", &config, "--threads", threads, "--out", threads, "--quiet"];
         succeed(folder.path(), &words);
-        for file in ["model.safetensors", "model.onnx", "history.csv", "README.md"] {
+        for file in
+            ["model.safetensors", "model.onnx", "history.csv", "events.out.tfevents.taper", "README.md"]
+        {
             let again = fs::read(folder.path().join(threads).join(file)).unwrap();
             assert!(fs::read(first.join(file)).unwrap() == again, "{file} differs on {threads} threads");
         }
@@ -115,7 +127,9 @@ fn train_replaces_an_earlier_run_whole_and_leaves_other_files_alone() {
     let (folder, run) = copy_of_small_run();
     fs::write(run.join("notes.txt"), "mine").unwrap();
     succeed(folder.path(), &[&["train", "--out", "run", "--seed", "1"], &SMALL[..]].concat());
-    assert!(!run.join("model.onnx").exists(), "the ONNX file of the earlier run is left");
+    for added in ["model.onnx", "report.html", "plots"] {
+        assert!(!run.join(added).exists(), "{added} of the earlier run is left");
+    }
     assert_eq!(fs::read_to_string(run.join("notes.txt")).unwrap(), "mine");
     let metrics = json(&fs::read_to_string(run.join("metrics.json")).unwrap());
     assert!(metrics.get("test").is_none() && metrics["train"]["seed"] == 1);
@@ -209,6 +223,10 @@ fn predict_names_the_digits_of_pictures_dark_or_light() {
             let probabilities = prediction["probabilities"].as_array().unwrap();
             let sum: f64 = probabilities.iter().map(|p| p[1].as_f64().unwrap()).sum();
             assert!(probabilities.len() == 10 && (sum - 1.0).abs() < 1e-9, "{prediction}");
+            let rows = prediction["pixels"].as_array().unwrap();
+            let rows: Vec<&str> = rows.iter().map(|row| row.as_str().unwrap()).collect();
+            assert!(rows.len() == 28 && rows.iter().all(|row| row.len() == 2 * 28), "{rows:?}");
+            assert!(rows.concat().contains("ff") && rows.concat().contains("00"), "{rows:?}");
         }
         let name = |prediction: &serde_json::Value| prediction["class"].as_str().unwrap().to_owned();
         predictions.iter().map(name).collect()
@@ -221,7 +239,16 @@ fn predict_names_the_digits_of_pictures_dark_or_light() {
 
     let first = pictures(folder.path(), |pixel| pixel).remove(0);
     let text = succeed(folder.path(), &["predict", "--run", &run_folder, &first]);
-    assert!(text.contains("-0.png: ") && text.matches('%').count() == 3, "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    // A line with the name, 14 of two rows of pixels each, and an empty one; no terminal, so no colours.
+    assert!(lines.len() == 16 && lines[0].contains("-0.png: ") && text.is_ascii(), "{text}");
+    assert!(lines.iter().filter(|line| line.contains(" %")).count() == 3 && text.contains('@'), "{text}");
+    assert!(lines[1..].iter().all(|line| line.len() < 80), "{text}");
+    let quiet = succeed(folder.path(), &["predict", "--run", &run_folder, &first, "--quiet"]);
+    assert!(
+        quiet.contains("-0.png: ") && quiet.lines().count() == 1 && quiet.matches('%').count() == 3,
+        "{quiet}"
+    );
 }
 
 #[test]
@@ -264,6 +291,10 @@ fn ctrl_c_saves_and_exits_130() {
     let metrics = json(&fs::read_to_string(run.join("metrics.json")).unwrap());
     assert_eq!(metrics["train"]["interrupted"], true);
     assert!(run.join("model.safetensors").exists() && !run.join("model.onnx").exists());
+    // Those that TensorBoard watched are up to date.
+    let [events, live] = ["", "checkpoints/"]
+        .map(|folder| fs::read(run.join(format!("{folder}events.out.tfevents.taper"))).unwrap());
+    assert!(events == live && !events.is_empty());
 }
 
 #[cfg(unix)]

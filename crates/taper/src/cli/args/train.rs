@@ -29,6 +29,9 @@ pub(in crate::cli) struct TrainArgs {
     /// Checkpoints to keep [default: 3]
     #[arg(long, value_name = "N")]
     pub(in crate::cli) keep_checkpoints: Option<NonZeroUsize>,
+    /// The licence you publish the weights under, such as mit; for the model card
+    #[arg(long, value_name = "ID", value_parser = license)]
+    license: Option<String>,
 }
 
 /// A search for a learning rate.
@@ -69,6 +72,9 @@ pub(in crate::cli) struct SettingsArgs {
     /// Images per step [default: 100]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     batch_size: Option<usize>,
+    /// Cut every batch into N shards, run one after the other (takes less memory) or shared by processes; differs by rounding, and a batch norm sees its shard only [default: one for each process]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    shards: Option<usize>,
     /// Learning rate; with a schedule, the highest one [default: 0.001]
     #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
     lr: Option<f64>,
@@ -163,7 +169,17 @@ fn recipe_names() -> impl TypedValueParser<Value = Recipe> {
     PossibleValuesParser::new(Recipe::ALL.map(Recipe::name)).try_map(|name| name.parse::<Recipe>())
 }
 
+fn license(text: &str) -> Result<String, &'static str> {
+    taper::check_license(text).map(|()| text.to_owned())
+}
+
 impl TrainArgs {
+    /// The configuration, as [`SettingsArgs::config`] has it.
+    pub(in crate::cli) fn config(&self) -> Result<Config, Error> {
+        let config = self.settings.config()?;
+        Ok(Config { license: self.license.clone().or(config.license.clone()), ..config })
+    }
+
     /// Where the run goes; `start` is what becomes of one that is there if the flags do not say.
     pub(in crate::cli) fn options(&self, start: Start) -> RunOptions {
         let mut options = RunOptions::default();
@@ -205,6 +221,7 @@ impl SettingsArgs {
         put(self.warmup, &mut train.warmup);
         put(self.label_smoothing, &mut train.label_smoothing);
         put(self.seed.map(u64::from), &mut train.seed);
+        train.shards = self.shards.or(train.shards);
         train.dropout = self.dropout.or(train.dropout);
         train.clip_norm = self.clip_norm.or(train.clip_norm);
         train.ema_decay = self.ema_decay.or(train.ema_decay);
