@@ -5,35 +5,15 @@
 Needs no packages, but a system with terminals.
 """
 
-import os
 import pathlib
-import pty
 import subprocess
 import sys
 
+from terminals import in_terminal
+
 # Everything that draws at random or has a state: changed images, dropout, a schedule, a moving average.
 FLAGS = ["train", "--dataset", "synthetic", "--limit", "3000", "--epochs", "1", "--recipe", "best", "--ema-decay", "0.99"]
-FILES = ["model.safetensors", "history.csv"]
-
-
-def in_terminal(command):
-    """Runs a program whose standard error is a terminal, and gives what it shows there."""
-    ours, its = pty.openpty()
-    shown = b""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=its, env=os.environ | {"TERM": "xterm"}) as process:
-        os.close(its)
-        while True:
-            try:
-                part = os.read(ours, 4096)
-            except OSError:  # so Linux says that nobody writes any more
-                break
-            if not part:
-                break
-            shown += part
-    os.close(ours)
-    if process.returncode != 0:
-        raise SystemExit(f"{command} failed:\n{shown.decode(errors='replace')}")
-    return shown
+FILES = ["model.safetensors", "history.csv", "events.out.tfevents.taper"]
 
 
 def main(program, folder):

@@ -17,7 +17,7 @@ TEMPORARY = ".taper-"
 PATIENCE = 300
 
 # What a run leaves that must not depend on what happened to it, and metrics.json without its timings.
-RESULTS = ["model.safetensors", "model.onnx", "history.csv", "config.toml", "README.md"]
+RESULTS = ["model.safetensors", "model.onnx", "history.csv", "events.out.tfevents.taper", "config.toml", "README.md"]
 TIMINGS = ["seconds", "images_per_second", "threads", "per_epoch"]
 
 
@@ -132,16 +132,19 @@ def results(run: pathlib.Path) -> dict[str, bytes]:
         del metrics["train"][timing]
     found = {name: (run / name).read_bytes() for name in RESULTS}
     found["config.toml"] = re.sub(rb"(?m)^threads = .*\n+", b"", found["config.toml"])
+    found |= {f"plots/{name}": (run / "plots" / name).read_bytes() for name in names(run / "plots")}
+    # The page tells the timings and the threads. What it draws is in `plots/` too, number by number.
+    found["report.html"] = re.sub(rb"\d[\d.,]*( threads?)?", b"0", (run / "report.html").read_bytes())
     return found | {"metrics.json": json.dumps(metrics).encode()}
 
 
 def check_same(run: pathlib.Path, whole: dict[str, bytes]) -> None:
     """The files are those of the whole run, bit for bit, and there are no others."""
     found = results(run)
-    if different := [name for name in whole if found[name] != whole[name]]:
+    if different := [name for name in whole if found.get(name) != whole[name]]:
         raise Fault(f"{run}: {', '.join(different)} differ from those of a run that was left alone")
-    if names(run) != sorted(whole):
-        raise Fault(f"{run} holds {names(run)}")
+    if set(found) != set(whole) or names(run) != sorted({name.split("/")[0] for name in whole}):
+        raise Fault(f"{run} holds {names(run)} and {sorted(set(found) - set(whole))}")
 
 
 def check_whole(run: pathlib.Path) -> None:
@@ -166,6 +169,16 @@ def check_file(path: pathlib.Path) -> None:
         case "history.csv":
             lines = path.read_text().splitlines(keepends=True)
             if not lines or {line.count(",") for line in lines} != {lines[0].count(",")} or lines[-1][-1] != "\n":
+                raise ValueError("it breaks off")
+        case "events.out.tfevents.taper":
+            content = path.read_bytes()
+            place = 0
+            while place < len(content):  # a record: its length, a checksum, the message, a checksum
+                place += struct.unpack_from("<Q", content, place)[0] + 16
+            if place != len(content):
+                raise ValueError("it breaks off")
+        case "report.html":
+            if not path.read_text().rstrip().endswith("</html>"):
                 raise ValueError("it breaks off")
         case "model.safetensors":
             content = path.read_bytes()

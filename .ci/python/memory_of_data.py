@@ -1,0 +1,84 @@
+"""Trains on folders of 1, 4 and 16 times as many images, and writes the peak memory of each run as a Markdown table.
+
+    python3 memory_of_data.py TAPER [IMAGES]
+
+TAPER is the program, IMAGES the number of the smallest folder (3,000). The images are 32x32 RGB, drawn from a fixed seed. Every
+folder is trained on for an epoch twice: decoded into a file that is mapped, and decoded into memory (`TAPER_CACHE` set to
+nothing). Needs Linux and no packages.
+"""
+
+import os
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+
+SIDE = 32
+FACTORS = [1, 4, 16]
+CLASSES = ["dark", "light"]
+FLAGS = ["--model", "lenet5", "--epochs", "1", "--threads", "2", "--quiet"]
+
+
+def png(level: int, draw: random.Random) -> bytes:
+    """A noisy image around a level."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + bytes(level + (byte & 63) for byte in draw.randbytes(3 * SIDE)) for _ in range(SIDE))
+    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
+
+
+def make(folder: pathlib.Path, images: int) -> None:
+    """`folder/<class>/<number>.png`."""
+    draw = random.Random(5)
+    for label, name in enumerate(CLASSES):
+        (folder / name).mkdir(parents=True)
+        for number in range(images // len(CLASSES)):
+            (folder / name / f"{number:06}.png").write_bytes(png(40 + 100 * label, draw))
+
+
+def train(taper: pathlib.Path, photos: pathlib.Path, out: pathlib.Path, cache: str) -> dict[str, float]:
+    """The most that a run has in memory, in MB: of its own (`RssAnon`), and of files (`RssFile`)."""
+    words = [str(taper), "train", *FLAGS, "--data-dir", str(photos), "--out", str(out)]
+    process = subprocess.Popen(words, env={**os.environ, "TAPER_CACHE": cache}, stdout=subprocess.DEVNULL)
+    most = {"RssAnon": 0.0, "RssFile": 0.0}
+    while process.poll() is None:
+        for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in most:
+                most[name] = max(most[name], int(value.split()[0]) * 1024 / 1e6)
+        time.sleep(0.005)
+    if process.returncode:
+        raise SystemExit(f"{words} ended with {process.returncode}")
+    return most
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) not in (1, 2):
+        print("usage: memory_of_data.py TAPER [IMAGES]", file=sys.stderr)
+        return 2
+    taper = pathlib.Path(arguments[0]).resolve()
+    least = int(arguments[1]) if len(arguments) > 1 else 3000
+    print("| images | pixels | mapped: own memory | of files | decoded into memory: own memory |")
+    print("| --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        for factor in FACTORS:
+            photos = folder / f"photos-{factor}"
+            make(photos, least * factor)
+            mapped = train(taper, photos, folder / "mapped", str(folder / "cache"))
+            plain = train(taper, photos, folder / "plain", "")
+            pixels = least * factor * 3 * SIDE * SIDE / 1e6
+            cells = [pixels, mapped["RssAnon"], mapped["RssFile"], plain["RssAnon"]]
+            print(f"| {least * factor:,} | {' | '.join(f'{cell:,.0f} MB' for cell in cells)} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
