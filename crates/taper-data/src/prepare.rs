@@ -27,6 +27,8 @@ use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageReader, Limits, Luma};
 use thiserror::Error;
 
+use crate::idx::DEFLATE_LIMIT;
+
 /// Side of a prepared image, in pixels.
 pub const SIDE: usize = 28;
 /// Pixels of a prepared image.
@@ -129,11 +131,15 @@ pub(crate) fn limits(memory: u64) -> Limits {
     limits
 }
 
+/// Most memory that a picture may take whatever the size of its file; a blank one can be small.
+const BLANK: u64 = 16 << 20;
+
 /// A picture, turned the right way up, in at most `memory` bytes, and no more than a file of its size can justify: the header of a
 /// JPEG may claim any size.
 pub(crate) fn decode(encoded: &[u8], memory: u64) -> Result<DynamicImage, image::ImageError> {
     let mut reader = ImageReader::new(Cursor::new(encoded)).with_guessed_format()?;
-    let mut limits = limits(memory);
+    let justified = BLANK.saturating_add(3 * DEFLATE_LIMIT * encoded.len() as u64);
+    let mut limits = limits(memory.min(justified));
     reader.limits(limits.clone());
     let mut decoder = reader.into_decoder()?;
     // The decoder counts what it needs itself, not the picture it fills.

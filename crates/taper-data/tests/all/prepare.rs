@@ -155,3 +155,19 @@ fn what_holds_no_digit_is_refused_by_name() {
     std::fs::write(&path, whole).unwrap();
     prepare::digit_file(&path).unwrap();
 }
+
+#[test]
+fn a_header_that_claims_more_than_its_file_can_hold_is_refused() {
+    let mut page = encode(&image::GrayImage::new(40, 40).into(), ImageFormat::Jpeg);
+    let frame = page.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    // Precision, height and width follow the marker and its length: 16,000 pixels a side, 256 MB from some hundred bytes.
+    page[frame + 5..frame + 9].copy_from_slice(&[0x3e, 0x80, 0x3e, 0x80]);
+    let refused = prepare::digit(&page).unwrap_err().to_string();
+    assert!(refused.contains("cannot be decoded"), "{refused}");
+    // A blank page may be large.
+    let blank = image::DynamicImage::from(image::GrayImage::from_pixel(3000, 3000, image::Luma([255])));
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
+        let refused = prepare::digit(&encode(&blank, format)).unwrap_err().to_string();
+        assert!(!refused.contains("cannot be decoded"), "{format:?}: {refused}");
+    }
+}
