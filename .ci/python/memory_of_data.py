@@ -1,4 +1,5 @@
-"""Trains on folders of 1, 4 and 16 times as many images, and writes the peak memory of each run as a Markdown table.
+"""Trains on folders of 1, 4 and 16 times as many images, and writes the peak memory of each run, and the share of the training
+time in which it waited for images, as a Markdown table.
 
     python3 memory_of_data.py TAPER [IMAGES]
 
@@ -7,6 +8,7 @@ folder is trained on for an epoch twice: decoded into a file that is mapped, and
 nothing). Needs Linux and no packages.
 """
 
+import json
 import os
 import pathlib
 import random
@@ -44,7 +46,7 @@ def make(folder: pathlib.Path, images: int) -> None:
 
 
 def train(taper: pathlib.Path, photos: pathlib.Path, out: pathlib.Path, cache: str) -> dict[str, float]:
-    """The most that a run has in memory, in MB: of its own (`RssAnon`), and of files (`RssFile`)."""
+    """The most that a run has in memory, in MB: of its own (`RssAnon`), and of files (`RssFile`); how long it `waited`, in %."""
     words = [str(taper), "train", *FLAGS, "--data-dir", str(photos), "--out", str(out)]
     process = subprocess.Popen(words, env={**os.environ, "TAPER_CACHE": cache}, stdout=subprocess.DEVNULL)
     most = {"RssAnon": 0.0, "RssFile": 0.0}
@@ -56,7 +58,10 @@ def train(taper: pathlib.Path, photos: pathlib.Path, out: pathlib.Path, cache: s
         time.sleep(0.005)
     if process.returncode:
         raise SystemExit(f"{words} ended with {process.returncode}")
-    return most
+    # What is not waited for is computed.
+    epochs = json.loads((out / "metrics.json").read_text())["train"]["per_epoch"]
+    waited = sum(epoch["data_seconds"] for epoch in epochs) / sum(epoch["seconds"] for epoch in epochs)
+    return most | {"waited": 100 * waited}
 
 
 def main(arguments: list[str]) -> int:
@@ -65,8 +70,8 @@ def main(arguments: list[str]) -> int:
         return 2
     taper = pathlib.Path(arguments[0]).resolve()
     least = int(arguments[1]) if len(arguments) > 1 else 3000
-    print("| images | pixels | mapped: own memory | of files | decoded into memory: own memory |")
-    print("| --- | --- | --- | --- | --- |")
+    print("| images | pixels | mapped: own memory | of files | waiting for images | decoded into memory: own memory |")
+    print("| --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for factor in FACTORS:
@@ -75,8 +80,9 @@ def main(arguments: list[str]) -> int:
             mapped = train(taper, photos, folder / "mapped", str(folder / "cache"))
             plain = train(taper, photos, folder / "plain", "")
             pixels = least * factor * 3 * SIDE * SIDE / 1e6
-            cells = [pixels, mapped["RssAnon"], mapped["RssFile"], plain["RssAnon"]]
-            print(f"| {least * factor:,} | {' | '.join(f'{cell:,.0f} MB' for cell in cells)} |", flush=True)
+            cells = [f"{cell:,.0f} MB" for cell in (pixels, mapped["RssAnon"], mapped["RssFile"])]
+            cells += [f"{mapped['waited']:.1f} %", f"{plain['RssAnon']:,.0f} MB"]
+            print(f"| {least * factor:,} | {' | '.join(cells)} |", flush=True)
     return 0
 
 

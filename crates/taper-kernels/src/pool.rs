@@ -234,12 +234,29 @@ type Span = std::ops::Range<usize>;
 /// Calls `visit(output element, input rows, input columns, divisor)` for every window of a plane.
 fn for_each_window(g: &PoolGeometry, mut visit: impl FnMut(usize, Span, Span, f32)) {
     for out_row in 0..g.output[0] {
-        let (rows, tall) = span(g, 0, out_row);
+        let (rows, _) = span(g, 0, out_row);
         for out_column in 0..g.output[1] {
-            let (columns, wide) = span(g, 1, out_column);
-            let divisor = if g.count_include_pad { tall * wide } else { rows.len() * columns.len() };
-            visit(out_row * g.output[1] + out_column, rows.clone(), columns, divisor as f32);
+            let (columns, _) = span(g, 1, out_column);
+            let divisor = g.divisor([out_row, out_column]) as f32;
+            visit(out_row * g.output[1] + out_column, rows.clone(), columns, divisor);
         }
+    }
+}
+
+impl PoolGeometry {
+    /// What average pooling divides the sum of a window by; the window is given by its place in the output.
+    ///
+    /// ```
+    /// use taper_graph::AvgPool2d;
+    /// use taper_kernels::PoolGeometry;
+    /// let geometry = PoolGeometry::avg(&AvgPool2d::new(2), 1, [1, 4, 4])?;
+    /// assert_eq!(geometry.divisor([1, 0]), 4);
+    /// # Ok::<(), taper_graph::ShapeError>(())
+    /// ```
+    #[must_use]
+    pub fn divisor(&self, [row, column]: [usize; 2]) -> usize {
+        let [(rows, tall), (columns, wide)] = [span(self, 0, row), span(self, 1, column)];
+        if self.count_include_pad { tall * wide } else { rows.len() * columns.len() }
     }
 }
 

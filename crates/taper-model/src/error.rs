@@ -3,6 +3,7 @@
 use taper_graph::{GraphError, Shape, ShapeError, WeightsError};
 use taper_kernels::KernelError;
 
+use crate::device::DeviceKind;
 use crate::exchange::ExchangeError;
 
 /// Why a model cannot be built or run.
@@ -73,6 +74,11 @@ pub enum ModelError {
         /// How many ranks there are.
         ranks: usize,
     },
+    /// Shards, or several ranks, of a model that candle trains.
+    #[error(
+        "shards and several ranks run on Taper's own kernels only; train on the CPU, or with batches run whole by one rank"
+    )]
+    OnCandle,
     /// The ranks could not talk to each other.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
@@ -111,6 +117,23 @@ pub enum ModelError {
         value: String,
         /// Its shape.
         shape: Shape,
+    },
+    /// A device that this build has not.
+    #[error(
+        "this build cannot use {device}; build it with `--features {device}` (which needs the {} to build), or use the CPU",
+        if *device == DeviceKind::Metal { "macOS SDK" } else { "CUDA toolkit" }
+    )]
+    DeviceNotBuilt {
+        /// Its kind.
+        device: DeviceKind,
+    },
+    /// A device that this machine has not.
+    #[error("there is no {device} device to use ({cause}); look after its driver, or use the CPU")]
+    NoDevice {
+        /// Its kind.
+        device: DeviceKind,
+        /// What candle says.
+        cause: candle_core::Error,
     },
     /// Candle refused an operation.
     #[error("candle: {0}")]

@@ -3,6 +3,7 @@
 use taper_graph::{Graph, Weights};
 
 use crate::error::ModelError;
+use crate::model::{Mode, Model};
 use crate::plan::{Explanation, Plan};
 
 /// A network with fixed weights, compiled for evaluation: layers fused, weights in the kernels' own order, buffers kept
@@ -21,8 +22,15 @@ use crate::plan::{Explanation, Plan};
 /// ```
 #[derive(Debug)]
 pub struct Inference {
-    plan: Plan,
+    engine: Engine,
     graph: Graph,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Plan(Box<Plan>),
+    /// A network of its own, run by candle.
+    Candle(Box<Model>),
 }
 
 impl Inference {
@@ -38,7 +46,13 @@ impl Inference {
         let weights = Weights::new(graph, arrays)?;
         let arrays: Vec<&[f32]> = weights.iter().map(|(_, array)| &array.data[..]).collect();
         plan.set_parameters(&arrays)?;
-        Ok(Self { plan, graph: graph.clone() })
+        Ok(Self { engine: Engine::Plan(Box::new(plan)), graph: graph.clone() })
+    }
+
+    /// Of a model that nothing else has, where candle has it.
+    pub(crate) fn of_copy(model: Model) -> Result<Self, ModelError> {
+        model.classes()?;
+        Ok(Self { graph: model.graph().clone(), engine: Engine::Candle(Box::new(model)) })
     }
 
     /// Logits of images given as plain numbers: `[N, C, H, W]` in, `[N, classes]` out, row-major.
@@ -49,15 +63,26 @@ impl Inference {
     /// [`ModelError::Images`] if the numbers are no whole number of images.
     pub fn logits(&self, images: &[f32]) -> Result<Vec<f32>, ModelError> {
         let count = count_images(&self.graph, images)?;
-        let mut logits = vec![0.0; count * self.plan.classes()];
-        self.plan.infer(images, &mut logits)?;
-        Ok(logits)
+        match &self.engine {
+            Engine::Plan(plan) => {
+                let mut logits = vec![0.0; count * plan.classes()];
+                plan.infer(images, &mut logits)?;
+                Ok(logits)
+            }
+            Engine::Candle(model) => {
+                let images = model.tensor(images, &self.graph.input_shape().with_batch(count))?;
+                Ok(model.forward(&images, Mode::Eval)?.flatten_all()?.to_vec1()?)
+            }
+        }
     }
 
-    /// The steps it runs.
+    /// The steps it runs; none if candle runs it.
     #[must_use]
-    pub fn explain(&self) -> Explanation<'_> {
-        self.plan.explain()
+    pub fn explain(&self) -> Option<Explanation<'_>> {
+        match &self.engine {
+            Engine::Plan(plan) => Some(plan.explain()),
+            Engine::Candle(_) => None,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A look inside: the values between the layers, and what a logit owes to them.
 
-use candle_core::{Device, IndexOp, Tensor, Var};
+use candle_core::{IndexOp, Tensor, Var};
 use taper_graph::{Array, Graph, ValueId};
 
 use crate::error::ModelError;
@@ -104,7 +104,7 @@ impl Model {
     fn run_through(&self, images: &[f32], variable: Option<ValueId>) -> Result<Vec<Tensor>, ModelError> {
         let graph = self.graph();
         let shape = graph.input_shape().with_batch(count_images(graph, images)?);
-        let input = Tensor::from_slice(images, shape, &Device::Cpu)?;
+        let input = self.tensor(images, &shape)?;
         let mut values: Vec<Tensor> = Vec::with_capacity(graph.nodes().len() + 1);
         for index in 0..=graph.nodes().len() {
             let value = match index.checked_sub(1) {

@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod device;
 mod error;
 pub mod exchange;
 mod inference;
@@ -35,6 +36,7 @@ mod shards;
 mod state;
 mod trainer;
 
+pub use device::DeviceKind;
 pub use error::ModelError;
 pub use inference::Inference;
 pub use inspect::stages;

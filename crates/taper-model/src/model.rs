@@ -1,5 +1,7 @@
 //! A graph with its parameters, run on candle tensors.
 
+mod device;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +41,9 @@ pub struct Model {
     seed: u64,
     /// Counts the steps of [`ModuleT::forward_t`], which is not told them.
     steps: AtomicU64,
+    device: Device,
+    /// Whether candle's record trains it and answers, instead of a plan.
+    on_candle: bool,
 }
 
 #[derive(Debug)]
@@ -74,7 +79,8 @@ impl Model {
             node.inputs.iter().for_each(|value| last_reader[value.index()] = index);
         }
         last_reader[graph.output().index()] = usize::MAX;
-        Ok(Self { graph, parameters, of_node, last_reader, seed, steps: AtomicU64::new(0) })
+        let (steps, device) = (AtomicU64::new(0), Device::Cpu);
+        Ok(Self { graph, parameters, of_node, last_reader, seed, steps, device, on_candle: false })
     }
 
     /// A model with given weights.
@@ -138,7 +144,7 @@ impl Model {
         let arrays = weights.iter().map(|(name, array)| (name.to_owned(), array.clone())).collect();
         let weights = Weights::new(&self.graph, arrays)?;
         for (parameter, (_, array)) in self.parameters.iter().zip(weights.iter()) {
-            parameter.var.set(&Tensor::from_slice(&array.data, array.shape.as_slice(), &Device::Cpu)?)?;
+            parameter.var.set(&self.tensor(&array.data, &array.shape)?)?;
         }
         Ok(())
     }
@@ -165,7 +171,11 @@ impl Model {
     /// # Errors
     /// [`ModelError::Output`] if the network does not end in `[N, F]`.
     pub fn inference(&self) -> Result<Inference, ModelError> {
-        Inference::new(&self.graph, &self.weights()?)
+        if self.on_candle {
+            Inference::of_copy(self.copy()?)
+        } else {
+            Inference::new(&self.graph, &self.weights()?)
+        }
     }
 
     /// All parameters and statistics, in the order of [`Graph::params`].
@@ -181,7 +191,7 @@ impl Model {
     /// Replaces the values of one parameter.
     pub(crate) fn set_parameter(&self, index: usize, values: Vec<f32>) -> Result<(), ModelError> {
         let var = &self.parameters[index].var;
-        Ok(var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu)?)?)
+        Ok(var.set(&self.tensor(&values, var.dims())?)?)
     }
 
     /// Runs the network on `xs`, `[N, C, H, W]`.
@@ -270,8 +280,7 @@ impl Model {
         let running = [own[2].var.to_vec1()?, own[3].var.to_vec1()?];
         let moved = moved_statistics(running, statistics, momentum, elements / statistics.mean.len());
         for (parameter, values) in own[2..].iter().zip(moved) {
-            let len = values.len();
-            parameter.var.set(&Tensor::from_vec(values, len, &Device::Cpu)?)?;
+            parameter.var.set(&self.tensor(&values, &[values.len()])?)?;
         }
         Ok(())
     }

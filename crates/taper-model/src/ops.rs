@@ -1,6 +1,7 @@
 //! Candle custom ops over `taper-kernels`, with gradients that match PyTorch's.
 //!
-//! Each takes and returns f32 tensors on the CPU, `[N, C, H, W]` for images. They replace candle's own where those
+//! Each takes and returns f32 tensors, `[N, C, H, W]` for images. On the CPU they run on Taper's kernels, on other devices they are
+//! [`composed`] of candle's own ops. They replace candle's own where those
 //! differ: candle's `max_pool2d` has no padding and spreads the gradient over the window, its `relu` has derivative 1
 //! at 0, and its dropout cannot be seeded.
 //!
@@ -19,6 +20,7 @@
 mod activation;
 mod backward;
 mod compiled;
+pub mod composed;
 mod conv;
 mod dropout;
 mod linear;

@@ -27,9 +27,9 @@ use chunk::{Buffer, Chunk};
 use draft::Purpose;
 pub use explain::Explanation;
 pub(crate) use operation::Around;
-pub(crate) use run::Batch;
-pub(crate) use step::Rule;
-use step::{Kept, Scratch, Step};
+pub(crate) use run::{Batch, check_labels};
+pub(crate) use step::{Kept, Rule};
+use step::{Scratch, Step};
 use tail::Tail;
 
 /// A network compiled to steps: what can be fused is, each value has the layout that its readers want, and all buffers are

@@ -70,10 +70,10 @@ impl Trainer {
         self.check_moments(state)?;
         self.model.set_weights(&state.weights)?;
         let parameters: Vec<&[f32]> = state.weights.iter().map(|(_, array)| &array.data[..]).collect();
-        self.plan.set_parameters(&parameters)?;
+        self.engine.set_parameters(&parameters)?;
         let of = |name: &str| state.kept().map(|all| all.get(name).map_or(&[][..], |array| &array.data));
         let kept: Vec<[&[f32]; 3]> = state.weights.iter().map(|(name, _)| of(name)).collect();
-        self.plan.set_kept(state.step, &kept)?;
+        self.engine.set_kept(state.step, &kept)?;
         (self.step, self.stale) = (state.step, false);
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Trainer {
     /// What is kept beside the parameters, by their names.
     pub(crate) fn kept(&self) -> Result<[BTreeMap<String, Array>; 3], ModelError> {
         let mut named = [const { BTreeMap::new() }; 3];
-        for (index, kept) in self.plan.kept()? {
+        for (index, kept) in self.engine.kept()? {
             let parameter = &self.model.parameters()[index];
             for (all, data) in named.iter_mut().zip(kept).filter(|(_, data)| !data.is_empty()) {
                 all.insert(parameter.name.clone(), Array { shape: parameter.var.dims().to_vec(), data });

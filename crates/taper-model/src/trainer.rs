@@ -1,19 +1,20 @@
 //! A model that is trained, alone or on one of several ranks.
 
+mod autograd;
+mod engine;
 mod step;
 
 use std::sync::Arc;
 
-use candle_core::Tensor;
 use taper_graph::{Graph, Op};
 use taper_kernels::Optimizer;
 
-pub use step::{Gradients, Step};
+use self::engine::Engine;
+pub use self::step::{Gradients, Step};
 
 use crate::error::ModelError;
 use crate::exchange::{Alone, Exchange};
 use crate::model::{Model, classes};
-use crate::ops::with_all;
 use crate::plan::{Explanation, Plan};
 use crate::shards::{Shards, Summed};
 
@@ -51,12 +52,12 @@ impl Default for TrainerSettings {
 
 /// A model with the state of its optimiser.
 ///
-/// While it trains, the weights live in the compiled plan; [`Trainer::model`] brings the model's variables up to date.
+/// While it trains, the weights live in the compiled plan, or on the device that the model is on; [`Trainer::model`] brings the model's variables up to date.
 #[derive(Debug)]
 pub struct Trainer {
     pub(crate) model: Model,
     pub(crate) settings: TrainerSettings,
-    pub(crate) plan: Plan,
+    pub(crate) engine: Engine,
     pub(crate) step: u64,
     /// Whether the model's variables are those of an earlier step.
     pub(crate) stale: bool,
@@ -83,7 +84,8 @@ impl Trainer {
     /// It gives the same bits, whatever the number of ranks.
     ///
     /// # Errors
-    /// As [`Trainer::new`]; [`ModelError::Shards`] unless [`TrainerSettings::shards`] is a multiple of the ranks.
+    /// As [`Trainer::new`]; [`ModelError::Shards`] unless [`TrainerSettings::shards`] is a multiple of the ranks;
+    /// [`ModelError::OnCandle`] for shards of a model on another device.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -118,13 +120,14 @@ impl Trainer {
         let (rank, ranks) = (exchange.rank(), exchange.size());
         let shards = Shards::new(if settings.shards == 0 { ranks } else { settings.shards }, rank, ranks)?;
         model.set_seed(settings.seed);
-        let mut plan = Plan::training(model.graph())?;
-        let variables: Vec<&Tensor> = model.parameters().iter().map(|p| p.var.as_tensor()).collect();
-        with_all(&variables, |parameters| plan.set_parameters(parameters))?;
+        let engine = Engine::new(&model)?;
+        if shards.count() > 1 {
+            engine.plan()?;
+        }
         Ok(Self {
             model,
             settings,
-            plan,
+            engine,
             step: 0,
             stale: false,
             exchange,
@@ -178,7 +181,7 @@ impl Trainer {
     /// [`ModelError::Candle`] if a variable cannot be written.
     pub fn model(&mut self) -> Result<&Model, ModelError> {
         if std::mem::take(&mut self.stale) {
-            for (index, values) in self.plan.parameters()? {
+            for (index, values) in self.engine.parameters()? {
                 self.model.set_parameter(index, values)?;
             }
         }
@@ -195,7 +198,7 @@ impl Trainer {
         if self.settings.ema_decay.is_none() {
             return Ok(&self.model);
         }
-        for (index, [.., average]) in self.plan.kept()? {
+        for (index, [.., average]) in self.engine.kept()? {
             if !average.is_empty() {
                 self.model.set_parameter(index, average)?;
                 self.stale = true;
@@ -213,9 +216,9 @@ impl Trainer {
         Ok(self.model)
     }
 
-    /// The steps of the compiled network.
+    /// The steps of the compiled network; none if candle trains it.
     #[must_use]
-    pub fn explain(&self) -> Explanation<'_> {
-        self.plan.explain()
+    pub fn explain(&self) -> Option<Explanation<'_>> {
+        self.engine.plan().ok().map(Plan::explain)
     }
 }

@@ -5,6 +5,8 @@
 mod autograd;
 #[path = "all/behaviour.rs"]
 mod behaviour;
+#[path = "all/composed.rs"]
+mod composed;
 #[path = "all/extras.rs"]
 mod extras;
 #[path = "all/fixture.rs"]

@@ -15,6 +15,10 @@ pub struct EpochTiming {
     pub seconds: f64,
     /// Training images per second.
     pub images_per_second: f64,
+    /// The part of the seconds in which the network waited for the images of its next batch: read, made numbers, and changed at
+    /// random where that is asked for.
+    #[serde(default)]
+    pub data_seconds: f64,
 }
 
 impl EpochTiming {
@@ -30,6 +34,7 @@ impl EpochTiming {
 pub(crate) struct Totals {
     pub(crate) images: usize,
     pub(crate) seconds: f64,
+    pub(crate) data_seconds: f64,
     correct: usize,
     loss: f64,
 }
@@ -59,6 +64,7 @@ impl Totals {
             images: throughput.images,
             seconds: throughput.seconds,
             images_per_second: throughput.images_per_second(),
+            data_seconds: self.data_seconds,
         }
     }
 }

@@ -7,7 +7,7 @@ use taper_data::image_folder::ImageOptions;
 use taper_data::{Choice, HubOptions, LoadOptions};
 use taper_graph::{Graph, GraphError, Preset};
 use taper_kernels::Isa;
-use taper_model::ModelError;
+use taper_model::{DeviceKind, ModelError};
 use taper_train::FitConfig;
 
 use crate::error::Error;
@@ -29,6 +29,9 @@ pub struct Config {
     /// Compute in plain Rust, which gives the same bits on every processor. It must be the first that the process computes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deterministic_portable: bool,
+    /// What trains: `cpu`, `cuda` or `metal`. All else, such as scoring and exporting, is done on the CPU.
+    #[serde(with = "by_name", skip_serializing_if = "is_default")]
+    pub device: DeviceKind,
     /// The licence that the weights are published under, as the Hugging Face Hub spells it, such as `mit`: for the model card.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
@@ -45,7 +48,7 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
     /// `auto`, `mnist`, `synthetic` or `image-folder`; in the `config.toml` of a run, the one that was used.
-    #[serde(with = "choice")]
+    #[serde(with = "by_name")]
     pub dataset: Choice,
     /// The folder with the data files.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,8 +69,8 @@ pub struct DataConfig {
     pub images: ImageOptions,
 }
 
-fn is_default(images: &ImageOptions) -> bool {
-    *images == ImageOptions::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for DataConfig {
@@ -164,6 +167,14 @@ impl Config {
             Isa::portable().force().map_err(ModelError::from)?;
         }
         Ok(())
+    }
+
+    /// What training computes with, which the last bits depend on: the instruction set of the CPU, or the device.
+    pub(crate) fn computes_with(&self) -> &'static str {
+        match self.device {
+            DeviceKind::Cpu => Isa::current().name(),
+            device => device.name(),
+        }
     }
 
     /// Reads a configuration file.
@@ -263,16 +274,22 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     std::fs::read_to_string(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })
 }
 
-/// [`Choice`] by its name.
-mod choice {
-    use super::Choice;
+/// What has a name, by that.
+mod by_name {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(choice: &Choice, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(choice.name())
+    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Choice, D::Error> {
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

@@ -171,7 +171,6 @@ pub struct Int8Metrics {
     pub accuracy: f64,
 }
 
-/// What files of earlier versions of Taper are.
 /// What a run before processes were counted had.
 fn one() -> usize {
     1
@@ -181,6 +180,7 @@ fn is_one(count: &usize) -> bool {
     *count == 1
 }
 
+/// What files of earlier versions of Taper are.
 fn portable() -> String {
     Profile::Portable.name().to_owned()
 }

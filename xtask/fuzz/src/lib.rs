@@ -18,9 +18,6 @@ use targets::Target;
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
-/// What a reader may take for an empty file: the buffers of files and decoders, all of a fixed size.
-const FIXED: usize = 4 << 20;
-
 /// Where the last panic was, and why.
 static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
@@ -40,7 +37,7 @@ pub fn run(target: &str, bytes: &[u8]) {
         (target, tempfile::tempdir().expect("a folder for the input"))
     });
     let folder: &Path = folder.path();
-    let budget = FIXED + target.memory * bytes.len();
+    let budget = target.fixed + target.memory * bytes.len();
     MEMORY.set_limit(MEMORY.allocated() + budget).expect("more than is held");
     let outcome = catch_unwind(|| (target.read)(folder, bytes));
     MEMORY.set_limit(usize::MAX).expect("no limit is below what is held");

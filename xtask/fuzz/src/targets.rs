@@ -20,9 +20,17 @@ pub struct Target {
     pub name: &'static str,
     /// Reads a file with these bytes, which may be put into the folder.
     pub read: fn(folder: &Path, bytes: &[u8]),
+    /// Bytes of memory it may take for an empty file.
+    pub fixed: usize,
     /// Bytes of memory it may take for every byte of the file.
     pub memory: usize,
 }
+
+/// The buffers of files and decoders, all of a fixed size.
+const BUFFERS: usize = 4 << 20;
+
+/// A blank picture may be 16 MiB large, however small its file; what is made of it are numbers, a few for every byte.
+const PICTURE: usize = 16 * (16 << 20);
 
 /// Deflate makes up to 1,032 bytes of one; they may be held twice while a buffer grows.
 const COMPRESSED: usize = 3 * 1032;
@@ -32,14 +40,14 @@ const TEXT: usize = 256;
 
 /// Every reader.
 pub const ALL: [Target; 8] = [
-    Target { name: "idx", read: read_idx, memory: COMPRESSED },
-    Target { name: "parquet_rows", read: read_parquet, memory: COMPRESSED },
-    Target { name: "picture", read: read_picture, memory: COMPRESSED },
-    Target { name: "weights", read: read_weights, memory: TEXT },
-    Target { name: "checkpoint", read: read_checkpoint, memory: TEXT },
-    Target { name: "network", read: read_network, memory: TEXT },
-    Target { name: "run", read: read_run, memory: TEXT },
-    Target { name: "onnx", read: read_onnx, memory: TEXT },
+    Target { name: "idx", read: read_idx, fixed: BUFFERS, memory: COMPRESSED },
+    Target { name: "parquet_rows", read: read_parquet, fixed: BUFFERS, memory: COMPRESSED },
+    Target { name: "picture", read: read_picture, fixed: PICTURE, memory: COMPRESSED },
+    Target { name: "weights", read: read_weights, fixed: BUFFERS, memory: TEXT },
+    Target { name: "checkpoint", read: read_checkpoint, fixed: BUFFERS, memory: TEXT },
+    Target { name: "network", read: read_network, fixed: BUFFERS, memory: TEXT },
+    Target { name: "run", read: read_run, fixed: BUFFERS, memory: TEXT },
+    Target { name: "onnx", read: read_onnx, fixed: BUFFERS, memory: TEXT },
 ];
 
 /// The target of that name.

@@ -37,7 +37,7 @@ impl Dropout {
     /// Zeroes elements and scales the others while training; does nothing otherwise.
     ///
     /// # Errors
-    /// A probability outside `[0, 1)`, or a tensor that is not f32 on the CPU.
+    /// A probability outside `[0, 1)`, or a tensor that is not f32.
     pub fn forward(&self, xs: &Tensor, train: bool) -> Result<Tensor> {
         if train { ops::dropout(xs, self.p, self.next_key()) } else { Ok(xs.clone()) }
     }

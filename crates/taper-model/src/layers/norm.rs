@@ -1,6 +1,6 @@
 //! Batch normalisation.
 
-use candle_core::{Device, ModuleT, Result, Tensor, Var};
+use candle_core::{ModuleT, Result, Tensor, Var};
 use candle_nn::{BatchNormConfig, Init, VarBuilder};
 
 use crate::model::moved_statistics;
@@ -48,7 +48,7 @@ impl BatchNorm {
         let running = [self.running[0].to_vec1()?, self.running[1].to_vec1()?];
         let moved = moved_statistics(running, &statistics, self.config.momentum, count);
         for (var, values) in self.running.iter().zip(moved) {
-            var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu)?)?;
+            var.set(&Tensor::from_vec(values, var.dims(), var.device())?)?;
         }
         Ok(y)
     }
@@ -98,7 +98,7 @@ pub fn batch_norm<C: Into<BatchNormConfig>>(
     }
     let get = |name, value| vb.get_with_hints(num_features, name, Init::Const(value));
     let (mean, variance) = (get("running_mean", 0.0)?, get("running_var", 1.0)?);
-    let fixed = |value| Tensor::full(value, num_features, &Device::Cpu);
+    let fixed = |value| Tensor::full(value, num_features, vb.device());
     let (weight, bias) = match config.affine {
         true => (get("weight", 1.0)?, get("bias", 0.0)?),
         false => (fixed(1f32)?.contiguous()?, fixed(0f32)?.contiguous()?),

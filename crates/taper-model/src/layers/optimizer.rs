@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Tensor, Var};
 use taper_kernels::{Moments, Optimizer};
 
 use crate::isa::isa;
-use crate::ops;
+use crate::ops::{self, composed};
 
 /// How a [`VarOptimizer`] moves variables.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,7 +18,8 @@ pub struct UpdateRule {
     pub learning_rate: f64,
 }
 
-/// An optimiser for candle's variables that works in their storage, in parallel: no tensors are made in a step.
+/// An optimiser for candle's variables that works in their storage, in parallel: no tensors are made in a step. (On other devices
+/// than the CPU it is [`composed::update`].)
 ///
 /// It is used as [`candle_nn::AdamW`] is. A variable without a gradient does not move, and its moments stay. While a
 /// step runs, candle locks the variables: no other thread may use them then.
@@ -44,6 +45,8 @@ pub struct VarOptimizer {
 struct Variable {
     var: Var,
     moments: Mutex<Moments>,
+    /// Instead of those, if the variable is not on the CPU.
+    elsewhere: composed::Moments,
 }
 
 impl candle_nn::Optimizer for VarOptimizer {
@@ -54,23 +57,27 @@ impl candle_nn::Optimizer for VarOptimizer {
         isa().map_err(ops::refuse)?;
         let mut variables = Vec::with_capacity(vars.len());
         for var in vars.into_iter().filter(|var| var.dtype().is_float()) {
-            if var.dtype() != DType::F32 || !var.device().is_cpu() {
-                candle_core::bail!(
-                    "a variable is {:?} on {:?}; use f32 on the CPU",
-                    var.dtype(),
-                    var.device()
-                );
+            if var.dtype() != DType::F32 {
+                candle_core::bail!("a variable is {:?}; use f32", var.dtype());
             }
-            variables.push(Variable { var, moments: Mutex::default() });
+            variables.push(Variable {
+                var,
+                moments: Mutex::default(),
+                elsewhere: composed::Moments::default(),
+            });
         }
         Ok(Self { variables, rule: config })
     }
 
     fn step(&mut self, grads: &GradStore) -> Result<()> {
-        for Variable { var, moments } in &self.variables {
-            if let Some(gradient) = grads.get(var) {
+        let UpdateRule { optimizer, learning_rate } = self.rule;
+        for Variable { var, moments, elsewhere } in &mut self.variables {
+            let Some(gradient) = grads.get(var) else { continue };
+            if var.device().is_cpu() {
                 let op = StepOp { rule: self.rule, moments };
                 var.as_tensor().inplace_op2(&gradient.contiguous()?, &op)?;
+            } else {
+                composed::update(&optimizer, var, gradient, elsewhere, learning_rate)?;
             }
         }
         Ok(())

@@ -3,14 +3,18 @@
 use candle_core::{CpuStorage, Result, Shape, Tensor};
 use taper_graph::Activation;
 
+use super::composed;
 use super::record::{Argument, InputGradients, Operation, apply};
 use super::storage::{gradient, output, refuse, slice, with_slices};
 
 /// An element-wise function of a tensor of any shape.
 ///
 /// # Errors
-/// A tensor that is not f32 on the CPU.
+/// A tensor that is not f32.
 pub fn activation(x: &Tensor, function: Activation) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::activation(x, function);
+    }
     apply(ActivationOp(function), &[x])
 }
 

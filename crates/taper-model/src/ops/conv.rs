@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
-use taper_graph::{Conv2d, Dropout, MaxPool2d, Op};
+use taper_graph::{Activation, Conv2d, Dropout, MaxPool2d, Op};
 use taper_kernels::DropoutKey;
 
 use super::compiled::Compiled;
+use super::composed;
 
 /// 2-D convolution of `[N, C, H, W]` with `weight` `[out_channels, C/groups, kernel_h, kernel_w]` and, if there is one,
 /// `bias` `[out_channels]`.
@@ -15,7 +16,7 @@ use super::compiled::Compiled;
 /// that reads it.
 ///
 /// # Errors
-/// Shapes that do not fit, or tensors that are not f32 on the CPU.
+/// Shapes that do not fit, or tensors that are not f32.
 pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: &Conv2d) -> Result<Tensor> {
     Arc::new(Compiled::default()).conv(x, weight, bias, conv, None)
 }
@@ -27,11 +28,11 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: &Conv2d)
 /// other, but only the pooled values are stored, and the backward pass works on the gradients that are not zero.
 ///
 /// # Errors
-/// Shapes that do not fit, a probability outside `[0, 1)`, or tensors that are not f32 on the CPU.
+/// Shapes that do not fit, a probability outside `[0, 1)`, or tensors that are not f32.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor, Var};
-/// use taper_graph::{Conv2d, MaxPool2d};
+/// use taper_graph::{Activation, Conv2d, MaxPool2d};
 ///
 /// let x = Tensor::ones((1, 1, 4, 4), DType::F32, &Device::Cpu)?;
 /// let weight = Var::ones((2, 1, 3, 3), DType::F32, &Device::Cpu)?;
@@ -64,6 +65,12 @@ impl Compiled {
         following: Option<(&MaxPool2d, Option<(f32, DropoutKey)>)>,
     ) -> Result<Tensor> {
         x.dims4()?;
+        if !x.device().is_cpu() {
+            let y = composed::conv2d(x, weight, bias, conv)?;
+            let Some((pool, dropout)) = following else { return Ok(y) };
+            let y = composed::max_pool2d(&composed::activation(&y, Activation::Relu)?, pool)?;
+            return dropout.map_or(Ok(y.clone()), |(p, key)| super::dropout(&y, p, key));
+        }
         let mut ops = vec![Op::Conv2d(Conv2d { bias: bias.is_some(), ..conv.clone() })];
         let mut key = None;
         if let Some((pool, dropout)) = following {

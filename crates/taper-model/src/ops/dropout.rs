@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, Result, Shape, Tensor};
 use taper_kernels::DropoutKey;
 
+use super::composed;
 use super::record::{Argument, InputGradients, Operation, apply};
 use super::storage::{gradient, output, refuse, slice, with_slices};
 
@@ -10,10 +11,13 @@ use super::storage::{gradient, output, refuse, slice, with_slices};
 /// function of `key`.
 ///
 /// # Errors
-/// `p` outside `[0, 1)`, or a tensor that is not f32 on the CPU.
+/// `p` outside `[0, 1)`, or a tensor that is not f32.
 pub fn dropout(x: &Tensor, p: f32, key: DropoutKey) -> Result<Tensor> {
     if !(0.0..1.0).contains(&p) {
         candle_core::bail!("dropout with probability {p}; use one from 0 up to, but not including, 1");
+    }
+    if !x.device().is_cpu() {
+        return composed::dropout(x, p, key);
     }
     apply(DropoutOp { p, key }, &[x])
 }

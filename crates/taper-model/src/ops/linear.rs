@@ -3,14 +3,18 @@
 use candle_core::{Result, Shape, Tensor};
 use taper_kernels::{LinearGeometry, linear_backward_input, linear_backward_params};
 
+use super::composed;
 use super::storage::refuse;
 use super::weighted::{Gradients, Weighted, apply};
 
 /// `x·weightᵀ + bias` for `x` `[N, F]`, `weight` `[out_features, F]` and `bias` `[out_features]`.
 ///
 /// # Errors
-/// Shapes that do not fit, or tensors that are not f32 on the CPU.
+/// Shapes that do not fit, or tensors that are not f32.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::linear(x, weight, bias);
+    }
     apply(Linear, x, weight, bias)
 }
 

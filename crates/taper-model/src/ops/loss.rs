@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{CpuStorage, Result, Shape, Tensor};
 use taper_kernels::Loss;
 
+use super::composed;
 use super::record::{Argument, InputGradients, Operation, apply};
 use super::storage::{gradient, output, refuse, slice};
 
@@ -12,8 +13,11 @@ use super::storage::{gradient, output, refuse, slice};
 /// differentiate, and as numbers with the count of correct arg-maxima.
 ///
 /// # Errors
-/// Lengths that do not agree, a label outside the classes, or logits that are not f32 on the CPU.
+/// Lengths that do not agree, a label outside the classes, or logits that are not f32.
 pub fn cross_entropy(logits: &Tensor, labels: &[u8], label_smoothing: f64) -> Result<(Tensor, Loss)> {
+    if !logits.device().is_cpu() {
+        return composed::cross_entropy(logits, labels, label_smoothing);
+    }
     let found = Found::default();
     let op = CrossEntropyOp { labels: labels.to_vec(), label_smoothing, found: Arc::clone(&found) };
     let loss = apply(op, &[logits])?;

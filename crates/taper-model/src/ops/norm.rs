@@ -6,26 +6,24 @@ use candle_core::{Result, Shape, Tensor};
 use taper_graph::Normalize;
 use taper_kernels::{BatchNormGeometry, BatchStatistics, batch_norm_backward, batch_norm_eval_backward};
 
+use super::composed;
 use super::storage::{image_dims, refuse};
 use super::weighted::{Gradients, Weighted, apply};
 
 /// Batch norm of `[N, C, H, W]` by the batch's own statistics, which are returned too, with `weight` and `bias` `[C]`.
 ///
 /// # Errors
-/// Shapes that do not fit, one value a channel (PyTorch refuses that too: it has no variance), or tensors that are not
-/// f32 on the CPU.
+/// Shapes that do not fit, one value a channel, or tensors that are not f32.
 pub fn batch_norm_train(
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
     eps: f64,
 ) -> Result<(Tensor, BatchStatistics)> {
-    if geometry(x.shape())?.count() < 2 {
-        candle_core::bail!(
-            "batch norm needs more than one value a channel while training, but its input is {:?}; use a larger batch",
-            x.dims()
-        );
+    if !x.device().is_cpu() {
+        return composed::batch_norm_train(x, weight, bias, eps);
     }
+    check_values(x)?;
     let found = Arc::new(OnceLock::new());
     let y = apply(BatchNorm { eps, by: Statistics::Batch(Arc::clone(&found)) }, x, weight, Some(bias))?;
     match found.get() {
@@ -34,11 +32,22 @@ pub fn batch_norm_train(
     }
 }
 
+/// PyTorch refuses one value a channel, too: it has no variance.
+pub(super) fn check_values(x: &Tensor) -> Result<()> {
+    if geometry(x.shape())?.count() < 2 {
+        candle_core::bail!(
+            "batch norm needs more than one value a channel while training, but its input is {:?}; use a larger batch",
+            x.dims()
+        );
+    }
+    Ok(())
+}
+
 /// Batch norm of `[N, C, H, W]` by `running_mean` and `running_var`; all four parameters are `[C]`. Gradients reach `x`,
 /// `weight` and `bias`.
 ///
 /// # Errors
-/// Shapes that do not fit, or tensors that are not f32 on the CPU.
+/// Shapes that do not fit, or tensors that are not f32.
 pub fn batch_norm_eval(
     x: &Tensor,
     weight: &Tensor,
@@ -46,6 +55,9 @@ pub fn batch_norm_eval(
     [running_mean, running_var]: [&Tensor; 2],
     eps: f64,
 ) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::batch_norm_eval(x, weight, bias, [running_mean, running_var], eps);
+    }
     let by = Statistics::Running([running_mean.to_vec1()?, running_var.to_vec1()?]);
     apply(BatchNorm { eps, by }, x, weight, Some(bias))
 }
@@ -53,8 +65,11 @@ pub fn batch_norm_eval(
 /// `(x − mean) ÷ std` of `[N, C, H, W]`, channel by channel; see [`Normalize`].
 ///
 /// # Errors
-/// Shapes that do not fit, or a tensor that is not f32 on the CPU.
+/// Shapes that do not fit, or a tensor that is not f32.
 pub fn normalize(x: &Tensor, settings: &Normalize) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::normalize(x, settings);
+    }
     let channels = settings.mean.len();
     let weight: Vec<f32> = settings.std.iter().map(|std| 1.0 / std).collect();
     let weight = Tensor::from_vec(weight, channels, x.device())?;

@@ -6,22 +6,29 @@ use candle_core::{CpuStorage, Result, Shape, Tensor};
 use taper_graph::{AvgPool2d, MaxPool2d};
 use taper_kernels::PoolGeometry;
 
+use super::composed;
 use super::record::{Argument, InputGradients, Operation, apply};
 use super::storage::{gradient, image_dims, output, refuse, slice, with_slices};
 
 /// Greatest value of each window: `[N, C, H, W]` → `[N, C, H', W']`. The gradient goes to the first maximum.
 ///
 /// # Errors
-/// A window that does not fit, or a tensor that is not f32 on the CPU.
+/// A window that does not fit, or a tensor that is not f32.
 pub fn max_pool2d(x: &Tensor, pool: &MaxPool2d) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::max_pool2d(x, pool);
+    }
     apply(MaxPoolOp { pool: pool.clone(), indices: OnceLock::new() }, &[x])
 }
 
 /// Mean of each window: `[N, C, H, W]` → `[N, C, H', W']`.
 ///
 /// # Errors
-/// A window that does not fit, or a tensor that is not f32 on the CPU.
+/// A window that does not fit, or a tensor that is not f32.
 pub fn avg_pool2d(x: &Tensor, pool: &AvgPool2d) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::avg_pool2d(x, pool);
+    }
     apply(AvgPoolOp(pool.clone()), &[x])
 }
 
@@ -30,6 +37,9 @@ pub fn avg_pool2d(x: &Tensor, pool: &AvgPool2d) -> Result<Tensor> {
 /// # Errors
 /// A tensor that is not a batch of f32 images on the CPU.
 pub fn global_avg_pool(x: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::global_avg_pool(x);
+    }
     let (_, [_, height, width]) = image_dims(x.shape())?;
     let whole = AvgPool2d { kernel: [height, width], ..AvgPool2d::new(1) };
     avg_pool2d(x, &whole)

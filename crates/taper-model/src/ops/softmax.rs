@@ -2,14 +2,18 @@
 
 use candle_core::{CpuStorage, Result, Shape, Tensor};
 
+use super::composed;
 use super::record::{Argument, InputGradients, Operation, apply};
 use super::storage::{gradient, output, refuse, slice, with_slices};
 
 /// Softmax over dimension 1 of `[N, F]` or `[N, C, H, W]`.
 ///
 /// # Errors
-/// A tensor of one dimension, or not f32 on the CPU.
+/// A tensor of one dimension, or not f32.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::softmax(x);
+    }
     apply(SoftmaxOp, &[x])
 }
 

@@ -24,16 +24,23 @@ pub(crate) struct Batch<'a> {
     pub(crate) dropout: DropoutKey,
 }
 
+/// Refuses a label that is none of the classes.
+pub(crate) fn check_labels(batch: &Batch<'_>, classes: usize) -> Result<(), ModelError> {
+    match batch.labels.iter().position(|&label| usize::from(label) >= classes) {
+        Some(item) => {
+            let label = usize::from(batch.labels[item]);
+            Err(KernelError::Label { item: batch.first + item, label, classes }.into())
+        }
+        None => Ok(()),
+    }
+}
+
 impl Plan {
     /// Forward in training mode, loss, and backward. Gives the sum of the images' losses, and how many were classified
     /// correctly.
     pub(crate) fn train(&mut self, batch: &Batch<'_>) -> Result<(f64, usize), ModelError> {
         let images = batch.labels.len();
-        let classes = self.classes();
-        if let Some(item) = batch.labels.iter().position(|&label| usize::from(label) >= classes) {
-            let label = usize::from(batch.labels[item]);
-            return Err(KernelError::Label { item: batch.first + item, label, classes }.into());
-        }
+        check_labels(batch, self.classes())?;
         let lonely = self.steps.iter().find(|node| node.step.barrier().is_some_and(|b| b.values(images) < 2));
         if let Some(node) = lonely {
             return Err(ModelError::SingleValue { node: node.names[0].clone() });

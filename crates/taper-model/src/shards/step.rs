@@ -46,7 +46,7 @@ impl Trainer {
         for shard in shards.own() {
             let range = shards.images(shard, batch);
             let [start, end] = [range.start, range.end].map(|image| image - own.start);
-            let mut sum = self.take_sum();
+            let mut sum = self.take_sum()?;
             if !range.is_empty() {
                 let batch = Batch {
                     images: &images[start * len..end * len],
@@ -80,22 +80,24 @@ impl Trainer {
     }
 
     fn run_shard(&mut self, shard: &Batch<'_>, sum: &mut Summed) -> Result<(), ModelError> {
-        let (loss, correct) = self.plan.train(shard)?;
-        self.plan.write_gradients(&mut sum.gradients)?;
+        let plan = self.engine.plan_mut()?;
+        let (loss, correct) = plan.train(shard)?;
+        plan.write_gradients(&mut sum.gradients)?;
         (sum.totals[LOSS], sum.totals[CORRECT]) = (loss, correct as f64);
         let share = shard.labels.len() as f64 / shard.whole as f64;
-        let statistics = sum.totals[STATISTICS..].iter_mut().zip(self.plan.statistics());
+        let statistics = sum.totals[STATISTICS..].iter_mut().zip(plan.statistics());
         statistics.for_each(|(total, statistic)| *total = share * statistic);
         Ok(())
     }
 
     /// A sum over nothing, in the memory of an earlier one if there is any.
-    fn take_sum(&mut self) -> Summed {
+    fn take_sum(&mut self) -> Result<Summed, ModelError> {
+        let plan = self.engine.plan()?;
         let mut sum = self.spare.pop().unwrap_or_default();
         sum.gradients.clear();
-        sum.gradients.resize(self.plan.gradient_len(), 0.0);
+        sum.gradients.resize(plan.gradient_len(), 0.0);
         sum.totals.clear();
-        sum.totals.resize(STATISTICS + self.plan.statistics_len(), 0.0);
-        sum
+        sum.totals.resize(STATISTICS + plan.statistics_len(), 0.0);
+        Ok(sum)
     }
 }

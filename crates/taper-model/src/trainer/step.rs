@@ -61,9 +61,9 @@ impl Trainer {
             average_share: decay.map(|decay| (1.0 - decay) as f32),
         };
         match summed {
-            None => self.plan.update(rule)?,
+            None => self.engine.update(rule)?,
             Some(summed) => {
-                self.plan.update_by(&summed.gradients, summed.statistics(), rule)?;
+                self.engine.plan_mut()?.update_by(&summed.gradients, summed.statistics(), rule)?;
                 self.spare.push(summed);
             }
         }
@@ -117,7 +117,7 @@ impl Trainer {
     }
 
     /// Forward, loss and backward of a batch of `batch` images, of which `images` and `labels` are this rank's. The
-    /// gradients are in the plan if batches are run whole.
+    /// gradients are in the engine if batches are run whole.
     fn run(
         &mut self,
         batch: usize,
@@ -139,15 +139,15 @@ impl Trainer {
         let dropout = DropoutKey { seed: self.settings.seed, step: self.step, layer: 0 };
         let label_smoothing = self.settings.label_smoothing;
         let whole = Batch { images, labels, first: 0, whole: batch, label_smoothing, dropout };
-        let (loss, correct) = self.plan.train(&whole)?;
+        let (loss, correct) = self.engine.train(&whole)?;
         Ok((Step { loss: loss / batch as f64, correct }, None))
     }
 
     /// The gradients that [`Trainer::run`] found, in PyTorch's layouts, each with its place among the parameters.
     fn unpacked(&self, summed: Option<&Summed>) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
         match summed {
-            Some(summed) => self.plan.unpack_gradients(&summed.gradients),
-            None => self.plan.gradients(),
+            Some(summed) => self.engine.plan()?.unpack_gradients(&summed.gradients),
+            None => self.engine.gradients(),
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn rule(optimizer: Optimizer, learning_rate: f64) -> UpdateRule {
 }
 
 /// Numbers in (−1, 1) that look random.
-fn numbers(seed: u64, len: usize) -> Vec<f32> {
+pub(crate) fn numbers(seed: u64, len: usize) -> Vec<f32> {
     let word = |index: u64| {
         let z = (index + seed * 1_000_003 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (z ^ z >> 31).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40
@@ -28,19 +28,22 @@ fn numbers(seed: u64, len: usize) -> Vec<f32> {
     (0..len as u64).map(|index| word(index) as f32 / (1 << 23) as f32 - 1.0).collect()
 }
 
-fn variable(seed: u64, shape: &[usize]) -> Var {
+pub(crate) fn variable(seed: u64, shape: &[usize]) -> Var {
     Var::from_vec(numbers(seed, shape.iter().product()), shape, &Device::Cpu).unwrap()
 }
 
 /// Output and gradients for an output gradient of random numbers.
-fn answers(y: &Tensor, vars: &[&Var]) -> Vec<Vec<f32>> {
+pub(crate) fn answers(y: &Tensor, vars: &[&Var]) -> Vec<Vec<f32>> {
     let dy = Tensor::from_vec(numbers(99, y.elem_count()), y.shape(), &Device::Cpu).unwrap();
     let gradients = (y * dy).unwrap().sum_all().unwrap().backward().unwrap();
     let of = |var: &&Var| flat(gradients.get(var.as_tensor()).unwrap());
     std::iter::once(flat(y)).chain(vars.iter().map(of)).collect()
 }
 
-fn check_same(found: &[Vec<f32>], expected: &[Vec<f32>]) -> std::result::Result<(), TestCaseError> {
+pub(crate) fn check_same(
+    found: &[Vec<f32>],
+    expected: &[Vec<f32>],
+) -> std::result::Result<(), TestCaseError> {
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         // Sums of hundreds of numbers of either sign may nearly cancel, but what rounding leaves does not.
         let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();

@@ -128,7 +128,9 @@ impl<'a> Run<'a> {
         batches.skip(step);
         let shards = self.trainer.shards();
         while !self.is_stopped() {
+            let asked = Instant::now();
             let batch = batches.next_part_into(|batch| shards.own_images(batch), &mut images, &mut labels);
+            totals.data_seconds += asked.elapsed().as_secs_f64();
             if batch == 0 {
                 break;
             }
@@ -157,7 +159,7 @@ impl<'a> Run<'a> {
     fn totals_so_far(&self, epoch: usize) -> Totals {
         let timing = self.timings.last().filter(|timing| timing.epoch == epoch);
         let mut totals = Totals::default();
-        totals.seconds = timing.map_or(0.0, |timing| timing.seconds);
+        (totals.seconds, totals.data_seconds) = timing.map_or((0.0, 0.0), |t| (t.seconds, t.data_seconds));
         let first = (epoch - 1) * self.steps_per_epoch;
         for record in &self.history.steps[first..] {
             let size = self.batch_size.get();

@@ -152,6 +152,8 @@ fn timings_count_every_image_and_stay_out_of_the_history() {
     let fitted = train(0.0, &config(2));
     assert_eq!(fitted.timings.iter().map(|timing| timing.images).collect::<Vec<_>>(), [600, 600]);
     assert!(fitted.timings.iter().all(|timing| timing.seconds > 0.0 && timing.images_per_second > 0.0));
+    assert!(fitted.timings.iter().all(|timing| (0.0..timing.seconds).contains(&timing.data_seconds)));
+    assert!(fitted.timings.iter().any(|timing| timing.data_seconds > 0.0));
     let total = fitted.throughput();
     assert_eq!(total.images, 1200);
     let seconds: f64 = fitted.timings.iter().map(|timing| timing.seconds).sum();

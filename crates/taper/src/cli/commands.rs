@@ -274,13 +274,15 @@ fn inspect(file: &Path, output: &OutputArgs) -> Result<(), Error> {
 fn print_training(run: &TrainedRun) {
     let (dataset, train) = (&run.metrics.dataset, &run.metrics.train);
     terminal::result(format!("data      {} ({}), {} images", dataset.name, dataset.source, dataset.train));
+    let waited: f64 = train.per_epoch.iter().map(|epoch| epoch.data_seconds).sum();
     terminal::result(format!(
-        "training  {} epochs in {:.1} s, {:.0} images/s on {}{} threads",
+        "training  {} epochs in {:.1} s, {:.0} images/s on {}{} threads, {:.1} % of it waiting for images",
         train.epochs,
         train.seconds,
         train.images_per_second,
         if train.processes > 1 { format!("{} × ", train.processes) } else { String::new() },
-        train.threads
+        train.threads,
+        100.0 * waited / train.seconds.max(f64::MIN_POSITIVE)
     ));
     if let (Some(best), Some(loss), Some(accuracy)) =
         (train.best_epoch, train.validation_loss, train.validation_accuracy)

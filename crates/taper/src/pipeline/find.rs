@@ -22,10 +22,11 @@ pub fn find_learning_rate(
     config.train.validate().map_err(TrainError::from)?;
     range.validate().map_err(TrainError::from)?;
     config.settle_instruction_set()?;
+    config.device.check()?;
     let graph = config.model.graph()?;
     Trainer::check(&graph)?;
     let data = load_data(&config.data, on_data)?;
     let (train, _) = fit::split(&config.data, &data, config.train.seed)?;
-    let model = Model::new(fit::graph(config, &data, &train)?, config.train.seed)?;
+    let model = Model::new(fit::graph(config, &data, &train)?, config.train.seed)?.on(config.device)?;
     Ok(taper_train::find_learning_rate(model, &train, &config.train, range, on_point)?)
 }

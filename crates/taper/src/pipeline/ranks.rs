@@ -7,7 +7,7 @@ use taper_data::Dataset;
 use taper_graph::Graph;
 use taper_model::exchange::Exchange;
 use taper_model::{Model, ModelError, Shards, Trainer};
-use taper_train::{Checkpoint, Checkpointing, Control, Event, FitConfig, Fitted, TrainError, fit_on_rank};
+use taper_train::{Checkpoint, Checkpointing, Control, Event, Fitted, TrainError, fit_on_rank};
 
 use super::{Data, fit, load_data, resume, train};
 use crate::config::Config;
@@ -91,13 +91,13 @@ pub(super) fn tell(exchange: &dyn Exchange, beginning: Beginning<'_>) -> Result<
 pub(super) fn fit_on(
     graph: &Graph,
     data: [&Dataset; 2],
-    config: &FitConfig,
+    config: &Config,
     checkpointing: Checkpointing<'_>,
     exchange: Arc<dyn Exchange>,
     on_event: &mut dyn FnMut(&Event<'_>) -> Control,
 ) -> Result<Fitted, TrainError> {
-    let model = Model::new(graph.clone(), config.seed)?;
-    fit_on_rank(model, data, config, checkpointing, exchange, on_event)
+    let model = Model::new(graph.clone(), config.train.seed)?.on(config.device)?;
+    fit_on_rank(model, data, &config.train, checkpointing, exchange, on_event)
 }
 
 /// Takes part in the run that rank 0 leads with [`lead`](super::lead), and writes nothing. Gives whether the run was
@@ -126,6 +126,6 @@ pub fn follow(
         Some(_) => None,
     };
     let checkpointing = Checkpointing { from, every: None, save: None };
-    let fitted = fit_on(&graph, [&train, &validation], &config.train, checkpointing, exchange, on_event)?;
+    let fitted = fit_on(&graph, [&train, &validation], &config, checkpointing, exchange, on_event)?;
     Ok(fitted.interrupted)
 }

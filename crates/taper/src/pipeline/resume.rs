@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use taper_graph::Graph;
-use taper_kernels::Isa;
 use taper_train::{Checkpoint, CheckpointFolder, TrainError};
 
 use super::{Data, Observer};
@@ -121,7 +120,7 @@ pub(super) fn is_kept(folder: &RunFolder, start: Start, config: &Config, data: &
     let metrics = folder.metrics()?;
     let same = check_finished(folder, &metrics, config, data);
     let is_of_now = metrics.taper_version == env!("CARGO_PKG_VERSION")
-        && metrics.train.instruction_set == Isa::current().name();
+        && metrics.train.instruction_set == config.computes_with();
     match start {
         Start::Resume => same.map(|()| true),
         Start::Unfinished => {
@@ -159,7 +158,7 @@ pub(super) fn settings(config: &Config, data: &Data) -> Result<BTreeMap<String, 
     settings.insert("Taper's version".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
     settings.insert(
         "the instruction set (TAPER_ISA, --deterministic-portable)".to_owned(),
-        Isa::current().name().to_owned(),
+        config.computes_with().to_owned(),
     );
     Ok(settings)
 }

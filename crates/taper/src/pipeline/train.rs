@@ -8,7 +8,6 @@ use taper_data::Choice;
 use taper_export::{DatasetInfo, Metadata, safetensors};
 use taper_files::remove_leftovers;
 use taper_graph::Graph;
-use taper_kernels::Isa;
 use taper_model::Trainer;
 use taper_model::exchange::{Alone, Exchange};
 use taper_train::{Checkpoint, Checkpointing, Fitted, TrainError};
@@ -65,6 +64,7 @@ pub fn lead(
 ) -> Result<TrainedRun, Error> {
     let config = &with_shards(config, &*exchange)?;
     config.settle_instruction_set()?;
+    config.device.check()?;
     let graph = config.model.graph()?;
     Trainer::check(&graph)?;
     config.to_toml()?;
@@ -102,7 +102,7 @@ pub fn lead(
     let checkpointing = Checkpointing { from, every: Some(options.checkpoint_every), save: Some(save) };
     let exchange = Arc::new(Timed::new(exchange));
     let fitted =
-        fit_on(&graph, [&train, &validation], &config.train, checkpointing, exchange.clone(), observer.train);
+        fit_on(&graph, [&train, &validation], config, checkpointing, exchange.clone(), observer.train);
     let fitted = fitted.map_err(|cause| match cause {
         TrainError::Diverged { .. } => Error::Diverged { cause, checkpoint: newest.take() },
         other => other.into(),
@@ -112,7 +112,7 @@ pub fn lead(
         taper_version: env!("CARGO_PKG_VERSION").to_owned(),
         dataset: dataset_metrics(&data, &graph, sizes),
         model: model_metrics(&graph),
-        train: train_metrics(&fitted, config.train.seed, &exchange),
+        train: train_metrics(&fitted, config, &exchange),
         test: None,
         test_shifted: None,
         export: None,
@@ -179,7 +179,7 @@ fn model_metrics(graph: &Graph) -> ModelMetrics {
     ModelMetrics { name: graph.name().to_owned(), parameters, multiply_adds }
 }
 
-fn train_metrics(fitted: &Fitted, seed: u64, exchange: &Timed) -> TrainMetrics {
+fn train_metrics(fitted: &Fitted, config: &Config, exchange: &Timed) -> TrainMetrics {
     let throughput = fitted.throughput();
     let best = fitted.history.best_epoch();
     TrainMetrics {
@@ -189,11 +189,11 @@ fn train_metrics(fitted: &Fitted, seed: u64, exchange: &Timed) -> TrainMetrics {
         validation_accuracy: best.map(|epoch| epoch.validation_accuracy),
         seconds: throughput.seconds,
         images_per_second: throughput.images_per_second(),
-        seed,
+        seed: config.train.seed,
         threads: rayon::current_num_threads(),
         processes: exchange.size(),
         exchange_seconds: (exchange.size() > 1).then(|| exchange.total().as_secs_f64()),
-        instruction_set: Isa::current().name().to_owned(),
+        instruction_set: config.computes_with().to_owned(),
         interrupted: fitted.interrupted,
         per_epoch: fitted.timings.clone(),
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
+use taper::model::DeviceKind;
 use taper::pipeline::{RunOptions, Start};
 use taper::train::{Optimizer, Recipe, Schedule};
 use taper::{Config, Error, ModelConfig};
@@ -113,6 +114,9 @@ pub(in crate::cli) struct SettingsArgs {
     /// Train on the first N images only
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<usize>,
+    /// What trains: cpu, or cuda or metal through candle, if built with that feature; scoring and exporting stay on the CPU [default: cpu]
+    #[arg(long, value_name = "NAME", value_parser = device_names())]
+    device: Option<DeviceKind>,
     /// Compute in plain Rust, which gives the same bits on every kind of processor, only slower
     #[arg(long)]
     deterministic_portable: bool,
@@ -169,6 +173,11 @@ fn recipe_names() -> impl TypedValueParser<Value = Recipe> {
     PossibleValuesParser::new(Recipe::ALL.map(Recipe::name)).try_map(|name| name.parse::<Recipe>())
 }
 
+fn device_names() -> impl TypedValueParser<Value = DeviceKind> {
+    PossibleValuesParser::new(DeviceKind::ALL.map(DeviceKind::name))
+        .try_map(|name| name.parse::<DeviceKind>())
+}
+
 fn license(text: &str) -> Result<String, &'static str> {
     taper::check_license(text).map(|()| text.to_owned())
 }
@@ -213,6 +222,7 @@ impl SettingsArgs {
         }
         config.data.limit = self.limit.or(config.data.limit);
         config.threads = self.threads.or(config.threads);
+        put(self.device, &mut config.device);
         config.deterministic_portable |= self.deterministic_portable;
         let train = &mut config.train;
         put(self.epochs, &mut train.epochs);
