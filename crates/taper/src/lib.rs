@@ -61,6 +61,8 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../../../docs/crates.md")]
     struct Crates;
+    #[doc = include_str!("../../../docs/devices.md")]
+    struct Devices;
     #[doc = include_str!("../../../docs/networks.md")]
     struct Networks;
     #[doc = include_str!("../../../docs/candle.md")]

@@ -20,6 +20,22 @@ fn a_small_network_learns_the_bars() {
 }
 
 #[test]
+fn candle_learns_what_the_kernels_do() {
+    let plan = train(0.3, &config(8));
+    let model = model(0.3);
+    let device = model.device().clone();
+    let model = model.on_candle(&device).unwrap();
+    let candle = fit(model, &bars(600, 1), &bars(200, 2), &config(8), &mut |_| Control::Continue).unwrap();
+    let first = |fitted: &Fitted| fitted.history.steps[..10].iter().map(|step| step.loss).collect::<Vec<_>>();
+    for (found, expected) in first(&candle).into_iter().zip(first(&plan)) {
+        assert!((found - expected).abs() < 1e-3, "{found} {expected}");
+    }
+    assert!(candle.model.is_on_candle());
+    let scores = evaluate(&candle.model, &bars(400, 3), 50, &mut |_| {}).unwrap();
+    assert!(scores.accuracy > 0.95, "{}", scores.accuracy);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits() {
     let config = FitConfig { seed: 11, ..config(2) };
     let (first, second) = (train(0.3, &config), train(0.3, &config));

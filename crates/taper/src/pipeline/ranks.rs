@@ -6,7 +6,7 @@ use std::sync::Arc;
 use taper_data::Dataset;
 use taper_graph::Graph;
 use taper_model::exchange::Exchange;
-use taper_model::{Model, ModelError, Shards, Trainer};
+use taper_model::{DeviceKind, Model, ModelError, Shards, Trainer};
 use taper_train::{Checkpoint, Checkpointing, Control, Event, Fitted, TrainError, fit_on_rank};
 
 use super::{Data, fit, load_data, resume, train};
@@ -30,13 +30,16 @@ const GOES_ON: u8 = 2;
 /// what there is without a number.
 ///
 /// # Errors
-/// [`Error::Train`] for a number that cannot be.
+/// [`Error::Train`] and [`Error::Model`] for a number that cannot be.
 pub(super) fn with_shards(config: &Config, exchange: &dyn Exchange) -> Result<Config, Error> {
     let shards = config.train.shards.unwrap_or(exchange.size());
     let mut config = config.clone();
     config.train.shards = Some(shards).filter(|&shards| shards != 1);
     config.train.validate().map_err(TrainError::from)?;
     Shards::new(shards, exchange.rank(), exchange.size())?;
+    if shards > 1 && config.device != DeviceKind::Cpu {
+        return Err(ModelError::OnCandle.into());
+    }
     Ok(config)
 }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use taper::model::DeviceKind;
+
 use crate::program::{copy_of_small_run, run, stderr, succeed};
 
 /// Runs every row and reports all that fail: words, exit code, and what the error must mention.
@@ -40,6 +42,7 @@ fn wrong_usage_exits_2() {
             (&["pipeline", "--sed", "3"], 2, &["--sed", "--seed"]),
             (&["train", "--recipe", "quick"], 2, &["quick", "tutorial, fast, best"]),
             (&["train", "--recipe", "best", "--config", "x.toml"], 2, &["--config", "cannot be used with"]),
+            (&["train", "--device", "tpu"], 2, &["tpu", "cpu, cuda, metal"]),
             (&["train", "--dropout", "1"], 2, &["--dropout", "1"]),
             (&["train", "--rotation", "-5"], 2, &["--rotation", "0 or greater"]),
             (&["lr-find", "--from", "0"], 2, &["--from", "greater than 0"]),
@@ -65,6 +68,7 @@ fn bad_networks_and_configurations_are_refused_before_any_data_are_read() {
     write("unknown.toml", "[train]\nepoch = 3\n");
     write("both.toml", "[model]\npreset = \"lenet5\"\ngraph = \"\"\n");
     write("none.toml", "[data]\nlimit = 0\n");
+    write("device.toml", "device = \"tpu\"\n");
     let softmax =
         format!("{}\n[[layers]]\nname = \"end\"\nop = \"softmax\"\n", taper::graph::Preset::LeNet5.toml());
     write("softmax.toml", &softmax);
@@ -93,8 +97,18 @@ fn bad_networks_and_configurations_are_refused_before_any_data_are_read() {
             ),
             (&["train", "--config", "unknown.toml"], 1, &["unknown.toml", "epoch", "epochs"]),
             (&["train", "--config", "absent.toml"], 1, &["absent.toml"]),
+            (&["train", "--config", "device.toml"], 1, &["device.toml", "tpu", "give cpu, cuda or metal"]),
+            (&["train", "--device", "cuda", "--shards", "2"], 1, &["shards", "train on the CPU"]),
         ],
     );
+    for device in DeviceKind::ALL.into_iter().filter(|device| device.check().is_err()) {
+        let name = device.name();
+        let refused: &[&str] = &["this build cannot use", name, "--features"];
+        check(
+            folder.path(),
+            &[(&["train", "--device", name], 1, refused), (&["lr-find", "--device", name], 1, refused)],
+        );
+    }
     assert!(!folder.path().join("runs").exists());
 }
 
