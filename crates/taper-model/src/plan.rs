@@ -12,6 +12,7 @@ mod run;
 mod step;
 mod steps;
 mod tail;
+mod team;
 mod update;
 
 use std::ops::Range;

@@ -1,16 +1,20 @@
 //! x86-64 with AVX2 and FMA.
+//!
+//! `popcnt` and the bit manipulations of BMI are no part of them, but no processor has AVX2 and FMA without.
 
 use std::arch::x86_64::*;
 
 use super::Simd;
 
-/// Proof that the processor has AVX2 and FMA: there is no other way to make one than [`Avx2::detect`].
+/// Proof that the processor has AVX2, FMA, BMI and `popcnt`: there is no other way to make one than [`Avx2::detect`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
     pub(crate) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+        let vectors = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let bits = is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
+        (vectors && bits && is_x86_feature_detected!("popcnt")).then_some(Self(()))
     }
 }
 
@@ -52,7 +56,7 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,bmi1,bmi2,popcnt")]
         fn inner<R>(work: impl FnOnce() -> R) -> R {
             work()
         }

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
 use taper_kernels::{Aligned, DropoutKey, KernelError, cross_entropy_rows};
 
 use super::chunk::{Chunk, Sums};
-use super::step::{Call, Forward, Inputs, Outcome, Scratch, room};
+use super::step::{Call, Forward, Inputs, Outcome, Rule, Scratch, room};
+use super::team::{Spare, for_each, run};
+use super::update::update_jobs;
 use super::{Contribution, Phase, Plan, Run};
 use crate::error::ModelError;
 
@@ -37,8 +38,13 @@ pub(crate) fn check_labels(batch: &Batch<'_>, classes: usize) -> Result<(), Mode
 
 impl Plan {
     /// Forward in training mode, loss, and backward. Gives the sum of the images' losses, and how many were classified
-    /// correctly.
-    pub(crate) fn train(&mut self, batch: &Batch<'_>) -> Result<(f64, usize), ModelError> {
+    /// correctly. With a `rule`, all parameters are moved as [`Plan::update`] does: those of the tail while other threads are
+    /// busy with the backward pass of what stands before it.
+    pub(crate) fn train(
+        &mut self,
+        batch: &Batch<'_>,
+        rule: Option<Rule>,
+    ) -> Result<(f64, usize), ModelError> {
         let images = batch.labels.len();
         check_labels(batch, self.classes())?;
         let lonely = self.steps.iter().find(|node| node.step.barrier().is_some_and(|b| b.values(images) < 2));
@@ -50,7 +56,7 @@ impl Plan {
         if self.tail.is_some() {
             self.prepare_tails(&mut tails, &chunks);
         }
-        let outcome = self.train_chunks(batch, &mut chunks, &mut tails);
+        let outcome = self.train_chunks(batch, rule, &mut chunks, &mut tails);
         (self.chunks, self.tails) = (chunks, tails);
         outcome?;
         let last = if self.tail.is_some() { &self.tails } else { &self.chunks };
@@ -61,9 +67,10 @@ impl Plan {
     fn train_chunks(
         &mut self,
         batch: &Batch<'_>,
+        rule: Option<Rule>,
         chunks: &mut [Chunk],
         tails: &mut [Chunk],
-    ) -> Result<(), ModelError> {
+    ) -> Outcome {
         let last = self.phases.len() - 1;
         for phase in 0..last {
             self.for_each(chunks, |plan, chunk, scratch| {
@@ -72,21 +79,51 @@ impl Plan {
             })?;
             self.agree(phase + 1, chunks, false)?;
         }
-        if self.tail.is_some() {
+        // The phases that are left for the way back.
+        let left = if self.tail.is_some() {
             self.for_each(chunks, |plan, chunk, scratch| plan.forward_phase(last, batch, chunk, scratch))?;
             self.train_tails(batch, chunks, tails)?;
             self.leave_tails(chunks, tails);
-            self.for_each(chunks, |plan, chunk, scratch| plan.backward_phase(last, batch, chunk, scratch))?;
+            last + 1
         } else {
             self.for_each(chunks, |plan, chunk, scratch| {
                 plan.forward_phase(last, batch, chunk, scratch)?;
                 plan.loss(batch, chunk)?;
                 plan.backward_phase(last, batch, chunk, scratch)
             })?;
-        }
-        for phase in (0..last).rev() {
-            self.agree(phase + 1, chunks, true)?;
-            self.for_each(chunks, |plan, chunk, scratch| plan.backward_phase(phase, batch, chunk, scratch))?;
+            last
+        };
+        let Some(rule) = rule else { return self.backward_phases(left, batch, chunks, &Spare::default()) };
+
+        // The steps of the tail are moved meanwhile, and so cannot be the plan's.
+        let (first, buffers) = (self.tail_start(), self.buffers.clone());
+        let mut tail = self.steps.split_off(first);
+        let outcome = update_jobs(&mut tail, first, tails, &buffers, rule).and_then(|jobs| {
+            let spare = Spare::new(jobs);
+            self.backward_phases(left, batch, chunks, &spare)?;
+            let mut jobs = update_jobs(&mut self.steps, 0, chunks, &buffers, rule)?;
+            jobs.extend(spare.into_rest());
+            run(jobs)
+        });
+        self.steps.append(&mut tail);
+        outcome
+    }
+
+    /// Backward through the first `phases` phases; `spare` is what threads do that would have to wait.
+    fn backward_phases(
+        &mut self,
+        phases: usize,
+        batch: &Batch<'_>,
+        chunks: &mut [Chunk],
+        spare: &Spare<'_>,
+    ) -> Outcome {
+        for phase in (0..phases).rev() {
+            if phase + 1 < self.phases.len() {
+                self.agree(phase + 1, chunks, true)?;
+            }
+            self.for_each_beside(chunks, spare, |plan, chunk, scratch| {
+                plan.backward_phase(phase, batch, chunk, scratch)
+            })?;
         }
         Ok(())
     }
@@ -97,7 +134,17 @@ impl Plan {
         chunks: &mut [Chunk],
         work: impl Fn(&Self, &mut Chunk, &mut Scratch) -> Outcome + Sync,
     ) -> Outcome {
-        chunks.par_iter_mut().with_max_len(1).try_for_each(|chunk| {
+        self.for_each_beside(chunks, &Spare::default(), work)
+    }
+
+    /// As [`Plan::for_each`], with jobs for those who would have to wait.
+    fn for_each_beside(
+        &self,
+        chunks: &mut [Chunk],
+        spare: &Spare<'_>,
+        work: impl Fn(&Self, &mut Chunk, &mut Scratch) -> Outcome + Sync,
+    ) -> Outcome {
+        for_each(chunks, spare, |chunk| {
             let mut scratch = self.borrow_scratch();
             let outcome = work(self, chunk, &mut scratch);
             self.return_scratch(scratch);

@@ -9,6 +9,9 @@ use super::chunk::{Buffer, Chunk, Sums};
 
 pub(crate) type Outcome = Result<(), KernelError>;
 
+/// A part of an update; it may use the memory for what it likes.
+pub(crate) type Job<'a> = Box<dyn FnOnce(&mut Aligned) -> Outcome + Send + 'a>;
+
 /// What is kept beside a parameter: the optimiser's first and second moments, and the moving average.
 pub(crate) type Kept = [Vec<f32>; 3];
 
@@ -97,11 +100,16 @@ pub(crate) trait Step: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Moves the parameters one step against their gradients over all chunks.
-    fn update(&mut self, batch: Contributions<'_>, rule: Rule) -> Outcome {
-        let mut gradient = vec![0.0; self.gradient_len()];
-        self.gradient(batch, &mut gradient)?;
-        self.update_by(&gradient, rule)
+    /// What moves the parameters one step against their gradients over all chunks: jobs that may run at once, in any order.
+    fn update<'a>(&'a mut self, batch: Contributions<'a>, rule: Rule) -> Result<Vec<Job<'a>>, KernelError> {
+        if self.parameter_len() == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Box::new(move |memory| {
+            let gradient = room(memory, self.gradient_len());
+            self.gradient(batch, gradient)?;
+            self.update_by(gradient, rule)
+        })])
     }
 
     /// What the whole batch must agree on before this step can run, if anything.

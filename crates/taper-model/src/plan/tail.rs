@@ -39,10 +39,14 @@ impl Plan {
         self.runs(made.unwrap_or(0), in_tail) || self.tail.as_ref().is_some_and(|tail| buffer == tail.input)
     }
 
+    /// The first step of the tail, or the number of steps if there is none.
+    pub(super) fn tail_start(&self) -> usize {
+        self.tail.as_ref().map_or(self.steps.len(), |tail| tail.first)
+    }
+
     /// Whether the chunks of the tail, or the others, run a step.
     pub(super) fn runs(&self, step: usize, in_tail: bool) -> bool {
-        let tail = self.tail.as_ref().map_or(self.steps.len(), |tail| tail.first);
-        (step >= tail) == in_tail
+        (step >= self.tail_start()) == in_tail
     }
 
     /// Brings together neighbouring chunks, a share for every thread. No result depends on how many there are, as long as

@@ -1,9 +1,12 @@
 //! What a plan does with the gradients of a batch.
 
 use rayon::prelude::*;
+use taper_kernels::KernelError;
 
-use super::Plan;
-use super::step::{Contributions, Rule};
+use super::chunk::{Buffer, Chunk};
+use super::step::{Contributions, Job, Rule};
+use super::team::run;
+use super::{Node, Plan};
 use crate::error::ModelError;
 
 impl Plan {
@@ -17,18 +20,11 @@ impl Plan {
 
     /// Moves all parameters against the gradients of the last [`Plan::train`].
     pub(crate) fn update(&mut self, rule: Rule) -> Result<(), ModelError> {
-        let (buffers, tail) = (&self.buffers, self.tail.as_ref().map(|tail| tail.first));
-        let (chunks, tails) = (&self.chunks, &self.tails);
-        self.steps.par_iter_mut().enumerate().try_for_each(|(step, node)| {
-            let chunks = if tail.is_some_and(|first| step >= first) { tails } else { chunks };
-            if let Some(barrier) = node.step.barrier_mut() {
-                let statistics = barrier.statistics();
-                barrier.move_statistics(&statistics);
-            }
-            let (x, y) = (node.inputs[0], node.output);
-            node.step.update(Contributions { chunks, step, x, y, buffers }, rule)
-        })?;
-        Ok(())
+        let first = self.tail_start();
+        let (before, tail) = self.steps.split_at_mut(first);
+        let mut jobs = update_jobs(before, 0, &self.chunks, &self.buffers, rule)?;
+        jobs.extend(update_jobs(tail, first, &self.tails, &self.buffers, rule)?);
+        Ok(run(jobs)?)
     }
 
     /// Moves all parameters against gradients in the order of [`Plan::write_gradients`], and the running statistics towards
@@ -106,6 +102,27 @@ impl Plan {
     pub(crate) fn statistics(&self) -> impl Iterator<Item = f64> {
         self.steps.iter().filter_map(|node| node.step.barrier()).flat_map(|barrier| barrier.statistics())
     }
+}
+
+/// What moves the parameters of neighbouring steps, of which the first is number `first`, against the gradients that `chunks`
+/// have; running statistics are moved at once.
+pub(super) fn update_jobs<'a>(
+    steps: &'a mut [Node],
+    first: usize,
+    chunks: &'a [Chunk],
+    buffers: &'a [Buffer],
+    rule: Rule,
+) -> Result<Vec<Job<'a>>, KernelError> {
+    let mut jobs = Vec::new();
+    for (step, node) in (first..).zip(steps) {
+        if let Some(barrier) = node.step.barrier_mut() {
+            let statistics = barrier.statistics();
+            barrier.move_statistics(&statistics);
+        }
+        let batch = Contributions { chunks, step, x: node.inputs[0], y: node.output, buffers };
+        jobs.extend(node.step.update(batch, rule)?);
+    }
+    Ok(jobs)
 }
 
 /// Takes the first `len` elements off.

@@ -81,7 +81,7 @@ impl Trainer {
 
     fn run_shard(&mut self, shard: &Batch<'_>, sum: &mut Summed) -> Result<(), ModelError> {
         let plan = self.engine.plan_mut()?;
-        let (loss, correct) = plan.train(shard)?;
+        let (loss, correct) = plan.train(shard, None)?;
         plan.write_gradients(&mut sum.gradients)?;
         (sum.totals[LOSS], sum.totals[CORRECT]) = (loss, correct as f64);
         let share = shard.labels.len() as f64 / shard.whole as f64;

@@ -42,11 +42,19 @@ impl Engine {
     }
 
     /// Forward in training mode, loss, and backward. Gives the sum of the images' losses, and how many were classified
-    /// correctly.
-    pub(crate) fn train(&mut self, batch: &Batch<'_>) -> Result<(f64, usize), ModelError> {
+    /// correctly. With a `rule`, [`Engine::update`] as well.
+    pub(crate) fn train(
+        &mut self,
+        batch: &Batch<'_>,
+        rule: Option<Rule>,
+    ) -> Result<(f64, usize), ModelError> {
         match self {
-            Self::Plan(plan) => plan.train(batch),
-            Self::Candle(candle) => candle.train(batch),
+            Self::Plan(plan) => plan.train(batch, rule),
+            Self::Candle(candle) => {
+                let found = candle.train(batch)?;
+                rule.map_or(Ok(()), |rule| candle.update(rule))?;
+                Ok(found)
+            }
         }
     }
 

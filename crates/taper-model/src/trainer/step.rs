@@ -49,17 +49,16 @@ impl Trainer {
         labels: &[u8],
         learning_rate: f64,
     ) -> Result<Step, ModelError> {
-        let (step, summed) = self.run(batch, images, labels)?;
+        let rule = self.rule(learning_rate);
+        // Before parameters can move, a norm wants to know all gradients, and shards must be added up.
+        let at_once = self.settings.clip_norm.is_none() && self.shards.count() == 1;
+        let (step, summed) = self.run(batch, images, labels, at_once.then_some(rule))?;
         self.stale = true;
         self.step += 1;
-        let count = self.step as f64;
-        let decay = self.settings.ema_decay.map(|decay| decay.min((1.0 + count) / (10.0 + count)));
-        let rule = Rule {
-            optimizer: self.settings.optimizer,
-            learning_rate,
-            gradient_scale: self.gradient_scale(summed.as_ref())?,
-            average_share: decay.map(|decay| (1.0 - decay) as f32),
-        };
+        if at_once {
+            return Ok(step);
+        }
+        let rule = Rule { gradient_scale: self.gradient_scale(summed.as_ref())?, ..rule };
         match summed {
             None => self.engine.update(rule)?,
             Some(summed) => {
@@ -68,6 +67,18 @@ impl Trainer {
             }
         }
         Ok(step)
+    }
+
+    /// How the next step moves parameters, if gradients are taken as they are.
+    fn rule(&self, learning_rate: f64) -> Rule {
+        let count = (self.step + 1) as f64;
+        let decay = self.settings.ema_decay.map(|decay| decay.min((1.0 + count) / (10.0 + count)));
+        Rule {
+            optimizer: self.settings.optimizer,
+            learning_rate,
+            gradient_scale: 1.0,
+            average_share: decay.map(|decay| (1.0 - decay) as f32),
+        }
     }
 
     /// What brings the gradients within the norm that is allowed; as in PyTorch, 1e-6 keeps it from dividing by 0.
@@ -87,7 +98,7 @@ impl Trainer {
     /// As [`Trainer::step`].
     pub fn gradients(&mut self, images: &[f32], labels: &[u8]) -> Result<Gradients, ModelError> {
         let (images, own) = self.own(images, labels)?;
-        let (step, summed) = self.run(labels.len(), images, own)?;
+        let (step, summed) = self.run(labels.len(), images, own, None)?;
         let mut parameters = Vec::new();
         for (index, data) in self.unpacked(summed.as_ref())? {
             let parameter = &self.model.parameters()[index];
@@ -117,12 +128,13 @@ impl Trainer {
     }
 
     /// Forward, loss and backward of a batch of `batch` images, of which `images` and `labels` are this rank's. The
-    /// gradients are in the engine if batches are run whole.
+    /// gradients are in the engine if batches are run whole, and parameters are moved by `rule` if there is one.
     fn run(
         &mut self,
         batch: usize,
         images: &[f32],
         labels: &[u8],
+        rule: Option<Rule>,
     ) -> Result<(Step, Option<Summed>), ModelError> {
         self.check_images(images, labels)?;
         let own = self.shards.own_images(batch).len();
@@ -139,7 +151,7 @@ impl Trainer {
         let dropout = DropoutKey { seed: self.settings.seed, step: self.step, layer: 0 };
         let label_smoothing = self.settings.label_smoothing;
         let whole = Batch { images, labels, first: 0, whole: batch, label_smoothing, dropout };
-        let (loss, correct) = self.engine.train(&whole)?;
+        let (loss, correct) = self.engine.train(&whole, rule)?;
         Ok((Step { loss: loss / batch as f64, correct }, None))
     }
 

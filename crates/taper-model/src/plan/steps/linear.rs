@@ -7,7 +7,8 @@ use taper_kernels::{Aligned, Isa, KernelError};
 use super::weight::{Packed, Weight};
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
-use crate::plan::step::{Call, Contributions, Forward, Inputs, Kept, Outcome, Rule, Step, room};
+use crate::plan::step::{Call, Contributions, Forward, Inputs, Job, Kept, Outcome, Rule, Step, room};
+use crate::plan::team::run;
 
 /// `y = x·Wᵀ + bias`. The weight is kept in the kernel's backward order, in which the optimiser works on it as well: it is
 /// the largest of most networks, and would cost more to reorder than to use.
@@ -47,26 +48,6 @@ impl LinearStep {
         let mut gradient = vec![0.0; self.out_features];
         self.kernel.backward_bias(&batch.dy(), &mut gradient)?;
         Ok(Some(gradient))
-    }
-
-    /// Moves the weight; `gradient(block, …)` fills the gradient of a block of it. What comes out is still in the cache when
-    /// the next forward pass's copy is made.
-    fn update_weight(
-        &mut self,
-        rule: Rule,
-        gradient: impl Fn(&LinearLists, usize, &mut [f32]) -> Outcome + Sync,
-    ) -> Outcome {
-        let (kernel, lists) = (&self.kernel, &self.lists);
-        let mut forward = self.forward.take_wanted();
-        self.weight.step_in_parts(
-            kernel.block_len(),
-            rule,
-            &mut forward,
-            |block, own| gradient(lists, block, own),
-            |block, weight, forward| kernel.pack_forward(block..block + 1, weight, forward),
-        )?;
-        self.forward.put(forward);
-        Ok(())
     }
 }
 
@@ -187,22 +168,36 @@ impl Step for LinearStep {
         if let Some(own) = &mut self.bias {
             own.step(bias, rule)?;
         }
-        let len = self.kernel.block_len();
-        self.update_weight(rule, |_, block, own| {
-            own.copy_from_slice(&weight[block * len..][..own.len()]);
-            Ok(())
-        })
+        let (kernel, len) = (self.kernel, self.kernel.block_len());
+        run(self.weight.jobs(
+            len,
+            rule,
+            self.forward.wanted(),
+            |block, own| {
+                own.copy_from_slice(&weight[block * len..][..own.len()]);
+                Ok(())
+            },
+            |block, weight, forward| kernel.pack_forward(block..block + 1, weight, forward),
+        ))
     }
 
-    /// A block of the weight at a time: its gradient is still in the cache when the optimiser reads it.
-    fn update(&mut self, batch: Contributions<'_>, rule: Rule) -> Outcome {
-        if let (Some(gradient), Some(bias)) = (self.bias_gradient(batch)?, &mut self.bias) {
-            bias.step(&gradient, rule)?;
-        }
+    /// A block of the weight is a job: its gradient is still in the cache when the optimiser reads it, and what comes out when
+    /// the next forward pass's copy is made.
+    fn update<'a>(&'a mut self, batch: Contributions<'a>, rule: Rule) -> Result<Vec<Job<'a>>, KernelError> {
+        let bias_gradient = self.bias_gradient(batch)?;
         let (kernel, x) = (self.kernel, batch.x());
         kernel.list(&batch.dy(), &mut self.lists)?;
-        self.update_weight(rule, |lists, block, gradient| {
-            kernel.backward_weight_blocks(block..block + 1, &x, lists, gradient)
-        })
+        let lists = &self.lists;
+        let mut jobs = self.weight.jobs(
+            kernel.block_len(),
+            rule,
+            self.forward.wanted(),
+            move |block, gradient| kernel.backward_weight_blocks(block..block + 1, &x, lists, gradient),
+            move |block, weight, forward| kernel.pack_forward(block..block + 1, weight, forward),
+        );
+        if let (Some(bias), Some(gradient)) = (&mut self.bias, bias_gradient) {
+            jobs.push(Box::new(move |_| bias.step(&gradient, rule)));
+        }
+        Ok(jobs)
     }
 }

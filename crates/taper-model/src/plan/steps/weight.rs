@@ -1,12 +1,12 @@
 //! A parameter with its optimiser state, and what kernels make of it.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
 use taper_kernels::{Aligned, KernelError};
 
-use crate::plan::step::{Kept, Outcome, Rule, room};
+use crate::plan::step::{Job, Kept, Outcome, Rule, room};
+use crate::plan::team::run;
 
 /// Elements of a parameter that one task moves.
 const PART: usize = 1 << 14;
@@ -50,16 +50,16 @@ impl Weight {
         Ok(())
     }
 
-    /// One optimiser step over parts of `len` elements, in parallel; `gradient(part, …)` fills the gradient of a part. `beside` is
+    /// One optimiser step over parts of `len` elements, a job each; `gradient(part, …)` fills the gradient of a part. `beside` is
     /// empty or has as many elements as there are values: `after(part, values, …)` fills its part from the new values.
-    pub(crate) fn step_in_parts(
-        &mut self,
+    pub(crate) fn jobs<'a>(
+        &'a mut self,
         len: usize,
         rule: Rule,
-        beside: &mut [f32],
-        gradient: impl Fn(usize, &mut [f32]) -> Outcome + Sync,
-        after: impl Fn(usize, &[f32], &mut [f32]) -> Outcome + Sync,
-    ) -> Outcome {
+        beside: &'a mut [f32],
+        gradient: impl Fn(usize, &mut [f32]) -> Outcome + Send + Sync + 'a,
+        after: impl Fn(usize, &[f32], &mut [f32]) -> Outcome + Send + Sync + 'a,
+    ) -> Vec<Job<'a>> {
         let [first, second, average] = &mut self.kept;
         for (moment, kept) in [&mut *first, &mut *second].into_iter().zip(rule.optimizer.keeps()) {
             moment.grow(if kept { self.values.len() } else { 0 });
@@ -71,25 +71,22 @@ impl Weight {
         self.steps += 1;
         let step = self.steps;
         let (len, count) = (len.max(1), self.values.len().div_ceil(len.max(1)));
-        let moments = pieces(first, len, count).into_par_iter().zip(pieces(second, len, count));
-        let others = pieces(average, len, count).into_par_iter().zip(pieces(beside, len, count));
-        let parts = self.values.par_chunks_mut(len).zip(moments).zip(others);
-        parts.enumerate().try_for_each_init(
-            Aligned::default,
-            |gradients, (part, ((values, (first, second)), (average, beside)))| {
-                let own = room(gradients, values.len());
+        let kept = pieces(first, len, count).into_iter().zip(pieces(second, len, count));
+        let others = pieces(average, len, count).into_iter().zip(pieces(beside, len, count));
+        let shared = Arc::new((gradient, after));
+        let mut jobs: Vec<Job<'a>> = Vec::with_capacity(count);
+        let parts = self.values.chunks_mut(len).zip(kept).zip(others).enumerate();
+        for (part, ((values, (first, second)), (average, beside))) in parts {
+            let shared = Arc::clone(&shared);
+            jobs.push(Box::new(move |memory| {
+                let (gradient, after) = &*shared;
+                let own = room(memory, values.len());
                 gradient(part, own)?;
-                if rule.gradient_scale != 1.0 {
-                    own.iter_mut().for_each(|gradient| *gradient *= rule.gradient_scale);
-                }
-                rule.optimizer.step_part(values, own, [first, second], step, rule.learning_rate)?;
-                if let Some(share) = rule.average_share {
-                    let pairs = average.iter_mut().zip(&*values);
-                    pairs.for_each(|(average, value)| *average += share * (value - *average));
-                }
+                move_part(values, own, [first, second, average], step, rule)?;
                 if beside.is_empty() { Ok(()) } else { after(part, values, beside) }
-            },
-        )
+            }));
+        }
+        jobs
     }
 
     /// One optimiser step.
@@ -99,8 +96,27 @@ impl Weight {
             own.copy_from_slice(&gradient[part * PART..][..own.len()]);
             Ok(())
         };
-        self.step_in_parts(PART, rule, &mut [], own, |_, _, _| Ok(()))
+        run(self.jobs(PART, rule, &mut [], own, |_, _, _| Ok(())))
     }
+}
+
+/// Moves a part of a parameter, whose moments and average may be empty.
+fn move_part(
+    values: &mut [f32],
+    gradient: &mut [f32],
+    [first, second, average]: [&mut [f32]; 3],
+    step: u64,
+    rule: Rule,
+) -> Outcome {
+    if rule.gradient_scale != 1.0 {
+        gradient.iter_mut().for_each(|gradient| *gradient *= rule.gradient_scale);
+    }
+    rule.optimizer.step_part(values, gradient, [first, second], step, rule.learning_rate)?;
+    if let Some(share) = rule.average_share {
+        let pairs = average.iter_mut().zip(&*values);
+        pairs.for_each(|(average, value)| *average += share * (value - *average));
+    }
+    Ok(())
 }
 
 /// Weights in the order of one kernel: made when they are first asked for, made anew after every change as long as
@@ -130,31 +146,27 @@ impl Packed {
 
     /// The weights have changed.
     pub(crate) fn refresh(&mut self, pack: impl FnOnce(&mut [f32]) -> Outcome) -> Outcome {
-        let mut packed = self.take_wanted();
-        if !packed.is_empty() {
-            pack(&mut packed)?;
+        let packed = self.wanted();
+        if packed.is_empty() { Ok(()) } else { pack(packed) }
+    }
+
+    /// The weights change: those that somebody asked for of late, to be filled anew; empty if nobody did.
+    pub(crate) fn wanted(&mut self) -> &mut [f32] {
+        if !self.asked_for.swap(false, Ordering::Relaxed) {
+            self.current = OnceLock::new();
         }
-        self.put(packed);
-        Ok(())
+        self.current.get_mut().map_or(&mut [], |packed| &mut packed[..])
     }
 
-    /// The weights are about to change: those that somebody wanted of late, to be filled anew; empty if nobody did.
-    pub(crate) fn take_wanted(&mut self) -> Aligned {
-        let packed = self.current.take().unwrap_or_default();
-        if self.asked_for.swap(false, Ordering::Relaxed) { packed } else { Aligned::default() }
-    }
-
-    /// Puts back what [`Packed::take_wanted`] gave.
+    /// Takes over packed weights.
     pub(crate) fn put(&mut self, packed: Aligned) {
-        if !packed.is_empty() {
-            self.current = OnceLock::from(packed);
-        }
+        self.current = OnceLock::from(packed);
     }
 }
 
 /// `count` pieces, each of `len` elements but the last; empty ones of what is empty.
-fn pieces(moment: &mut [f32], len: usize, count: usize) -> Vec<&mut [f32]> {
-    let mut pieces: Vec<&mut [f32]> = moment.chunks_mut(len).collect();
+fn pieces(values: &mut [f32], len: usize, count: usize) -> Vec<&mut [f32]> {
+    let mut pieces: Vec<&mut [f32]> = values.chunks_mut(len).collect();
     pieces.resize_with(count, Default::default);
     pieces
 }
