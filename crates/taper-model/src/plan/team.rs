@@ -90,3 +90,59 @@ fn share<T: Send>(
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_pool<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+    }
+
+    fn count<'a>(counter: &'a AtomicUsize) -> Job<'a> {
+        Box::new(move |memory| {
+            memory.grow(8);
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn every_item_and_every_job_is_done_once() {
+        for threads in [1, 2, 5] {
+            let (mut items, done) = ([0; 7], AtomicUsize::new(0));
+            let spare = Spare::new((0..40).map(|_| count(&done)).collect());
+            in_pool(threads, || for_each(&mut items, &spare, |item| Ok(*item += 1))).unwrap();
+            let taken = done.load(Ordering::Relaxed);
+            let rest: Vec<_> = spare.into_rest().collect();
+            assert_eq!((items, taken + rest.len()), ([1; 7], 40));
+            in_pool(threads, || run(rest)).unwrap();
+            assert_eq!(done.load(Ordering::Relaxed), 40);
+        }
+    }
+
+    /// The second thread runs jobs until the first has done what there is: it ends only then.
+    #[test]
+    fn who_would_wait_runs_jobs() {
+        let done = AtomicUsize::new(0);
+        let spare = Spare::new((0..40).map(|_| count(&done)).collect());
+        let mut items = [true, false];
+        let wait = |slow: &mut bool| {
+            while *slow && done.load(Ordering::Relaxed) < 40 {
+                std::thread::yield_now();
+            }
+            Ok(())
+        };
+        in_pool(2, || for_each(&mut items, &spare, wait)).unwrap();
+        assert_eq!(spare.into_rest().len(), 0);
+    }
+
+    #[test]
+    fn an_error_is_told_and_the_others_are_done_nevertheless() {
+        let done = AtomicUsize::new(0);
+        let fails: Job<'_> = Box::new(|_| Err(KernelError::Probability { p: 2.0 }));
+        let outcome = in_pool(2, || run(vec![count(&done), fails, count(&done)]));
+        assert!(matches!(outcome, Err(KernelError::Probability { .. })));
+        assert_eq!(done.load(Ordering::Relaxed), 2);
+    }
+}
