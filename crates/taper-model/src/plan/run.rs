@@ -39,6 +39,13 @@ impl Plan {
     /// Forward in training mode, loss, and backward. Gives the sum of the images' losses, and how many were classified
     /// correctly.
     pub(crate) fn train(&mut self, batch: &Batch<'_>) -> Result<(f64, usize), ModelError> {
+        let found = self.train_early(batch)?;
+        self.train_late(batch)?;
+        Ok(found)
+    }
+
+    /// [`Plan::train`] until the gradients of [`Part::Early`](super::Part) and all that the forward pass finds are complete.
+    pub(crate) fn train_early(&mut self, batch: &Batch<'_>) -> Result<(f64, usize), ModelError> {
         let images = batch.labels.len();
         check_labels(batch, self.classes())?;
         let lonely = self.steps.iter().find(|node| node.step.barrier().is_some_and(|b| b.values(images) < 2));
@@ -50,7 +57,7 @@ impl Plan {
         if self.tail.is_some() {
             self.prepare_tails(&mut tails, &chunks);
         }
-        let outcome = self.train_chunks(batch, &mut chunks, &mut tails);
+        let outcome = self.train_chunks_early(batch, &mut chunks, &mut tails);
         (self.chunks, self.tails) = (chunks, tails);
         outcome?;
         let last = if self.tail.is_some() { &self.tails } else { &self.chunks };
@@ -58,12 +65,23 @@ impl Plan {
         Ok((loss, last.iter().map(|chunk| chunk.correct).sum()))
     }
 
-    fn train_chunks(
+    /// What [`Plan::train_early`] left of the same batch.
+    pub(crate) fn train_late(&mut self, batch: &Batch<'_>) -> Outcome {
+        if self.tail.is_none() {
+            return Ok(());
+        }
+        let mut chunks = std::mem::take(&mut self.chunks);
+        let outcome = self.backward_phases(self.phases.len(), batch, &mut chunks);
+        self.chunks = chunks;
+        outcome
+    }
+
+    fn train_chunks_early(
         &mut self,
         batch: &Batch<'_>,
         chunks: &mut [Chunk],
         tails: &mut [Chunk],
-    ) -> Result<(), ModelError> {
+    ) -> Outcome {
         let last = self.phases.len() - 1;
         for phase in 0..last {
             self.for_each(chunks, |plan, chunk, scratch| {
@@ -76,15 +94,19 @@ impl Plan {
             self.for_each(chunks, |plan, chunk, scratch| plan.forward_phase(last, batch, chunk, scratch))?;
             self.train_tails(batch, chunks, tails)?;
             self.leave_tails(chunks, tails);
-            self.for_each(chunks, |plan, chunk, scratch| plan.backward_phase(last, batch, chunk, scratch))?;
-        } else {
-            self.for_each(chunks, |plan, chunk, scratch| {
-                plan.forward_phase(last, batch, chunk, scratch)?;
-                plan.loss(batch, chunk)?;
-                plan.backward_phase(last, batch, chunk, scratch)
-            })?;
+            return Ok(());
         }
-        for phase in (0..last).rev() {
+        self.for_each(chunks, |plan, chunk, scratch| {
+            plan.forward_phase(last, batch, chunk, scratch)?;
+            plan.loss(batch, chunk)?;
+            plan.backward_phase(last, batch, chunk, scratch)
+        })?;
+        self.backward_phases(last, batch, chunks)
+    }
+
+    /// The first `count` phases backwards.
+    fn backward_phases(&mut self, count: usize, batch: &Batch<'_>, chunks: &mut [Chunk]) -> Outcome {
+        for phase in (0..count).rev() {
             self.agree(phase + 1, chunks, true)?;
             self.for_each(chunks, |plan, chunk, scratch| plan.backward_phase(phase, batch, chunk, scratch))?;
         }
