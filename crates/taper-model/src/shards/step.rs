@@ -85,9 +85,10 @@ impl Trainer {
             }
         }
         let exchange = Arc::clone(&self.exchange);
+        let overlaps = exchange.size() > 1 && self.engine.plan()?.gradient_len(Part::Late) > 0;
         let reduce = |sums: Tree<Sum>| all_reduce(&*exchange, shards, sums.into_held());
         let mut rest = || self.run_late(last, &images_of(last), &mut late);
-        let early = if exchange.size() > 1 {
+        let early = if overlaps {
             beside(|| reduce(early), rest)?
         } else {
             rest()?;
