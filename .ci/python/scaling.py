@@ -32,8 +32,8 @@ WEAK = [
 
 # Of the reference CNN: trainable parameters of its linear layers and of what stands before them, as `taper summary` has them.
 TAIL, REST = 1_286_885, 92_672
-# The share of a step that is the backward pass of what stands before the linear layers, by a clock around it.
-BEHIND = 0.0
+# The share of a step that is the backward pass of what stands before the linear layers, by the processor time of one thread.
+BEHIND = 0.30
 # A message on Ethernet between machines of one rack, through the kernel's TCP.
 LATENCY = 20e-6
 
