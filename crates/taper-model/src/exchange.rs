@@ -34,11 +34,20 @@ pub enum ExchangeError {
         /// How many it sent.
         found: usize,
     },
+    /// The system gave no thread to exchange on.
+    #[error(
+        "no thread could be started for the exchange with other ranks ({cause}); allow this process more threads"
+    )]
+    Thread {
+        /// What the system says.
+        cause: String,
+    },
 }
 
 /// One of the ranks, and its way to the others.
 ///
-/// All ranks must call the same methods in the same order.
+/// All ranks must call the same methods in the same order. A trainer calls them from several threads, but never from two at
+/// once.
 pub trait Exchange: fmt::Debug + Send + Sync {
     /// The number of this rank, from 0.
     fn rank(&self) -> usize;

@@ -5,6 +5,8 @@ mod build;
 mod chunk;
 mod draft;
 mod explain;
+#[cfg(test)]
+mod gate;
 mod infer;
 mod memory;
 mod operation;
@@ -31,6 +33,7 @@ pub(crate) use operation::Around;
 pub(crate) use run::{Batch, check_labels};
 pub(crate) use step::{Kept, Rule};
 use step::{Scratch, Step};
+pub(crate) use tail::Part;
 use tail::Tail;
 
 /// A network compiled to steps: what can be fused is, each value has the layout that its readers want, and all buffers are

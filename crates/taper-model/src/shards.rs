@@ -2,14 +2,18 @@
 //!
 //! Gradients, losses and statistics of the shards are added in a binary tree over their numbers ([`tree`]), so that the
 //! result depends on how many shards there are and not on how many ranks they are dealt to.
+//!
+//! What is complete early in a backward pass, the gradients of the plan's tail, is added over the ranks while the pass goes
+//! on in each rank's last shard ([`beside`]).
 
+mod beside;
 mod reduce;
 mod step;
 mod tree;
 
 use std::ops::Range;
 
-pub(crate) use reduce::Summed;
+pub(crate) use step::{Spare, Summed};
 
 use crate::error::ModelError;
 

@@ -16,7 +16,7 @@ use crate::error::ModelError;
 use crate::exchange::{Alone, Exchange};
 use crate::model::{Model, classes};
 use crate::plan::{Explanation, Plan};
-use crate::shards::{Shards, Summed};
+use crate::shards::{Shards, Spare};
 
 /// What a [`Trainer`] is told once.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,8 +63,7 @@ pub struct Trainer {
     pub(crate) stale: bool,
     pub(crate) exchange: Arc<dyn Exchange>,
     pub(crate) shards: Shards,
-    /// Sums whose memory waits for the next step.
-    pub(crate) spare: Vec<Summed>,
+    pub(crate) spare: Spare,
     /// Whether this rank wants the run to end, and whether any did in the last step.
     pub(crate) votes: bool,
     pub(crate) voted: bool,
@@ -132,7 +131,7 @@ impl Trainer {
             stale: false,
             exchange,
             shards,
-            spare: Vec::new(),
+            spare: Spare::default(),
             votes: false,
             voted: false,
         })

@@ -23,6 +23,8 @@ mod layers;
 mod network;
 #[path = "all/operators.rs"]
 mod operators;
+#[path = "all/overlap.rs"]
+mod overlap;
 #[path = "all/plan.rs"]
 mod plan;
 #[path = "all/shapes.rs"]

@@ -273,6 +273,15 @@ pub enum Error {
         /// How many there are for MPI.
         known: usize,
     },
+    /// An MPI that only one thread of a process may call.
+    #[error(
+        "this MPI gives threads the level “{given}”, but taper talks to other processes from more than one thread, though never \
+         from two at once: use an MPI that gives “serialized” or “multiple”"
+    )]
+    MpiThreads {
+        /// The level that it gives: `single` or `funneled`.
+        given: String,
+    },
     /// Processes were started by `mpirun` of a program that knows nothing of MPI.
     #[error(
         "this taper was started as {processes} processes but built without MPI, so that each would train by itself; build it \

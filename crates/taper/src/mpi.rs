@@ -3,9 +3,9 @@
 //! ```no_run
 //! use taper::mpi::Universe;
 //!
-//! let universe = Universe::join().ok_or("MPI was initialised before")?;
+//! let universe = Universe::join()?.ok_or("MPI was initialised before")?;
 //! println!("rank {} of {}", universe.exchange().rank(), universe.exchange().size());
-//! # Ok::<(), &str>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use std::fmt;
@@ -18,15 +18,24 @@ use mpi::topology::{Communicator, SimpleCommunicator};
 use mpi::traits::Equivalence;
 use taper_model::exchange::{Exchange, ExchangeError};
 
+use crate::error::Error;
+
 /// This process among those that MPI started with it. MPI is finalised when it is dropped, which waits for the others.
 pub struct Universe(mpi::environment::Universe);
 
 impl Universe {
     /// Initialises MPI, unless that was done before in this process.
-    #[must_use]
-    pub fn join() -> Option<Self> {
-        // The thread that trains may be any, but no two talk to other ranks at once.
-        mpi::initialize_with_threading(Threading::Serialized).map(|(universe, _)| Self(universe))
+    ///
+    /// # Errors
+    /// [`Error::MpiThreads`] if this MPI may be called by the thread alone that initialised it.
+    pub fn join() -> Result<Option<Self>, Error> {
+        // Several threads talk to other ranks, but never two at once.
+        match mpi::initialize_with_threading(Threading::Serialized) {
+            Some((_, given)) if given < Threading::Serialized => {
+                Err(Error::MpiThreads { given: format!("{given:?}").to_lowercase() })
+            }
+            joined => Ok(joined.map(|(universe, _)| Self(universe))),
+        }
     }
 
     /// The way to the other processes.

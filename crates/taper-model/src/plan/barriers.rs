@@ -31,9 +31,9 @@ impl Plan {
         outcome
     }
 
-    /// Lets the barrier at the start of `phase` bring together what the chunks saw.
+    /// Lets the barrier at the start of `phase`, if there is one, bring together what the chunks saw.
     pub(super) fn agree(&mut self, phase: usize, chunks: &[Chunk], backward: bool) -> Outcome {
-        let Some(step) = self.phases[phase].barrier else { return Ok(()) };
+        let Some(step) = self.phases.get(phase).and_then(|phase| phase.barrier) else { return Ok(()) };
         let Some(barrier) = self.steps[step].step.barrier_mut() else { return Ok(()) };
         let seen: Vec<(usize, &[f64])> =
             chunks.iter().map(|chunk| (chunk.images, &chunk.observed[step][..])).collect();

@@ -38,13 +38,22 @@ pub(crate) fn check_labels(batch: &Batch<'_>, classes: usize) -> Result<(), Mode
 
 impl Plan {
     /// Forward in training mode, loss, and backward. Gives the sum of the images' losses, and how many were classified
-    /// correctly. With a `rule`, all parameters are moved as [`Plan::update`] does: those of the tail while other threads are
-    /// busy with the backward pass of what stands before it.
+    /// correctly. With a `rule`, all parameters are moved as well, as [`Plan::update`] does.
     pub(crate) fn train(
         &mut self,
         batch: &Batch<'_>,
         rule: Option<Rule>,
     ) -> Result<(f64, usize), ModelError> {
+        let found = self.train_early(batch)?;
+        match rule {
+            Some(rule) => self.train_late_and_update(batch, rule)?,
+            None => self.train_late(batch)?,
+        }
+        Ok(found)
+    }
+
+    /// [`Plan::train`] until the gradients of [`Part::Early`](super::Part) and all that the forward pass finds are complete.
+    pub(crate) fn train_early(&mut self, batch: &Batch<'_>) -> Result<(f64, usize), ModelError> {
         let images = batch.labels.len();
         check_labels(batch, self.classes())?;
         let lonely = self.steps.iter().find(|node| node.step.barrier().is_some_and(|b| b.values(images) < 2));
@@ -56,7 +65,7 @@ impl Plan {
         if self.tail.is_some() {
             self.prepare_tails(&mut tails, &chunks);
         }
-        let outcome = self.train_chunks(batch, rule, &mut chunks, &mut tails);
+        let outcome = self.train_chunks_early(batch, &mut chunks, &mut tails);
         (self.chunks, self.tails) = (chunks, tails);
         outcome?;
         let last = if self.tail.is_some() { &self.tails } else { &self.chunks };
@@ -64,10 +73,40 @@ impl Plan {
         Ok((loss, last.iter().map(|chunk| chunk.correct).sum()))
     }
 
-    fn train_chunks(
+    /// What [`Plan::train_early`] left of the same batch.
+    pub(crate) fn train_late(&mut self, batch: &Batch<'_>) -> Outcome {
+        if self.tail.is_none() {
+            return Ok(());
+        }
+        let mut chunks = std::mem::take(&mut self.chunks);
+        let outcome = self.backward_phases(self.phases.len(), batch, &mut chunks, &Spare::default());
+        self.chunks = chunks;
+        outcome
+    }
+
+    /// [`Plan::train_late`] and [`Plan::update`]: the tail moves while other threads are busy with what stands before it.
+    fn train_late_and_update(&mut self, batch: &Batch<'_>, rule: Rule) -> Outcome {
+        let (mut chunks, tails) = (std::mem::take(&mut self.chunks), std::mem::take(&mut self.tails));
+        let (phases, buffers) =
+            (if self.tail.is_some() { self.phases.len() } else { 0 }, self.buffers.clone());
+        // What moves cannot be read meanwhile, and is not: no step before the tail asks for one of it.
+        let first = self.tail_start();
+        let mut tail = self.steps.split_off(first);
+        let outcome = update_jobs(&mut tail, first, &tails, &buffers, rule).and_then(|jobs| {
+            let spare = Spare::new(jobs);
+            self.backward_phases(phases, batch, &mut chunks, &spare)?;
+            let mut jobs = update_jobs(&mut self.steps, 0, &chunks, &buffers, rule)?;
+            jobs.extend(spare.into_rest());
+            run(jobs)
+        });
+        self.steps.append(&mut tail);
+        (self.chunks, self.tails) = (chunks, tails);
+        outcome
+    }
+
+    fn train_chunks_early(
         &mut self,
         batch: &Batch<'_>,
-        rule: Option<Rule>,
         chunks: &mut [Chunk],
         tails: &mut [Chunk],
     ) -> Outcome {
@@ -79,50 +118,33 @@ impl Plan {
             })?;
             self.agree(phase + 1, chunks, false)?;
         }
-        // The phases that are left for the way back.
-        let left = if self.tail.is_some() {
+        if self.tail.is_some() {
             self.for_each(chunks, |plan, chunk, scratch| plan.forward_phase(last, batch, chunk, scratch))?;
             self.train_tails(batch, chunks, tails)?;
             self.leave_tails(chunks, tails);
-            last + 1
-        } else {
-            self.for_each(chunks, |plan, chunk, scratch| {
-                plan.forward_phase(last, batch, chunk, scratch)?;
-                plan.loss(batch, chunk)?;
-                plan.backward_phase(last, batch, chunk, scratch)
-            })?;
-            last
-        };
-        let Some(rule) = rule else { return self.backward_phases(left, batch, chunks, &Spare::default()) };
-
-        // The steps of the tail are moved meanwhile, and so cannot be the plan's.
-        let (first, buffers) = (self.tail_start(), self.buffers.clone());
-        let mut tail = self.steps.split_off(first);
-        let outcome = update_jobs(&mut tail, first, tails, &buffers, rule).and_then(|jobs| {
-            let spare = Spare::new(jobs);
-            self.backward_phases(left, batch, chunks, &spare)?;
-            let mut jobs = update_jobs(&mut self.steps, 0, chunks, &buffers, rule)?;
-            jobs.extend(spare.into_rest());
-            run(jobs)
-        });
-        self.steps.append(&mut tail);
-        outcome
+            return Ok(());
+        }
+        self.for_each(chunks, |plan, chunk, scratch| {
+            plan.forward_phase(last, batch, chunk, scratch)?;
+            plan.loss(batch, chunk)?;
+            plan.backward_phase(last, batch, chunk, scratch)
+        })?;
+        self.backward_phases(last, batch, chunks, &Spare::default())
     }
 
-    /// Backward through the first `phases` phases; `spare` is what threads do that would have to wait.
+    /// The first `count` phases backwards; `spare` is for threads that would have to wait.
     fn backward_phases(
         &mut self,
-        phases: usize,
+        count: usize,
         batch: &Batch<'_>,
         chunks: &mut [Chunk],
         spare: &Spare<'_>,
     ) -> Outcome {
-        for phase in (0..phases).rev() {
-            if phase + 1 < self.phases.len() {
-                self.agree(phase + 1, chunks, true)?;
-            }
-            self.for_each_beside(chunks, spare, |plan, chunk, scratch| {
-                plan.backward_phase(phase, batch, chunk, scratch)
+        for phase in (0..count).rev() {
+            self.agree(phase + 1, chunks, true)?;
+            let plan = &*self;
+            for_each(chunks, spare, |chunk| {
+                plan.with_scratch(|scratch| plan.backward_phase(phase, batch, chunk, scratch))
             })?;
         }
         Ok(())
@@ -134,22 +156,15 @@ impl Plan {
         chunks: &mut [Chunk],
         work: impl Fn(&Self, &mut Chunk, &mut Scratch) -> Outcome + Sync,
     ) -> Outcome {
-        self.for_each_beside(chunks, &Spare::default(), work)
+        let work = |chunk: &mut Chunk| self.with_scratch(|scratch| work(self, chunk, scratch));
+        for_each(chunks, &Spare::default(), work)
     }
 
-    /// As [`Plan::for_each`], with jobs for those who would have to wait.
-    fn for_each_beside(
-        &self,
-        chunks: &mut [Chunk],
-        spare: &Spare<'_>,
-        work: impl Fn(&Self, &mut Chunk, &mut Scratch) -> Outcome + Sync,
-    ) -> Outcome {
-        for_each(chunks, spare, |chunk| {
-            let mut scratch = self.borrow_scratch();
-            let outcome = work(self, chunk, &mut scratch);
-            self.return_scratch(scratch);
-            outcome
-        })
+    fn with_scratch(&self, work: impl FnOnce(&mut Scratch) -> Outcome) -> Outcome {
+        let mut scratch = self.borrow_scratch();
+        let outcome = work(&mut scratch);
+        self.return_scratch(scratch);
+        outcome
     }
 
     /// The first phase starts with the images; any other with a barrier, which has been agreed on.

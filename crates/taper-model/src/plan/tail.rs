@@ -1,6 +1,8 @@
 //! The fully connected layers at the end of a network: their weights are large, so that each thread should read them once for
 //! all images that are its share, and not again for every chunk.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::chunk::Chunk;
@@ -18,6 +20,20 @@ pub(super) struct Tail {
     pub(super) phase: Phase,
 }
 
+/// The steps of a plan by when a training step has completed their gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The tail, or all steps if there is none: by [`Plan::train_early`].
+    Early,
+    /// Those before the tail: by [`Plan::train_late`].
+    Late,
+}
+
+impl Part {
+    /// Both, in the order in which they are completed.
+    pub(crate) const ALL: [Self; 2] = [Self::Early, Self::Late];
+}
+
 /// Where the tail starts, if there is one: at a linear layer behind which nothing is summed up by chunks, and which alone
 /// reads what stands before it.
 pub(super) fn start(steps: &[Node]) -> Option<usize> {
@@ -32,6 +48,15 @@ pub(super) fn start(steps: &[Node]) -> Option<usize> {
 }
 
 impl Plan {
+    /// The steps of a part.
+    pub(super) fn steps_of(&self, part: Part) -> Range<usize> {
+        let first = self.tail.as_ref().map_or(0, |tail| tail.first);
+        match part {
+            Part::Early => first..self.steps.len(),
+            Part::Late => 0..first,
+        }
+    }
+
     /// Whether the chunks of the tail, or the others, need a buffer.
     pub(super) fn holds(&self, buffer: usize, in_tail: bool) -> bool {
         let made = self.steps.iter().position(|node| node.output == buffer);

@@ -6,7 +6,7 @@ use taper_kernels::KernelError;
 use super::chunk::{Buffer, Chunk};
 use super::step::{Contributions, Job, Rule};
 use super::team::run;
-use super::{Node, Plan};
+use super::{Node, Part, Plan};
 use crate::error::ModelError;
 
 impl Plan {
@@ -27,23 +27,20 @@ impl Plan {
         Ok(run(jobs)?)
     }
 
-    /// Moves all parameters against gradients in the order of [`Plan::write_gradients`], and the running statistics towards
-    /// those in the order of [`Plan::statistics`].
+    /// Moves all parameters against gradients, those of each [`Part`] in the order of [`Plan::write_gradients`], and the
+    /// running statistics towards those in the order of [`Plan::statistics`].
     pub(crate) fn update_by(
         &mut self,
-        mut gradients: &[f32],
+        gradients: [&[f32]; 2],
         mut statistics: &[f64],
         rule: Rule,
     ) -> Result<(), ModelError> {
-        let mut shares = Vec::with_capacity(self.steps.len());
-        for node in &self.steps {
-            let seen = node.step.barrier().map_or(0, |barrier| barrier.statistics_len());
-            shares.push((
-                split_off(&mut gradients, node.step.gradient_len()),
-                split_off(&mut statistics, seen),
-            ));
-        }
-        self.steps.par_iter_mut().zip(shares).try_for_each(|(node, (gradient, statistics))| {
+        let gradients = self.by_step(gradients);
+        let seen = |node: &Node| node.step.barrier().map_or(0, |barrier| barrier.statistics_len());
+        let statistics: Vec<_> =
+            self.steps.iter().map(|node| split_off(&mut statistics, seen(node))).collect();
+        let steps = self.steps.par_iter_mut().zip(gradients).zip(statistics);
+        steps.try_for_each(|((node, gradient), statistics)| {
             if let Some(barrier) = node.step.barrier_mut() {
                 barrier.move_statistics(statistics);
             }
@@ -52,35 +49,43 @@ impl Plan {
         Ok(())
     }
 
-    /// Elements of the gradients of all parameters, in the steps' own orders.
-    pub(crate) fn gradient_len(&self) -> usize {
-        self.steps.iter().map(|node| node.step.gradient_len()).sum()
+    /// Elements of the gradients of all parameters of a part, in the steps' own orders.
+    pub(crate) fn gradient_len(&self, part: Part) -> usize {
+        self.steps[self.steps_of(part)].iter().map(|node| node.step.gradient_len()).sum()
     }
 
-    /// Fills `gradients` with those of the last [`Plan::train`], step after step, in the steps' own orders.
-    pub(crate) fn write_gradients(&self, mut gradients: &mut [f32]) -> Result<(), ModelError> {
-        let mut shares = Vec::with_capacity(self.steps.len());
-        for node in &self.steps {
+    /// Fills `gradients` with those of a part, which are complete, step after step, in the steps' own orders.
+    pub(crate) fn write_gradients(&self, part: Part, mut gradients: &mut [f32]) -> Result<(), ModelError> {
+        let steps = self.steps_of(part);
+        let mut shares = Vec::with_capacity(steps.len());
+        for node in &self.steps[steps.clone()] {
             let (own, rest) = gradients.split_at_mut(node.step.gradient_len());
             shares.push(own);
             gradients = rest;
         }
-        self.steps
-            .par_iter()
-            .zip(shares)
-            .enumerate()
-            .try_for_each(|(step, (node, own))| node.step.gradient(self.contributions(step), own))?;
+        let shares = steps.into_par_iter().zip(shares);
+        shares.try_for_each(|(step, own)| self.steps[step].step.gradient(self.contributions(step), own))?;
         Ok(())
     }
 
-    /// What [`Plan::write_gradients`] wrote, in PyTorch's layouts, each with its place among the graph's parameters.
+    /// What [`Plan::write_gradients`] wrote of each [`Part`], by step.
+    fn by_step<'a>(&self, [mut early, mut late]: [&'a [f32]; 2]) -> Vec<&'a [f32]> {
+        let early_steps = self.steps_of(Part::Early);
+        let own = self.steps.iter().enumerate().map(|(step, node)| {
+            let part = if early_steps.contains(&step) { &mut early } else { &mut late };
+            split_off(part, node.step.gradient_len())
+        });
+        own.collect()
+    }
+
+    /// What [`Plan::write_gradients`] wrote of each [`Part`], in PyTorch's layouts, each with its place among the graph's
+    /// parameters.
     pub(crate) fn unpack_gradients(
         &self,
-        mut gradients: &[f32],
+        gradients: [&[f32]; 2],
     ) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
         let mut all = Vec::new();
-        for node in &self.steps {
-            let own = split_off(&mut gradients, node.step.gradient_len());
+        for (node, own) in self.steps.iter().zip(self.by_step(gradients)) {
             all.extend(node.parameters.clone().zip(node.step.unpack_gradient(own)?));
         }
         Ok(all)
@@ -88,9 +93,11 @@ impl Plan {
 
     /// The gradients of the last [`Plan::train`], as [`Plan::unpack_gradients`] gives them.
     pub(crate) fn gradients(&self) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
-        let mut gradients = vec![0.0; self.gradient_len()];
-        self.write_gradients(&mut gradients)?;
-        self.unpack_gradients(&gradients)
+        let mut gradients = Part::ALL.map(|part| vec![0.0; self.gradient_len(part)]);
+        for (part, own) in Part::ALL.into_iter().zip(&mut gradients) {
+            self.write_gradients(part, own)?;
+        }
+        self.unpack_gradients(gradients.each_ref().map(|own| &own[..]))
     }
 
     /// How many numbers [`Plan::statistics`] gives.

@@ -9,19 +9,18 @@ use std::ops::Range;
 
 use super::Shards;
 use super::tree::{Node, Tree, nodes};
-use crate::error::ModelError;
-use crate::exchange::{Exchange, rounds};
+use crate::exchange::{Exchange, ExchangeError, rounds};
 
-/// What is added up over the shards of a batch.
+/// What is added up over the shards of a batch: all that is complete at one time.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Summed {
-    /// The gradients, in the order of [`Plan::write_gradients`](crate::Plan).
-    pub(crate) gradients: Vec<f32>,
+pub(super) struct Sum {
+    /// Of one [`Part`](crate::plan::Part), in the order of [`Plan::write_gradients`](crate::Plan).
+    pub(super) gradients: Vec<f32>,
     /// Losses, counts and statistics.
-    pub(crate) totals: Vec<f64>,
+    pub(super) totals: Vec<f64>,
 }
 
-impl Summed {
+impl Sum {
     /// Adds another.
     pub(super) fn add(&mut self, other: &Self) {
         add(&mut self.gradients, &other.gradients);
@@ -37,15 +36,16 @@ fn add<T: Copy + std::ops::AddAssign>(sum: &mut [T], part: &[T]) {
 pub(super) fn all_reduce(
     exchange: &dyn Exchange,
     shards: Shards,
-    held: Vec<(Node, Summed)>,
-) -> Result<Summed, ModelError> {
+    held: Vec<(Node, Sum)>,
+) -> Result<Sum, ExchangeError> {
     let (rank, size) = (exchange.rank(), exchange.size());
-    let len = held.first().map_or(0, |(_, sum)| sum.gradients.len());
-    // There is a loss at least.
-    let totals = held.first().map_or(0, |(_, sum)| sum.totals.len());
+    let [len, totals] = held.first().map_or([0; 2], |(_, sum)| [sum.gradients.len(), sum.totals.len()]);
+    if size == 1 || len + totals == 0 {
+        return Ok(held.into_iter().next().map(|(_, sum)| sum).unwrap_or_default());
+    }
     let home = |rank: usize| rank * len / size..(rank + 1) * len / size;
 
-    let mut parts: Vec<Vec<(Node, Summed)>> = vec![Vec::new(); size];
+    let mut parts: Vec<Vec<(Node, Sum)>> = vec![Vec::new(); size];
     let (mut sent, mut received) = (Vec::new(), Vec::new());
     for (to, from) in rounds(rank, size) {
         sent.clear();
@@ -54,8 +54,9 @@ pub(super) fn all_reduce(
         let each = 4 * home(rank).len() + 8 * totals;
         received.resize(theirs.len() * each, 0);
         exchange.send_receive(to, &sent, from, &mut received)?;
-        let sums = received.chunks_exact(each).map(|bytes| read(bytes, home(rank).len()));
-        parts[from] = theirs.into_iter().zip(sums).collect();
+        // There may be fewer gradients than ranks, and nothing for this one.
+        let sums = (0..theirs.len()).map(|place| read(&received[place * each..][..each], home(rank).len()));
+        parts[from] = theirs.iter().copied().zip(sums).collect();
     }
     parts[rank] = held.iter().map(|(node, sum)| (*node, part(sum, home(rank)))).collect();
     let own = add_in_order(shards, parts);
@@ -76,7 +77,7 @@ pub(super) fn all_reduce(
 }
 
 /// The root of the tree.
-fn add_in_order(shards: Shards, parts: Vec<Vec<(Node, Summed)>>) -> Summed {
+fn add_in_order(shards: Shards, parts: Vec<Vec<(Node, Sum)>>) -> Sum {
     let mut tree = Tree::new(shards.count);
     for (node, sum) in parts.into_iter().flatten() {
         tree.push(node, sum, |total, part| total.add(&part));
@@ -85,12 +86,12 @@ fn add_in_order(shards: Shards, parts: Vec<Vec<(Node, Summed)>>) -> Summed {
 }
 
 /// Some of the gradients, and all totals.
-fn part(sum: &Summed, home: Range<usize>) -> Summed {
-    Summed { gradients: sum.gradients[home].to_vec(), totals: sum.totals.clone() }
+fn part(sum: &Sum, home: Range<usize>) -> Sum {
+    Sum { gradients: sum.gradients[home].to_vec(), totals: sum.totals.clone() }
 }
 
 /// [`part`] as bytes.
-fn write(sum: &Summed, home: Range<usize>, bytes: &mut Vec<u8>) {
+fn write(sum: &Sum, home: Range<usize>, bytes: &mut Vec<u8>) {
     write_floats(&sum.gradients[home], bytes);
     sum.totals.iter().for_each(|total| bytes.extend(total.to_le_bytes()));
 }
@@ -103,9 +104,9 @@ fn write_floats(floats: &[f32], bytes: &mut Vec<u8>) {
 }
 
 /// What [`write`] wrote of `len` gradients.
-fn read(bytes: &[u8], len: usize) -> Summed {
+fn read(bytes: &[u8], len: usize) -> Sum {
     let (gradients, totals) = bytes.split_at(4 * len);
-    Summed {
+    Sum {
         gradients: gradients.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
         totals: totals.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect(),
     }

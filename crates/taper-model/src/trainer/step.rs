@@ -62,8 +62,8 @@ impl Trainer {
         match summed {
             None => self.engine.update(rule)?,
             Some(summed) => {
-                self.engine.plan_mut()?.update_by(&summed.gradients, summed.statistics(), rule)?;
-                self.spare.push(summed);
+                self.engine.plan_mut()?.update_by(summed.gradients(), summed.statistics(), rule)?;
+                self.spare.keep(summed);
             }
         }
         Ok(step)
@@ -158,7 +158,7 @@ impl Trainer {
     /// The gradients that [`Trainer::run`] found, in PyTorch's layouts, each with its place among the parameters.
     fn unpacked(&self, summed: Option<&Summed>) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
         match summed {
-            Some(summed) => self.engine.plan()?.unpack_gradients(&summed.gradients),
+            Some(summed) => self.engine.plan()?.unpack_gradients(summed.gradients()),
             None => self.engine.gradients(),
         }
     }

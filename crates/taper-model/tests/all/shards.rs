@@ -9,7 +9,7 @@ use taper_model::{Gradients, Model, ModelError, Optimizer, Step, Trainer, Traine
 use crate::fixture::relative_error;
 
 /// Dropout, ReLU and pooling; batch norm too, if it is asked for.
-fn graph(norm: bool) -> Graph {
+pub(crate) fn graph(norm: bool) -> Graph {
     let mut ops = vec![Op::Conv2d(Conv2d::new(9, 3).padding(1))];
     if norm {
         ops.push(Op::BatchNorm2d(BatchNorm2d::default()));
@@ -27,20 +27,24 @@ fn graph(norm: bool) -> Graph {
     Graph::sequential("sharded", &[2, 8, 8], ops).unwrap()
 }
 
-fn settings(shards: usize) -> TrainerSettings {
+pub(crate) fn settings(shards: usize) -> TrainerSettings {
     let optimizer = Optimizer::adam();
     let (clip_norm, ema_decay) = (Some(0.5), Some(0.9));
     TrainerSettings { optimizer, label_smoothing: 0.1, seed: 7, clip_norm, ema_decay, shards }
 }
 
-fn batch(number: usize, count: usize) -> (Vec<f32>, Vec<u8>) {
+pub(crate) fn batch(number: usize, count: usize) -> (Vec<f32>, Vec<u8>) {
     let images =
         (0..count * 128).map(|place| ((place * 37 + number * 11) % 97) as f32 / 97.0 - 0.5).collect();
     (images, (0..count).map(|image| ((image * 3 + number) % 4) as u8).collect())
 }
 
 /// What some steps find and leave; the last batch is smaller than there are shards.
-fn train(graph: &Graph, settings: TrainerSettings, exchange: Arc<dyn Exchange>) -> (Vec<Step>, TrainerState) {
+pub(crate) fn train(
+    graph: &Graph,
+    settings: TrainerSettings,
+    exchange: Arc<dyn Exchange>,
+) -> (Vec<Step>, TrainerState) {
     let mut trainer = Trainer::on_rank(Model::new(graph.clone(), 1).unwrap(), settings, exchange).unwrap();
     let steps = [26, 17, 26, 3].into_iter().enumerate().map(|(number, count)| {
         let (images, labels) = batch(number, count);
@@ -50,7 +54,7 @@ fn train(graph: &Graph, settings: TrainerSettings, exchange: Arc<dyn Exchange>) 
 }
 
 /// Runs `work` on so many ranks, each a thread; gives the answers by rank.
-fn on_ranks<T: Send>(count: usize, work: impl Fn(Arc<dyn Exchange>) -> T + Sync) -> Vec<T> {
+pub(crate) fn on_ranks<T: Send>(count: usize, work: impl Fn(Arc<dyn Exchange>) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let start = |rank: Threads| {
             let work = &work;

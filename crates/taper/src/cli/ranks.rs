@@ -33,7 +33,7 @@ impl Ranks {
 
     #[cfg(feature = "mpi")]
     fn join_others(processes: usize) -> Result<Self, Error> {
-        let universe = taper::mpi::Universe::join();
+        let universe = taper::mpi::Universe::join()?;
         let known = universe.as_ref().map_or(1, |universe| universe.exchange().size());
         // Started by another MPI than it was built with, every process would train by itself.
         if known != processes {
