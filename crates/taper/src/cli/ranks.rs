@@ -58,6 +58,10 @@ impl Ranks {
         if exchange.size() > 1 {
             interrupt::shared(folder.clone(), exchange.rank());
         }
+        #[cfg(feature = "mpi")]
+        if let Some(universe) = &self.universe {
+            universe.abort_on_panic();
+        }
     }
 
     /// The way to the other processes.
