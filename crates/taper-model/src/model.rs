@@ -1,19 +1,19 @@
 //! A graph with its parameters, run on candle tensors.
 
 mod device;
+mod nodes;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::{Device, ModuleT, Result as CandleResult, Tensor, Var};
-use taper_graph::{Array, Graph, Node, Op, Weights};
-use taper_kernels::{BatchStatistics, DropoutKey};
+use taper_graph::{Array, Graph, Weights};
+use taper_kernels::BatchStatistics;
 
 use crate::error::ModelError;
 use crate::inference::{Inference, count_images};
 use crate::init::initial_values;
-use crate::ops;
 
 /// How a model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Model {
     /// Counts the steps of [`ModuleT::forward_t`], which is not told them.
     steps: AtomicU64,
     device: Device,
-    /// Whether candle's record trains it and answers, instead of a plan.
+    /// Whether candle's own ops run it, instead of a plan or Taper's kernels.
     on_candle: bool,
 }
 
@@ -216,73 +216,6 @@ impl Model {
             Some(output) => Ok(output),
             None => candle_core::bail!("the graph has no output"),
         }
-    }
-
-    /// What the node `index` makes of its inputs.
-    pub(crate) fn run_node(
-        &self,
-        index: usize,
-        node: &Node,
-        inputs: &[Tensor],
-        mode: Mode,
-    ) -> CandleResult<Tensor> {
-        let x = &inputs[0];
-        let parameters = self.node_parameters(index, mode);
-        let parameter = |at: usize| &parameters[at];
-        match (&node.op, mode) {
-            (Op::Conv2d(conv), _) => ops::conv2d(x, parameter(0), parameters.get(1), conv),
-            (Op::Linear(_), _) => ops::linear(x, parameter(0), parameters.get(1)),
-            (Op::MaxPool2d(pool), _) => ops::max_pool2d(x, pool),
-            (Op::AvgPool2d(pool), _) => ops::avg_pool2d(x, pool),
-            (Op::GlobalAvgPool, _) => ops::global_avg_pool(x),
-            (Op::BatchNorm2d(norm), Mode::Train { .. }) => {
-                let (y, statistics) = ops::batch_norm_train(x, parameter(0), parameter(1), norm.eps)?;
-                self.update_running_statistics(index, &statistics, norm.momentum, x.elem_count())?;
-                Ok(y)
-            }
-            (Op::BatchNorm2d(norm), Mode::Eval) => {
-                ops::batch_norm_eval(x, parameter(0), parameter(1), [parameter(2), parameter(3)], norm.eps)
-            }
-            (Op::Normalize(normalize), _) => ops::normalize(x, normalize),
-            (Op::Dropout(dropout), Mode::Train { step }) => {
-                ops::dropout(x, dropout.p, DropoutKey { seed: self.seed, step, layer: index as u32 })
-            }
-            (Op::Dropout(_), Mode::Eval) => Ok(x.clone()),
-            (Op::Relu | Op::Gelu | Op::Silu | Op::Tanh | Op::Sigmoid, _) => match node.op.activation() {
-                Some(function) => ops::activation(x, function),
-                None => candle_core::bail!("{} is no activation", node.op.name()),
-            },
-            (Op::Softmax, _) => ops::softmax(x),
-            (Op::Flatten, _) => x.flatten_from(1),
-            (Op::Add, _) => x + &inputs[1],
-            (Op::Concat, _) => Tensor::cat(inputs, 1),
-        }
-    }
-
-    /// A node's parameters; tracked for gradients only while training and only if trainable.
-    fn node_parameters(&self, index: usize, mode: Mode) -> Vec<Tensor> {
-        let tracked = |parameter: &Parameter| match mode {
-            Mode::Train { .. } if parameter.trainable => parameter.var.as_tensor().clone(),
-            _ => parameter.var.as_detached_tensor(),
-        };
-        self.parameters[self.of_node[index].clone()].iter().map(tracked).collect()
-    }
-
-    /// Moves batch norm's running averages towards the batch: the variance by its unbiased estimate, as in PyTorch.
-    pub(crate) fn update_running_statistics(
-        &self,
-        index: usize,
-        statistics: &BatchStatistics,
-        momentum: f64,
-        elements: usize,
-    ) -> CandleResult<()> {
-        let own = &self.parameters[self.of_node[index].clone()];
-        let running = [own[2].var.to_vec1()?, own[3].var.to_vec1()?];
-        let moved = moved_statistics(running, statistics, momentum, elements / statistics.mean.len());
-        for (parameter, values) in own[2..].iter().zip(moved) {
-            parameter.var.set(&self.tensor(&values, &[values.len()])?)?;
-        }
-        Ok(())
     }
 }
 

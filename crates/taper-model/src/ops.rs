@@ -1,9 +1,8 @@
 //! Candle custom ops over `taper-kernels`, with gradients that match PyTorch's.
 //!
-//! Each takes and returns f32 tensors, `[N, C, H, W]` for images. On the CPU they run on Taper's kernels, on other devices they are
-//! [`composed`] of candle's own ops. They replace candle's own where those
-//! differ: candle's `max_pool2d` has no padding and spreads the gradient over the window, its `relu` has derivative 1
-//! at 0, and its dropout cannot be seeded.
+//! Each takes and returns f32 tensors, `[N, C, H, W]` for images. For tensors on the CPU they run on Taper's kernels, for others they
+//! are [`composed`] of candle's own ops. They replace candle's own where those differ: candle's `max_pool2d` has no padding and
+//! spreads the gradient over the window, its `relu` has derivative 1 at 0, and its dropout cannot be seeded.
 //!
 //! ```
 //! use candle_core::{Device, Tensor, Var};

@@ -7,6 +7,8 @@ mod autograd;
 mod behaviour;
 #[path = "all/composed.rs"]
 mod composed;
+#[path = "all/device.rs"]
+mod device;
 #[path = "all/extras.rs"]
 mod extras;
 #[path = "all/fixture.rs"]
@@ -21,6 +23,8 @@ mod isa;
 mod layers;
 #[path = "all/network.rs"]
 mod network;
+#[path = "all/on_candle.rs"]
+mod on_candle;
 #[path = "all/operators.rs"]
 mod operators;
 #[path = "all/overlap.rs"]

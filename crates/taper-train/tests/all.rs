@@ -7,10 +7,14 @@ mod bars;
 mod checkpoints;
 #[path = "all/config.rs"]
 mod config;
+#[path = "../../taper-model/tests/all/device.rs"]
+mod device;
 #[path = "all/errors.rs"]
 mod errors;
 #[path = "all/history.rs"]
 mod history;
+#[path = "all/on_candle.rs"]
+mod on_candle;
 #[path = "all/portable.rs"]
 mod portable;
 #[path = "all/range_test.rs"]

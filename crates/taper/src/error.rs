@@ -284,12 +284,13 @@ pub enum Error {
     },
     /// Processes were started by `mpirun` of a program that knows nothing of MPI.
     #[error(
-        "this taper was started as {processes} processes but built without MPI, so that each would train by itself; build it \
-         with `--features mpi`, or start it without mpirun"
+        "this taper was started {} but built without MPI, so that each would train by itself; build it with `--features mpi`, \
+         or start it without mpirun",
+        as_processes(*processes)
     )]
     NoMpi {
-        /// How many.
-        processes: usize,
+        /// How many, if the launcher tells.
+        processes: Option<usize>,
     },
     /// Processes were started for what one does alone.
     #[error(
@@ -351,6 +352,10 @@ fn by(sizes: &[usize]) -> String {
 
 fn of_file(file: Option<&Path>) -> String {
     file.map(|file| format!("{}: ", file.display())).unwrap_or_default()
+}
+
+fn as_processes(count: Option<usize>) -> String {
+    count.map_or_else(|| "for one of several processes".to_owned(), |count| format!("as {count} processes"))
 }
 
 fn of_checkpoint(path: Option<&Path>) -> String {

@@ -111,8 +111,8 @@ pub struct TrainMetrics {
     /// Processes that shared the work, each with so many threads.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub processes: usize,
-    /// Seconds in which this one talked to the others or waited for them, if there were any; what went on beside the backward
-    /// pass and validation included, and the steps before a resumed run's last start left out.
+    /// Seconds in which this one talked to the others or waited for them in training steps, if there were any; what went on beside
+    /// the backward pass included, and the steps before a resumed run's last start left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange_seconds: Option<f64>,
     /// The instruction set computed on, which the last bits depend on: `avx2`, `neon` or `portable`.

@@ -20,8 +20,11 @@ use taper_model::exchange::{Exchange, ExchangeError};
 
 use crate::error::Error;
 
-/// This process among those that MPI started with it. MPI is finalised when it is dropped, which waits for the others.
-pub struct Universe(mpi::environment::Universe);
+/// This process among those that MPI started with it.
+///
+/// MPI is finalised when this and all that [`Universe::exchange`] gave are dropped, which waits for the others. Dropped by a
+/// panic it ends them instead: they may wait for this process for ever.
+pub struct Universe(Arc<mpi::environment::Universe>);
 
 impl Universe {
     /// Initialises MPI, unless that was done before in this process.
@@ -34,7 +37,7 @@ impl Universe {
             Some((_, given)) if given < Threading::Serialized => {
                 Err(Error::MpiThreads { given: format!("{given:?}").to_lowercase() })
             }
-            joined => Ok(joined.map(|(universe, _)| Self(universe))),
+            joined => Ok(joined.map(|(universe, _)| Self(Arc::new(universe)))),
         }
     }
 
@@ -42,13 +45,43 @@ impl Universe {
     #[must_use]
     pub fn exchange(&self) -> Arc<dyn Exchange> {
         let world = self.0.world();
-        Arc::new(Processes { rank: world.rank() as usize, size: world.size() as usize })
+        let (rank, size) = (world.rank() as usize, world.size() as usize);
+        Arc::new(Processes { rank, size, _universe: Arc::clone(&self.0) })
     }
 
     /// Ends all processes at once, since this one cannot go on.
     pub fn abort(&self, code: u8) -> ! {
-        self.0.world().abort(i32::from(code))
+        abort(code)
     }
+
+    /// From now on a panic, on any thread and caught or not, ends all processes as soon as it is told: what it unwinds may wait
+    /// for a message from another process, which waits for this one.
+    pub fn abort_on_panic(&self) {
+        // Not what keeps MPI from being finalised.
+        let universe = Arc::downgrade(&self.0);
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            tell(panic);
+            if universe.upgrade().is_some() {
+                abort(PANICKED);
+            }
+        }));
+    }
+}
+
+impl Drop for Universe {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            abort(PANICKED);
+        }
+    }
+}
+
+/// The exit code of a program of Rust's that panicked.
+const PANICKED: u8 = 101;
+
+fn abort(code: u8) -> ! {
+    SimpleCommunicator::world().abort(i32::from(code))
 }
 
 impl fmt::Debug for Universe {
@@ -62,10 +95,20 @@ impl fmt::Debug for Universe {
 const MOST: usize = 1 << 30;
 
 /// One of the processes of MPI's world. An error of MPI ends them all, as is MPI's default.
-#[derive(Debug)]
 struct Processes {
     rank: usize,
     size: usize,
+    /// There is MPI for as long as there are messages.
+    _universe: Arc<mpi::environment::Universe>,
+}
+
+impl fmt::Debug for Processes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processes")
+            .field("rank", &self.rank)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Exchange for Processes {

@@ -102,7 +102,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Locked`] if another one does, or a folder that cannot be written.
-    pub(crate) fn lock(&self) -> Result<File, Error> {
+    pub fn lock(&self) -> Result<File, Error> {
         create_folder(&self.0)?;
         let refused = |cause| Error::Write(WriteError::new(&self.0, cause));
         let file = to_lock(&self.0).map_err(refused)?;

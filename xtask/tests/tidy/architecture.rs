@@ -1,4 +1,4 @@
-//! The two tables of ARCHITECTURE.md that the rules compare with the tree.
+//! The tables of ARCHITECTURE.md that the rules compare with the tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Architecture {
     /// Each crate with what it may depend on, from the table under "Crates".
     pub(crate) crates: BTreeMap<String, BTreeSet<String>>,
+    /// Each feature of a crate, and whether it is one of its default ones, from the table under "Features".
+    pub(crate) features: BTreeMap<(String, String), bool>,
     /// The paths of the table under "Where things live".
     pub(crate) paths: BTreeSet<String>,
 }
@@ -23,8 +25,16 @@ impl Architecture {
                 (name, quoted(may).into_iter().collect())
             })
             .collect();
+        let features = rows(text, "Features").into_iter().map(|cells| {
+            let [name, feature, default, ..] = &cells[..] else {
+                panic!("a row of the table of features is short: {cells:?}")
+            };
+            ((quoted(name).concat(), quoted(feature).concat()), default == "yes")
+        });
+        let features = features.collect();
         let paths = rows(text, "Where things live").into_iter().flat_map(|cells| quoted(&cells[0]));
-        Self { crates, paths: paths.map(|path| path.trim_end_matches('/').to_owned()).collect() }
+        let paths = paths.map(|path| path.trim_end_matches('/').to_owned()).collect();
+        Self { crates, features, paths }
     }
 }
 
@@ -63,6 +73,11 @@ Text with a `word`.
 | --- | --- |
 | `crates/` | |
 | `LICENSE-MIT`, `.ci/run` | |
+## Features
+| crate | feature | default | brings |
+| --- | --- | --- | --- |
+| `a` | `fast` | yes | `b/fast` |
+| `a` | `slow` | no | |
 ## End
 | `c` | | |
 ";
@@ -72,6 +87,8 @@ Text with a `word`.
         architecture.crates,
         BTreeMap::from([("a".to_owned(), set(&[])), ("b".to_owned(), set(&["a", "candle-core"]))])
     );
+    let feature = |name: &str| ("a".to_owned(), name.to_owned());
+    assert_eq!(architecture.features, BTreeMap::from([(feature("fast"), true), (feature("slow"), false)]));
     assert_eq!(architecture.paths, set(&["crates", "LICENSE-MIT", ".ci/run"]));
 }
 

@@ -92,6 +92,28 @@ fn the_architecture_lists_every_crate_and_every_top_level_path() {
 }
 
 #[test]
+fn the_architecture_lists_every_feature() {
+    let repository = Repository::open();
+    let listed = Architecture::parse(&repository.read("ARCHITECTURE.md")).features;
+    let of = |manifest: Manifest| {
+        let features: Vec<_> = manifest.features().collect();
+        features.into_iter().map(move |(feature, default)| ((manifest.name.clone(), feature), default))
+    };
+    let features: BTreeMap<_, _> = repository.members().into_iter().flat_map(of).collect();
+    let names = features.keys().chain(listed.keys()).collect::<BTreeSet<_>>();
+    let differs = |name: &&(String, String)| features.get(*name) != listed.get(*name);
+    let tell = |name: &(String, String)| {
+        let say = |of: Option<&bool>| {
+            of.map_or("not there", |default| if *default { "default" } else { "optional" })
+        };
+        let (manifest, table) = (say(features.get(name)), say(listed.get(name)));
+        format!("{}/{}: {manifest} in the manifest, {table} in the table", name.0, name.1)
+    };
+    let places = names.into_iter().filter(differs).map(tell).collect();
+    check("the features are those of the table in ARCHITECTURE.md", places);
+}
+
+#[test]
 fn manifests_follow_the_workspace() {
     let repository = Repository::open();
     let mut places = Vec::new();

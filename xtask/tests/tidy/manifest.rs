@@ -54,6 +54,13 @@ impl Manifest {
         values.find(|(t, k, ..)| t == table && k == key).map(|(_, _, value, _)| value.as_str())
     }
 
+    /// Every feature, and whether it is one of the default ones.
+    pub(crate) fn features(&self) -> impl Iterator<Item = (String, bool)> {
+        let default = self.value("features", "default").unwrap_or_default();
+        let own = self.values.iter().filter(|(table, key, ..)| table == "features" && key != "default");
+        own.map(move |(_, key, ..)| (key.clone(), default.contains(&format!("\"{key}\""))))
+    }
+
     /// Every dependency of every section, those of single targets included. One that is written as a table of its
     /// own, `[dependencies.name]`, is counted once a line, so that no spelling goes unseen.
     pub(crate) fn dependencies(&self) -> impl Iterator<Item = Dependency> {
@@ -127,7 +134,9 @@ wasi.workspace = true
 [dependencies.table]
 workspace = true
 [features]
-default = ["dep:inline"]
+default = ["more"]
+more = ["dep:inline"]
+most = ["more"]
 "#;
     let manifest = Manifest::parse("Cargo.toml", text);
     let found: Vec<_> = manifest
@@ -149,5 +158,6 @@ default = ["dep:inline"]
         found,
         expected.map(|(name, section, workspace, line)| (name.to_owned(), section, workspace, line))
     );
-    assert_eq!(manifest.value("features", "default"), Some(r#"["dep:inline"]"#));
+    let features: Vec<_> = manifest.features().collect();
+    assert_eq!(features, [("more".to_owned(), true), ("most".to_owned(), false)]);
 }

@@ -6,11 +6,12 @@ use super::{Model, Parameter};
 use crate::error::ModelError;
 
 impl Model {
-    /// The model on `device`, where candle's operations train it and answer, instead of a compiled plan of Taper's kernels.
-    /// ([`Model::forward`] goes by where the parameters are: on the CPU it runs the kernels.)
+    /// The model on `device`, which may be the CPU, run by the ops that are [`composed`](crate::ops::composed) of candle's
+    /// instead of Taper's kernels.
     ///
-    /// [`Trainer`](crate::Trainer), [`Inference`](crate::Inference) and all that is built on them then work there; gradients are
-    /// the same but for rounding, dropout is the same. On the CPU this is several times slower than without.
+    /// [`Model::forward`], [`Trainer`](crate::Trainer), [`Inference`](crate::Inference) and all that is built on them then work
+    /// there; gradients are the same but for rounding, dropout is the same. On the CPU this is several times slower than
+    /// without, and there for tests: what runs there is what runs on a GPU, but for candle's own kernels.
     ///
     /// # Errors
     /// [`ModelError::Candle`] if the parameters cannot be brought there.
@@ -42,7 +43,7 @@ impl Model {
         &self.device
     }
 
-    /// Whether candle trains it and answers, as [`Model::on_candle`] says.
+    /// Whether candle's ops run it, as [`Model::on_candle`] says.
     #[must_use]
     pub fn is_on_candle(&self) -> bool {
         self.on_candle

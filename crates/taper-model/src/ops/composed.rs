@@ -1,7 +1,8 @@
 //! The ops of [`taper_model::ops`](super), composed of candle's own, for devices that Taper has no kernels for: what they compute and
 //! their gradients are the same but for rounding.
 //!
-//! The ops of [`taper_model::ops`](super) are these for tensors that are not on the CPU. They run there too, only slower.
+//! The ops of [`taper_model::ops`](super) are these for tensors that are not on the CPU, and a model that is
+//! [on candle](crate::Model::on_candle) runs on these anywhere. On the CPU they are slower.
 //!
 //! ```
 //! use candle_core::{Device, Tensor, Var};

@@ -44,7 +44,7 @@ impl Autograd {
         // Until the update they stay what they were.
         self.set_statistics(&statistics)?;
         let (loss, found) = ops::cross_entropy(&logits?, batch.labels, batch.label_smoothing)?;
-        let gradients = ops::backward(&loss)?;
+        let gradients = loss.backward()?;
         let of = |parameter: &Parameter| gradients.get(&parameter.var).cloned();
         self.gradients = self.model.parameters().iter().map(of).collect();
         Ok((found.mean * batch.labels.len() as f64, found.correct))

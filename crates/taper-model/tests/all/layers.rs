@@ -34,7 +34,7 @@ pub(crate) fn variable(seed: u64, shape: &[usize]) -> Var {
 
 /// Output and gradients for an output gradient of random numbers.
 pub(crate) fn answers(y: &Tensor, vars: &[&Var]) -> Vec<Vec<f32>> {
-    let dy = Tensor::from_vec(numbers(99, y.elem_count()), y.shape(), &Device::Cpu).unwrap();
+    let dy = Tensor::from_vec(numbers(99, y.elem_count()), y.shape(), y.device()).unwrap();
     let gradients = (y * dy).unwrap().sum_all().unwrap().backward().unwrap();
     let of = |var: &&Var| flat(gradients.get(var.as_tensor()).unwrap());
     std::iter::once(flat(y)).chain(vars.iter().map(of)).collect()

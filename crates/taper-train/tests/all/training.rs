@@ -3,6 +3,7 @@
 use taper_train::{Control, Event, FitConfig, Fitted, Optimizer, Schedule, evaluate, fit};
 
 use crate::bars::{bars, config, model};
+use crate::device::kind;
 
 fn train(p: f32, config: &FitConfig) -> Fitted {
     fit(model(p), &bars(600, 1), &bars(200, 2), config, &mut |_| Control::Continue).unwrap()
@@ -22,9 +23,7 @@ fn a_small_network_learns_the_bars() {
 #[test]
 fn candle_learns_what_the_kernels_do() {
     let plan = train(0.3, &config(8));
-    let model = model(0.3);
-    let device = model.device().clone();
-    let model = model.on_candle(&device).unwrap();
+    let model = model(0.3).on_candle(&kind().open().unwrap()).unwrap();
     let candle = fit(model, &bars(600, 1), &bars(200, 2), &config(8), &mut |_| Control::Continue).unwrap();
     let first = |fitted: &Fitted| fitted.history.steps[..10].iter().map(|step| step.loss).collect::<Vec<_>>();
     for (found, expected) in first(&candle).into_iter().zip(first(&plan)) {

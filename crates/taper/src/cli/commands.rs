@@ -82,10 +82,19 @@ fn train(args: &TrainArgs, ranks: &Ranks, output: &OutputArgs) -> Result<ExitCod
 
 /// What a process does that does not lead the run: it works, and says nothing.
 fn follow(args: &TrainArgs, ranks: &Ranks) -> Result<ExitCode, Error> {
-    let interrupted = pipeline::follow(&args.config()?, ranks.exchange(), &mut |_| {
-        interrupt::training(true);
-        if interrupt::asked() { Control::Stop } else { Control::Continue }
-    })?;
+    let mut observer = Observer {
+        data: &mut |_| (),
+        run: &mut |event| {
+            if let RunEvent::Begins { folder } = event {
+                ranks.begin(folder);
+            }
+        },
+        train: &mut |_| {
+            interrupt::training(true);
+            if interrupt::asked() { Control::Stop } else { Control::Continue }
+        },
+    };
+    let interrupted = pipeline::follow(&args.config()?, ranks.exchange(), &mut observer)?;
     interrupt::training(false);
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
@@ -98,14 +107,11 @@ fn train_run(
 ) -> Result<TrainedRun, Error> {
     let config = args.config()?;
     let progress = std::cell::RefCell::new(Progress::new(output.quiet));
-    let exchange = ranks.exchange();
     let mut observer = Observer {
         data: &mut |event| progress.borrow_mut().data(event),
         run: &mut |event| {
-            if let RunEvent::Begins { folder } = event
-                && exchange.size() > 1
-            {
-                interrupt::shared(folder.checkpoints());
+            if let RunEvent::Begins { folder } = event {
+                ranks.begin(folder);
             }
             progress.borrow().run(event);
         },
@@ -114,7 +120,7 @@ fn train_run(
             progress.borrow_mut().train(event)
         },
     };
-    let run = pipeline::lead(&config, &args.options(start), exchange.clone(), &mut observer);
+    let run = pipeline::lead(&config, &args.options(start), ranks.exchange(), &mut observer);
     interrupt::training(false);
     progress.borrow().finish();
     run

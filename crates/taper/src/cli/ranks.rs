@@ -4,14 +4,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taper::Error;
 use taper::model::exchange::{Alone, Exchange};
+use taper::{Error, RunFolder};
 
 use super::args::Command;
-use super::terminal;
+use super::{interrupt, terminal};
 
 /// Where launchers say how many processes they have started: Open MPI's, and those of the PMI (MPICH, Slurm).
 const SIZES: [&str; 2] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"];
+
+/// Set by launchers that only tell a process its number (`srun --mpi=pmix`); how many there are, Slurm says in its own words.
+const RANK: &str = "PMIX_RANK";
+const TASKS: [&str; 2] = ["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"];
 
 /// This process among those that share the run.
 #[derive(Default)]
@@ -23,28 +27,41 @@ pub(super) struct Ranks {
 impl Ranks {
     /// Finds the other processes, if this one was not started alone.
     pub(super) fn join(command: &Command) -> Result<Self, Error> {
-        let processes = launched();
-        match command {
-            _ if processes == 1 => Ok(Self::default()),
-            Command::Train(_) | Command::Pipeline(_) => Self::join_others(processes),
-            _ => Err(Error::NotShared { processes }),
+        match (command, launched()) {
+            (_, Some(1)) => Ok(Self::default()),
+            (Command::Train(_) | Command::Pipeline(_), processes) => Self::join_others(processes),
+            (_, Some(processes)) => Err(Error::NotShared { processes }),
+            // It may be alone.
+            (_, None) => Ok(Self::default()),
         }
     }
 
     #[cfg(feature = "mpi")]
-    fn join_others(processes: usize) -> Result<Self, Error> {
+    fn join_others(processes: Option<usize>) -> Result<Self, Error> {
         let universe = taper::mpi::Universe::join()?;
         let known = universe.as_ref().map_or(1, |universe| universe.exchange().size());
-        // Started by another MPI than it was built with, every process would train by itself.
-        if known != processes {
-            return Err(Error::OtherMpi { processes, known });
+        match processes {
+            // Started by another MPI than it was built with, every process would train by itself.
+            Some(processes) if known == 1 => Err(Error::OtherMpi { processes, known }),
+            _ => Ok(Self { universe }),
         }
-        Ok(Self { universe })
     }
 
     #[cfg(not(feature = "mpi"))]
-    fn join_others(processes: usize) -> Result<Self, Error> {
+    fn join_others(processes: Option<usize>) -> Result<Self, Error> {
         Err(Error::NoMpi { processes })
+    }
+
+    /// From now on this process trains, into a folder of process 0, and waits for the others, as they do for it.
+    pub(super) fn begin(&self, folder: &RunFolder) {
+        let exchange = self.exchange();
+        if exchange.size() > 1 {
+            interrupt::shared(folder.clone(), exchange.rank());
+        }
+        #[cfg(feature = "mpi")]
+        if let Some(universe) = &self.universe {
+            universe.abort_on_panic();
+        }
     }
 
     /// The way to the other processes.
@@ -74,8 +91,15 @@ impl Ranks {
     }
 }
 
-/// How many processes were started with this one, itself included.
-fn launched() -> usize {
-    let size = |name: &&str| std::env::var(name).ok()?.parse().ok();
-    SIZES.iter().filter_map(size).max().unwrap_or(1)
+/// How many processes were started with this one, itself included; none if there may be others, but nobody says how many.
+fn launched() -> Option<usize> {
+    let number = |name: &&str| std::env::var(name).ok()?.parse::<usize>().ok();
+    match SIZES.iter().filter_map(number).max() {
+        None if std::env::var_os(RANK).is_some() => {
+            // The last process knows that there are those before it.
+            let at_least = number(&RANK).map(|rank| rank + 1).filter(|&count| count > 1);
+            TASKS.iter().find_map(number).or(at_least)
+        }
+        size => Some(size.unwrap_or(1)),
+    }
 }

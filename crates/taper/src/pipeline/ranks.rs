@@ -9,9 +9,10 @@ use taper_model::exchange::Exchange;
 use taper_model::{DeviceKind, Model, ModelError, Shards, Trainer};
 use taper_train::{Checkpoint, Checkpointing, Control, Event, Fitted, TrainError, fit_on_rank};
 
-use super::{Data, fit, load_data, resume, train};
+use super::{Data, Observer, RunEvent, fit, load_data, resume, train};
 use crate::config::Config;
 use crate::error::Error;
+use crate::run::RunFolder;
 
 /// What rank 0 has the others do.
 pub(super) enum Beginning<'a> {
@@ -73,8 +74,12 @@ pub(super) fn meet(exchange: &dyn Exchange, config: &Config, data: &Data) -> Res
     Ok(())
 }
 
-/// Tells the other ranks what to do.
-pub(super) fn tell(exchange: &dyn Exchange, beginning: Beginning<'_>) -> Result<(), Error> {
+/// Tells the other ranks what to do, and in which folder it is kept.
+pub(super) fn tell(
+    exchange: &dyn Exchange,
+    folder: &RunFolder,
+    beginning: Beginning<'_>,
+) -> Result<(), Error> {
     let word = match beginning {
         // Nobody hears it.
         _ if exchange.size() == 1 => return Ok(()),
@@ -87,6 +92,9 @@ pub(super) fn tell(exchange: &dyn Exchange, beginning: Beginning<'_>) -> Result<
         }
     };
     exchange.broadcast(&word).map_err(ModelError::from)?;
+    // They may have been started elsewhere.
+    let path = std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned());
+    exchange.broadcast(path.to_string_lossy().as_bytes()).map_err(ModelError::from)?;
     Ok(())
 }
 
@@ -103,15 +111,15 @@ pub(super) fn fit_on(
     fit_on_rank(model, data, &config.train, checkpointing, exchange, on_event)
 }
 
-/// Takes part in the run that rank 0 leads with [`lead`](super::lead), and writes nothing. Gives whether the run was
-/// interrupted.
+/// Takes part in the run that rank 0 leads with [`lead`](super::lead), and writes nothing. The observer hears of the steps, and
+/// of the folder of rank 0 when training begins. Gives whether the run was interrupted.
 ///
 /// # Errors
 /// [`Error`] naming the place and the remedy: what rank 0 finds wrong as well, and what is wrong on this rank alone.
 pub fn follow(
     config: &Config,
     exchange: Arc<dyn Exchange>,
-    on_event: &mut dyn FnMut(&Event<'_>) -> Control,
+    observer: &mut Observer<'_>,
 ) -> Result<bool, Error> {
     let config = with_shards(config, &*exchange)?;
     config.settle_instruction_set()?;
@@ -123,12 +131,15 @@ pub fn follow(
     let (train, validation) = fit::split(&config.data, &data, config.train.seed)?;
     let graph = fit::graph(&config, &data, &train)?;
     let word = exchange.broadcast(&[]).map_err(ModelError::from)?;
+    let folder = exchange.broadcast(&[]).map_err(ModelError::from)?;
     let from = match word.split_last() {
         None | Some((&FINISHED, _)) => return Ok(false),
         Some((&GOES_ON, bytes)) => Some(Checkpoint::from_bytes(bytes, &graph).map_err(TrainError::from)?),
         Some(_) => None,
     };
+    let folder = RunFolder::new(String::from_utf8_lossy(&folder).into_owned());
+    (observer.run)(RunEvent::Begins { folder: &folder });
     let checkpointing = Checkpointing { from, every: None, save: None };
-    let fitted = fit_on(&graph, [&train, &validation], &config, checkpointing, exchange, on_event)?;
+    let fitted = fit_on(&graph, [&train, &validation], &config, checkpointing, exchange, observer.train)?;
     Ok(fitted.interrupted)
 }

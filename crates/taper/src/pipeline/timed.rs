@@ -1,21 +1,33 @@
-//! How long a rank talks to the others, and waits for them.
+//! How long a rank talks to the others, and waits for them, while it trains.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use taper_model::exchange::{Exchange, ExchangeError};
+use taper_train::Event;
 
 /// An [`Exchange`] with a clock.
 #[derive(Debug)]
 pub(super) struct Timed {
     inner: Arc<dyn Exchange>,
+    /// Since the last event.
+    running: AtomicU64,
+    /// In training steps.
     nanoseconds: AtomicU64,
 }
 
 impl Timed {
     pub(super) fn new(inner: Arc<dyn Exchange>) -> Self {
-        Self { inner, nanoseconds: AtomicU64::new(0) }
+        Self { inner, running: AtomicU64::new(0), nanoseconds: AtomicU64::new(0) }
+    }
+
+    /// Counts what was said since the event before if it was a training step that has just ended; a validation, say, does not count.
+    pub(super) fn hear(&self, event: &Event<'_>) {
+        let nanoseconds = self.running.swap(0, Ordering::Relaxed);
+        if matches!(event, Event::Step(_)) {
+            self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+        }
     }
 
     /// How long it took so far.
@@ -43,7 +55,7 @@ impl Exchange for Timed {
         let clock = Instant::now();
         let outcome = self.inner.send_receive(to, sent, from, received);
         let nanoseconds = u64::try_from(clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+        self.running.fetch_add(nanoseconds, Ordering::Relaxed);
         outcome
     }
 }

@@ -10,7 +10,7 @@ use taper_files::remove_leftovers;
 use taper_graph::Graph;
 use taper_model::Trainer;
 use taper_model::exchange::{Alone, Exchange};
-use taper_train::{Checkpoint, Checkpointing, Fitted, TrainError};
+use taper_train::{Checkpoint, Checkpointing, Event, Fitted, TrainError};
 
 use super::ranks::{Beginning, fit_on, meet, tell, with_shards};
 use super::timed::Timed;
@@ -85,13 +85,13 @@ pub fn lead(
     let from = resume::found(&folder, &checkpoints, options.start, &graph, observer)?;
     if from.is_none() && folder.is_whole() && resume::is_kept(&folder, options.start, config, &data)? {
         let metrics = folder.metrics()?;
-        tell(&*exchange, Beginning::Finished)?;
+        tell(&*exchange, &folder, Beginning::Finished)?;
         (observer.run)(RunEvent::Finished { folder: folder.path() });
         return Ok(TrainedRun { folder, data, metrics });
     }
     let sizes = [train.len(), validation.len(), data.test.len()];
     let (newest, from) = from.unzip();
-    tell(&*exchange, Beginning::Train(from.as_ref()))?;
+    tell(&*exchange, &folder, Beginning::Train(from.as_ref()))?;
     (observer.run)(RunEvent::Begins { folder: &folder });
     let newest = RefCell::new(newest);
     let live_events = folder.live_events();
@@ -101,8 +101,12 @@ pub fn lead(
     });
     let checkpointing = Checkpointing { from, every: Some(options.checkpoint_every), save: Some(save) };
     let exchange = Arc::new(Timed::new(exchange));
+    let mut on_event = |event: &Event<'_>| {
+        exchange.hear(event);
+        (observer.train)(event)
+    };
     let fitted =
-        fit_on(&graph, [&train, &validation], config, checkpointing, exchange.clone(), observer.train);
+        fit_on(&graph, [&train, &validation], config, checkpointing, exchange.clone(), &mut on_event);
     let fitted = fitted.map_err(|cause| match cause {
         TrainError::Diverged { .. } => Error::Diverged { cause, checkpoint: newest.take() },
         other => other.into(),

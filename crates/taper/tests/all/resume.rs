@@ -119,10 +119,30 @@ fn an_unfinished_run_is_not_gone_on_with_under_other_settings() {
     assert!(stderr(&refused).contains("`model.preset` was"), "{}", stderr(&refused));
     let anew = ["train", "--dataset", "synthetic", "--limit", "100", "--model", "lenet5", "--epochs", "1"];
     let diverging = run(folder.path(), &[&anew[..], &["--out", "run", "--lr", "1e30"]].concat());
-    assert!(stderr(&diverging).contains("diverged"), "{}", stderr(&diverging));
+    let said = stderr(&diverging);
+    assert!(
+        said.contains("at step 1 of epoch 1 (learning rate 1000") && said.contains("has diverged"),
+        "{said}"
+    );
+    assert!(!said.contains("the last checkpoint"), "there is none: {said}");
     assert!(!folder.path().join("run/README.md").exists() && !folder.path().join("run/model.onnx").exists());
     succeed(folder.path(), &[&anew[..], &["--out", "run"]].concat());
     assert!(!checkpoints.exists());
+}
+
+#[test]
+fn a_run_that_diverges_names_the_step_the_rate_and_the_checkpoint_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ["--dataset", "synthetic", "--limit", "300", "--model", "lenet5", "--epochs", "1"];
+    let words =
+        [&["train", "--out", "run", "--checkpoint-every", "1", "--lr", "1e30"], &settings[..]].concat();
+    let diverged = run(folder.path(), &words);
+    let said = stderr(&diverged);
+    assert_eq!(diverged.status.code(), Some(1), "{said}");
+    assert!(said.contains("at step 2 of epoch 1 (learning rate 1000"), "{said}");
+    let named = said.split("the last checkpoint before it is ").nth(1).unwrap_or_else(|| panic!("{said}"));
+    let checkpoint = folder.path().join(named.lines().next().unwrap());
+    assert!(checkpoint.is_file() && named.contains("step-0000000001-"), "{said}");
 }
 
 #[test]
