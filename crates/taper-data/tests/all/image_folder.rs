@@ -61,7 +61,7 @@ pub(crate) fn sized(size: [usize; 2]) -> ImageOptions {
 
 /// The first byte of each image: what level it was made with.
 fn levels(data: &taper_data::Dataset) -> Vec<u8> {
-    (0..data.len()).map(|index| data.images.image(index)[0]).collect()
+    (0..data.len()).map(|index| data.images.image(index).unwrap()[0]).collect()
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn formats_are_told_by_what_a_file_holds() {
     let found = read(folder.path()).unwrap();
     assert_eq!(found.train.len() + found.test.len(), 10);
     for index in 0..found.train.len() {
-        let image = found.train.images.image(index);
+        let image = found.train.images.image(index).unwrap();
         // JPEG loses a little.
         let near = |value: u8, level: u8| value.abs_diff(level) <= 3;
         assert!(near(image[0], 40) && near(image[64], 100) && near(image[128], 215), "{:?}", &image[..3]);
@@ -146,11 +146,11 @@ fn grey_stays_grey_unless_one_image_is_coloured() {
         }
     }
     let found = read(folder.path()).unwrap();
-    assert_eq!((found.train.images.channels(), found.train.images.image(0)[0]), (1, 77));
+    assert_eq!((found.train.images.channels(), found.train.images.image(0).unwrap()[0]), (1, 77));
     save(colour(3, 3, 9), &folder.path().join("b/colour.png"));
     let found = read(folder.path()).unwrap();
     assert_eq!(found.train.images.channels(), 3);
-    assert!(found.train.images.image(0).iter().all(|&value| value == 77));
+    assert!(found.train.images.image(0).unwrap().iter().all(|&value| value == 77));
     let options = ImageOptions { channels: Some(1), ..ImageOptions::default() };
     let found = read_with(folder.path(), &options).unwrap();
     // 0.299 · 9 + 0.587 · 100 + 0.114 · 246
