@@ -136,6 +136,29 @@ fn formats_are_told_by_what_a_file_holds() {
     }
 }
 
+/// By Pillow, of a picture that `fixtures/generator/pictures.py` describes: what this crate's own library does not write.
+#[test]
+fn other_kinds_of_jpeg_and_webp_are_read() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    for (name, tolerance) in [("lossy.webp", 12), ("progressive.jpg", 5), ("cmyk.jpg", 5), ("grey.jpg", 5)] {
+        let encoded = fs::read(fixtures.join(format!("picture_{name}"))).unwrap();
+        let image = picture(&encoded, [3, 16, 16]).unwrap();
+        for (place, found) in image.iter().enumerate() {
+            let [channel, y, x] = [place / 256, place / 16 % 16, place % 16];
+            let colours = [15 * x, 15 * y, 8 * (x + y)];
+            // ITU-R 601.
+            let luma = (299 * colours[0] + 587 * colours[1] + 114 * colours[2]) / 1000;
+            let expected = if name == "grey.jpg" { luma } else { colours[channel] };
+            assert!(
+                usize::from(*found).abs_diff(expected) <= tolerance,
+                "{name}: {found}, not {expected} at {x}, {y}"
+            );
+        }
+        let cut = picture(&encoded[..encoded.len() * 3 / 4], [3, 16, 16]);
+        assert!(cut.is_err(), "{name}, cut short");
+    }
+}
+
 #[test]
 fn grey_stays_grey_unless_one_image_is_coloured() {
     let folder = tempfile::tempdir().unwrap();
