@@ -2,10 +2,12 @@
 time in which it waited for images, as a Markdown table.
 
     python3 memory_of_data.py TAPER [IMAGES]
+    python3 memory_of_data.py check TAPER [IMAGES]
 
 TAPER is the program, IMAGES the number of the smallest folder (3,000). The images are 32x32 RGB, drawn from a fixed seed. Every
-folder is trained on for an epoch twice: decoded into a file that is mapped, and decoded into memory (`TAPER_CACHE` set to
-nothing). Needs Linux and no packages.
+folder is trained on for an epoch twice: decoded into a file of the cache, and decoded into memory (`TAPER_CACHE` set to nothing).
+`check` trains on 1 and 4 times as many with the cache alone, and fails if memory grows by more than a quarter of what the pixels
+take. Needs Linux and no packages.
 """
 
 import json
@@ -64,25 +66,53 @@ def train(taper: pathlib.Path, photos: pathlib.Path, out: pathlib.Path, cache: s
     return most | {"waited": 100 * waited}
 
 
+def megabytes(images: int) -> float:
+    """What the pixels of so many images take."""
+    return images * 3 * SIDE * SIDE / 1e6
+
+
+def table(taper: pathlib.Path, least: int, folder: pathlib.Path) -> None:
+    """Writes a row for each factor."""
+    print("| images | pixels | own memory | of files | waiting for images | decoded into memory: own memory |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for factor in FACTORS:
+        photos = folder / f"photos-{factor}"
+        make(photos, least * factor)
+        cached = train(taper, photos, folder / "cached", str(folder / "cache"))
+        plain = train(taper, photos, folder / "plain", "")
+        cells = [f"{cell:,.0f} MB" for cell in (megabytes(least * factor), cached["RssAnon"], cached["RssFile"])]
+        cells += [f"{cached['waited']:.1f} %", f"{plain['RssAnon']:,.0f} MB"]
+        print(f"| {least * factor:,} | {' | '.join(cells)} |", flush=True)
+
+
+def check(taper: pathlib.Path, least: int, folder: pathlib.Path) -> int:
+    """Whether memory stays as it is when there are four times as many images: the exit code."""
+    found = []
+    for factor in FACTORS[:2]:
+        photos = folder / f"photos-{factor}"
+        make(photos, least * factor)
+        run = train(taper, photos, folder / "run", str(folder / "cache"))
+        found.append(run["RssAnon"] + run["RssFile"])
+        print(f"{least * factor:,} images, {megabytes(least * factor):.0f} MB of pixels: {found[-1]:.0f} MB in memory")
+    allowed = megabytes(least * (FACTORS[1] - FACTORS[0])) / 4
+    if found[1] - found[0] <= allowed:
+        return 0
+    print(f"memory grew by {found[1] - found[0]:.0f} MB, more than {allowed:.0f}", file=sys.stderr)
+    return 1
+
+
 def main(arguments: list[str]) -> int:
+    checks = arguments[:1] == ["check"]
+    arguments = arguments[checks:]
     if len(arguments) not in (1, 2):
-        print("usage: memory_of_data.py TAPER [IMAGES]", file=sys.stderr)
+        print(__doc__, file=sys.stderr)
         return 2
     taper = pathlib.Path(arguments[0]).resolve()
     least = int(arguments[1]) if len(arguments) > 1 else 3000
-    print("| images | pixels | mapped: own memory | of files | waiting for images | decoded into memory: own memory |")
-    print("| --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        for factor in FACTORS:
-            photos = folder / f"photos-{factor}"
-            make(photos, least * factor)
-            mapped = train(taper, photos, folder / "mapped", str(folder / "cache"))
-            plain = train(taper, photos, folder / "plain", "")
-            pixels = least * factor * 3 * SIDE * SIDE / 1e6
-            cells = [f"{cell:,.0f} MB" for cell in (pixels, mapped["RssAnon"], mapped["RssFile"])]
-            cells += [f"{mapped['waited']:.1f} %", f"{plain['RssAnon']:,.0f} MB"]
-            print(f"| {least * factor:,} | {' | '.join(cells)} |", flush=True)
+        if checks:
+            return check(taper, least, pathlib.Path(name))
+        table(taper, least, pathlib.Path(name))
     return 0
 
 

@@ -37,7 +37,7 @@ fn batches(criterion: &mut Criterion<Counted>, data: &Dataset) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut batches = all.clone();
-                while batches.next_into(&mut images, &mut labels) {
+                while batches.next_into(&mut images, &mut labels).unwrap() {
                     black_box(&images);
                 }
             });

@@ -11,12 +11,14 @@ BATCHES = (1, 7, 1000)
 HEAD = """\
 # Runtimes
 
-`cargo xtask runtimes RUN --all` wrote this file.
+`cargo xtask runtimes RUN --all` wrote this file, and with `--append` each table after the first. The files are as `taper export`
+wrote them: opset 17, format version 8, a symbolic batch. Each runtime answers test images, 1, 7 and 1,000 (or all) at a time. The
+figures are the greatest differences of any logit from those of Taper's trained model; more than {tolerance:g} fails.
+"""
+SECTION = """
+## {title}
 
-- The network is {network}.
-- The file is as `taper export` wrote it: opset 17, format version 8, a symbolic batch.
-- Each runtime answers {images:,} test images, 1, 7 and 1,000 at a time. The figures are the greatest differences of any
-  logit from those of Taper's trained model; more than {tolerance:g} fails.
+The network is {network}; {images:,} test images of {size}.
 
 """
 NOT_RUN = """
@@ -40,6 +42,7 @@ class Outcome:
     runtime: Runtime
     version: str | None = None
     missing: str | None = None  # why it is not there
+    left_out: str | None = None  # why it is not asked
     loaded: bool = False
     differences: dict[int, float] = dataclasses.field(default_factory=dict)
     error: str | None = None  # what it said when it failed
@@ -62,6 +65,8 @@ class Outcome:
 
     def failure(self) -> str | None:
         """Why the command must fail for it: a wrong answer or none, but not its absence, unless it is required."""
+        if self.left_out:
+            return None
         if self.missing:
             return f"not installed: {self.missing}" if self.runtime.required else None
         if self.error or not self.loaded:
@@ -75,6 +80,8 @@ def line(outcome: Outcome) -> str:
     title = f"{outcome.runtime.name} {outcome.version or ''}".strip()
     if outcome.failure():
         return f"{title}: FAILED: {outcome.failure()}"
+    if outcome.left_out:
+        return f"{title}: left out: {outcome.left_out}"
     if outcome.missing:
         return f"{title}: not installed: {outcome.missing}"
     return f"{title}: ok, greatest difference {outcome.worst():.1e}"
@@ -88,7 +95,9 @@ def cell(text: str) -> str:
 def row(outcome: Outcome) -> str:
     """One runtime's row."""
     remarks = list(outcome.remarks)
-    if outcome.missing:
+    if outcome.left_out:
+        loads, remarks = "left out", [outcome.left_out]
+    elif outcome.missing:
         loads, remarks = "not installed", [outcome.missing]
     else:
         loads = "yes" if outcome.loaded else "**no**"
@@ -100,9 +109,30 @@ def row(outcome: Outcome) -> str:
     return f"| {' | '.join(map(cell, [*cells, '; '.join(remarks)]))} |\n"
 
 
-def write(outcomes: list[Outcome], network: str, images: int) -> str:
-    """The whole report."""
-    text = HEAD.format(network=network, images=images, tolerance=TOLERANCE)
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """What was run."""
+
+    title: str
+    told: str  # what it is and was trained on
+    images: int
+    size: str  # of an image, such as `1x28x28`
+
+
+def section(outcomes: list[Outcome], network: Network) -> str:
+    """What is said of one network."""
+    text = SECTION.format(title=network.title, network=network.told, images=network.images, size=network.size)
     heads = ["runtime", "version", "loads", *(f"batch {batch:,}" for batch in BATCHES), "remarks"]
     text += f"| {' | '.join(heads)} |\n| {' | '.join('---' for _ in heads)} |\n"
-    return text + "".join(map(row, outcomes)) + NOT_RUN
+    return text + "".join(map(row, outcomes))
+
+
+def write(outcomes: list[Outcome], network: Network, earlier: str | None = None) -> str:
+    """The whole report; one that is there already gets one more table, or its own anew."""
+    head, sections = HEAD.format(tolerance=TOLERANCE), []
+    if earlier is not None:
+        if not (earlier.startswith(head) and earlier.endswith(NOT_RUN)):
+            raise SystemExit("the report to append to is not one of this version; write it anew, without --append")
+        parts = earlier.removeprefix(head).removesuffix(NOT_RUN).split("\n## ")[1:]
+        sections = [f"\n## {part}" for part in parts if not part.startswith(f"{network.title}\n")]
+    return head + "".join([*sections, section(outcomes, network)]) + NOT_RUN

@@ -21,6 +21,7 @@ class Runtime:
     packages: tuple[str, ...] = ()  # from PyPI, at the versions of requirements.txt
     crate: str = ""  # whose version the lock file beside its program says
     batched: bool = True  # takes more than one image at a time
+    reference_only: bool = False  # reads weights into the reference CNN, and no other network
     remark: str = ""
 
 
@@ -33,7 +34,7 @@ RUNTIMES = (
     Runtime("tract", "tract", "tract", crate="tract-onnx"),
     Runtime("OpenCV DNN", "opencv", "python", packages=("opencv-python-headless",)),
     Runtime("ncnn through pnnx", "ncnn", "python", packages=("ncnn", "pnnx"), batched=False),
-    Runtime("PyTorch", "pytorch", "python", packages=("torch",)),
+    Runtime("PyTorch", "pytorch", "python", packages=("torch",), reference_only=True),
 )
 
 

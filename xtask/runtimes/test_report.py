@@ -63,11 +63,33 @@ class Report(unittest.TestCase):
                 self.assertIn("FAILED", report.line(outcome(**changes)))
 
     def test_the_whole_names_the_network_and_what_was_not_run(self):
-        text = report.write([outcome(), outcome(REQUIRED)], "`tutorial`, 5 parameters", 1000)
-        for part in ["The network is `tutorial`, 5 parameters.\n", "1,000 test images", "batch 1,000", "TensorRT"]:
+        network = report.Network("`tutorial` on mnist", "`tutorial`, 5 parameters", 1000, "1x28x28")
+        text = report.write([outcome(), outcome(REQUIRED)], network)
+        for part in [
+            "## `tutorial` on mnist\n\nThe network is `tutorial`, 5 parameters; 1,000 test images of 1x28x28.\n",
+            "batch 1,000",
+            "TensorRT",
+        ]:
             self.assertIn(part, text)
         self.assertLess(text.index("| Some Runtime |"), text.index("| Required |"))
-        self.assertEqual(text, report.write([outcome(), outcome(REQUIRED)], "`tutorial`, 5 parameters", 1000))
+        self.assertEqual(text, report.write([outcome(), outcome(REQUIRED)], network))
+
+    def test_a_table_is_appended_once(self):
+        one, two = (report.Network(f"`{name}` on mnist", "a network", 9, "3x4x5") for name in ["one", "two"])
+        first = report.write([outcome()], one)
+        both = report.write([outcome(REQUIRED)], two, first)
+        self.assertEqual(both.count("## Not run"), 1)
+        self.assertLess(both.index("| Some Runtime |"), both.index("| Required |"))
+        self.assertEqual(report.write([outcome(REQUIRED)], two, both), both)
+        self.assertEqual(report.write([outcome(REQUIRED)], two, first.replace("Some Runtime", "Other")).count("| Other |"), 1)
+        with self.assertRaises(SystemExit):
+            report.write([outcome()], one, "another text")
+
+    def test_what_is_left_out_is_a_row_and_no_failure(self):
+        left_out = outcome(left_out="it knows | no other", loaded=False, differences={}, version=None, remarks=[])
+        self.assertEqual(report.row(left_out), "| Some Runtime | – | left out | – | – | – | it knows \\| no other |\n")
+        self.assertIsNone(left_out.failure())
+        self.assertIn("left out", report.line(left_out))
 
     def test_lines_of_the_protocol_are_heard_among_noise(self):
         heard = Outcome(SOME)
@@ -102,6 +124,17 @@ class Comparison(unittest.TestCase):
         self.assertEqual(self.answered(right, single).differences, {1: 0.0})
         self.assertIn("differs by 1.0e+00", self.answered(right.replace(".sum(1)", ".sum(1) + 1")).failure())
         self.assertIn("no answers at batch 1000", self.answered(right.replace("a[4:]", "a[4:6]")).failure())
+
+    def test_what_reads_the_reference_cnn_only_is_left_out_of_other_runs(self):
+        known = {"model": {"name": "tutorial"}, "dataset": {}}
+        images, logits = np.zeros((2, 1, 28, 28), np.float32), np.zeros((2, 10), np.float32)
+        others = [({"model": {"name": "residual"}}, images, logits), ({"dataset": {"normalized_by": {"mean": [0.1]}}}, images, logits)]
+        others += [({}, np.zeros((2, 3, 32, 32), np.float32), logits), ({}, images, logits[:, :3])]
+        with mock.patch.object(compare, "metrics_of", return_value=known):
+            self.assertTrue(compare.is_reference_cnn(Path(), images, logits))
+        for changes, images, logits in others:
+            with mock.patch.object(compare, "metrics_of", return_value=known | changes):
+                self.assertFalse(compare.is_reference_cnn(Path(), images, logits))
 
     def test_what_a_program_says_when_it_fails_is_told(self):
         self.assertIn("exit code 1: no such op", self.answered("sys.exit('first\\nno such op')").failure())

@@ -19,12 +19,14 @@ trained model's own logits
 
 Usage: cargo xtask runtimes RUN [OPTION]... [ARGUMENT OF `taper reference`]...
 
-RUN is the folder of a finished run of the reference CNN, the preset `tutorial`.
+RUN is the folder of a finished run, of any network and any images. PyTorch, which reads weights and no ONNX, is asked of the
+reference CNN on MNIST's images only.
 
 Options:
   --all               not only in ONNX Runtime, rten and candle-onnx, but in every runtime that can be installed here;
                       writes docs/runtimes.md. The first call downloads some gigabytes and compiles tract
   --out FILE          where the report of --all goes
+  --append            adds a table to that report, or replaces the one of the same network, and leaves the others
   --python PROGRAM    a Python (3.11 or newer) with the packages of .ci/python/requirements.txt; what it lacks of
                       xtask/runtimes/requirements.txt is not installed [default: a virtual environment in the build
                       folder, made on the first call]
@@ -45,8 +47,9 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode, Error> {
     let mut words = words.to_vec();
     let python = take(&mut words, "--python")?;
     let out = take(&mut words, "--out")?;
-    let all = words.iter().position(|word| word == "--all").map(|at| words.remove(at)).is_some();
-    check(Path::new(run), all, out.is_some())?;
+    let [all, append] = ["--all", "--append"]
+        .map(|name| words.iter().position(|word| word == name).map(|at| words.remove(at)).is_some());
+    check(Path::new(run), all, out.is_some(), append)?;
 
     let [taper, answers] = cargo::build_taper_and_answers()?;
     let work = taper.parent().unwrap_or(Path::new(".")).join("runtimes");
@@ -63,15 +66,15 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode, Error> {
     let mut command = Command::new(python);
     command.arg("-B").arg(script).arg(run);
     command.arg("--reference").arg(&reference).arg("--answers").arg(answers).arg("--work").arg(&work);
-    command.args(all.then_some("--all")).args(ours.then_some("--install"));
+    command.args(all.then_some("--all")).args(append.then_some("--append")).args(ours.then_some("--install"));
     command.args(out.iter().flat_map(|out| ["--out".into(), out.clone()]));
     process::hand_over(&mut command)
 }
 
 /// Nothing is built for what cannot be done.
-fn check(run: &Path, all: bool, out: bool) -> Result<(), Error> {
-    if out && !all {
-        return Err(Error::usage("--out is for the report of --all; give both"));
+fn check(run: &Path, all: bool, out: bool, append: bool) -> Result<(), Error> {
+    if let Some((name, _)) = [("--out", out), ("--append", append)].iter().find(|(_, given)| *given && !all) {
+        return Err(Error::usage(format!("{name} is for the report of --all; give both")));
     }
     match ["model.onnx", "model.safetensors", "metrics.json"]
         .into_iter()

@@ -186,6 +186,7 @@ fn runtimes_are_compared_in_the_python_given() {
         (&[][..], &[][..]),
         (&["--all"], &["--all"]),
         (&["--all", "--out", "r.md"], &["--all", "--out", "r.md"]),
+        (&["--append", "--all"], &["--all", "--append"]),
     ] {
         let words = [&["runtimes", run, "--python", python], flags].concat();
         let output = xtask(&words, "").output().unwrap();
@@ -196,9 +197,12 @@ fn runtimes_are_compared_in_the_python_given() {
             common.iter().chain(more).map(|argument| format!("[{argument}]")).collect();
         assert_eq!(found[start..], expected, "{}", stderr(&output));
     }
-    let output = xtask(&["runtimes", run, "--out", "r.md"], "").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("--out is for the report of --all"), "{}", stderr(&output));
+    for flags in [&["--out", "r.md"][..], &["--append"]] {
+        let output = xtask(&[&["runtimes", run], flags].concat(), "").output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = format!("{} is for the report of --all", flags[0]);
+        assert!(stderr(&output).contains(&said), "{}", stderr(&output));
+    }
 }
 
 /// A folder with the files of a finished run, empty.

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::augment::{Augment, Draw};
 use crate::dataset::Dataset;
 use crate::rng::{Purpose, Rng};
+use crate::stored::ReadError;
 
 /// One pass over a dataset, a batch at a time.
 ///
@@ -24,13 +25,13 @@ use crate::rng::{Purpose, Rng};
 /// let (mut images, mut labels) = (Vec::new(), Vec::new()); // reused from batch to batch
 /// let mut seen = 0;
 /// let mut batches = Batches::shuffled(&data, two, 42, 0);
-/// while batches.next_into(&mut images, &mut labels) {
+/// while batches.next_into(&mut images, &mut labels)? {
 ///     assert_eq!(images.len(), labels.len());
 ///     seen += labels.len();
 /// }
 /// assert_eq!(seen, 3);
 ///
-/// Batches::in_order(&data, two).next_into(&mut images, &mut labels);
+/// Batches::in_order(&data, two).next_into(&mut images, &mut labels)?;
 /// assert_eq!((images, labels), (vec![0.0, 0.2], vec![7, 8]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -62,7 +63,7 @@ impl<'a> Batches<'a> {
     /// let (data, augment) = (digits(10, 0, Part::Train), Augment { rotation: 10.0, ..Augment::default() });
     /// let (mut images, mut labels) = (Vec::new(), Vec::new());
     /// let mut batches = Batches::augmented(&data, NonZeroUsize::new(10).ok_or("zero")?, 42, 1, &augment);
-    /// assert!(batches.next_into(&mut images, &mut labels));
+    /// assert!(batches.next_into(&mut images, &mut labels)?);
     /// assert_eq!(images.len(), 10 * 28 * 28);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -105,8 +106,11 @@ impl<'a> Batches<'a> {
 
     /// Replaces the contents of `images` (`[B, C, H, W]`, 0…1) and `labels` (`[B]`) by the next batch. At the
     /// end it leaves both empty and returns `false`.
-    pub fn next_into(&mut self, images: &mut Vec<f32>, labels: &mut Vec<u8>) -> bool {
-        self.next_part_into(|batch| 0..batch, images, labels) > 0
+    ///
+    /// # Errors
+    /// [`ReadError`] for images in a file that cannot be read.
+    pub fn next_into(&mut self, images: &mut Vec<f32>, labels: &mut Vec<u8>) -> Result<bool, ReadError> {
+        Ok(self.next_part_into(|batch| 0..batch, images, labels)? > 0)
     }
 
     /// As [`Batches::next_into`], but only a part of the next batch: of a batch of `B` images those in `part(B)`, exactly as they
@@ -119,12 +123,15 @@ impl<'a> Batches<'a> {
     ///
     /// let (data, ten) = (digits(16, 0, Part::Train), NonZeroUsize::new(10).ok_or("zero")?);
     /// let (mut images, mut labels, mut half) = (Vec::new(), Vec::new(), Vec::new());
-    /// Batches::shuffled(&data, ten, 42, 1).next_into(&mut images, &mut labels);
-    /// let batch = Batches::shuffled(&data, ten, 42, 1).next_part_into(|batch| batch / 2..batch, &mut half, &mut labels);
+    /// Batches::shuffled(&data, ten, 42, 1).next_into(&mut images, &mut labels)?;
+    /// let batch = Batches::shuffled(&data, ten, 42, 1).next_part_into(|batch| batch / 2..batch, &mut half, &mut labels)?;
     /// assert_eq!((batch, labels.len()), (10, 5));
     /// assert_eq!(half, images[5 * 784..]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Errors
+    /// As [`Batches::next_into`].
     ///
     /// # Panics
     /// If `part` gives images that a batch of `B` has not.
@@ -133,7 +140,7 @@ impl<'a> Batches<'a> {
         part: impl FnOnce(usize) -> Range<usize>,
         images: &mut Vec<f32>,
         labels: &mut Vec<u8>,
-    ) -> usize {
+    ) -> Result<usize, ReadError> {
         let end = self.order.len().min(self.position.saturating_add(self.batch_size));
         let batch = &self.order[self.position..end];
         let indices = &batch[part(batch.len())];
@@ -141,24 +148,25 @@ impl<'a> Batches<'a> {
         labels.clear();
         labels.extend(indices.iter().map(|&index| self.dataset.labels[index]));
         let source = &self.dataset.images;
-        // The next batch comes from the disk while this one is worked on.
-        source.expect(&self.order[end..self.order.len().min(end.saturating_add(self.batch_size))]);
         match self.augment {
             None => {
                 images.clear();
-                indices.iter().for_each(|&index| extend_unit(images, source.image(index)));
+                for &index in indices {
+                    extend_unit(images, &source.image(index)?);
+                }
             }
             Some((augment, seed, epoch)) => {
                 let shape = [source.channels(), source.height(), source.width()];
                 images.resize(indices.len() * source.image_len(), 0.0);
                 let changed = images.par_chunks_exact_mut(source.image_len());
-                changed.zip(indices).for_each(|(changed, &index)| {
+                changed.zip(indices).try_for_each(|(changed, &index)| {
                     let draw = Draw { seed, epoch, image: index as u64 };
-                    augment.apply(source.image(index), shape, draw, changed);
-                });
+                    augment.apply(&source.image(index)?, shape, draw, changed);
+                    Ok(())
+                })?;
             }
         }
-        batch.len()
+        Ok(batch.len())
     }
 }
 

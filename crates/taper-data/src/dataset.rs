@@ -17,7 +17,7 @@ use crate::rng::{Purpose, Rng};
 /// assert_eq!((train.len(), validation.len()), (3, 1));
 /// # Ok::<(), taper_data::DatasetError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// The images, `[N, C, H, W]`.
     pub images: Images,

@@ -9,6 +9,7 @@ use crate::hub::HubError;
 use crate::idx::IdxError;
 use crate::image_folder::ImageFolderError;
 use crate::parquet::ParquetError;
+use crate::stored::ReadError;
 
 /// Why no dataset could be loaded. Each message names the file, the place in it and the remedy.
 #[derive(Debug, Error)]
@@ -91,6 +92,9 @@ pub enum DataError {
         /// What is wrong with it, and the remedy.
         problem: String,
     },
+    /// Decoded images cannot be read from the file they are kept in.
+    #[error(transparent)]
+    Stored(#[from] ReadError),
     /// The folder is no folder, or cannot be listed.
     #[error("the data folder {} cannot be read ({cause}); check the path given with --data-dir", folder.display())]
     Folder {

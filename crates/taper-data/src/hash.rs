@@ -5,14 +5,15 @@ use sha2::{Digest, Sha256};
 use crate::dataset::Dataset;
 use crate::idx;
 use crate::images::Images;
+use crate::stored::ReadError;
 
 pub(crate) type Sha = [u8; 32];
 
-pub(crate) fn images(images: &Images) -> Sha {
+pub(crate) fn images(images: &Images) -> Result<Sha, ReadError> {
     let mut hasher = Sha256::new();
     hasher.update(idx::images_header(images));
-    images.iter().for_each(|image| hasher.update(image));
-    hasher.finalize().into()
+    images.iter().try_for_each(|image| image.map(|image| hasher.update(image)))?;
+    Ok(hasher.finalize().into())
 }
 
 pub(crate) fn labels(labels: &[u8]) -> Sha {
@@ -43,14 +44,16 @@ pub struct PartHashes {
 
 impl PartHashes {
     /// The hashes of a training and a test set.
-    #[must_use]
-    pub fn of(train: &Dataset, test: &Dataset) -> Self {
-        Self {
-            train_images: train.images.sha256(),
+    ///
+    /// # Errors
+    /// [`ReadError`] for images in a file that cannot be read.
+    pub fn of(train: &Dataset, test: &Dataset) -> Result<Self, ReadError> {
+        Ok(Self {
+            train_images: train.images.sha256()?,
             train_labels: hex(&labels(&train.labels)),
-            test_images: test.images.sha256(),
+            test_images: test.images.sha256()?,
             test_labels: hex(&labels(&test.labels)),
-        }
+        })
     }
 
     /// The hashes of MNIST as Y. LeCun, C. Cortes and C. Burges published it.
@@ -85,13 +88,17 @@ impl PartHashes {
 }
 
 /// One hash for the parts of a folder of images and the names of its classes.
-pub(crate) fn of_parts(train: &Dataset, validation: Option<&Dataset>, test: &Dataset) -> String {
-    let mut lines = vec![PartHashes::of(train, test).combined()];
+pub(crate) fn of_parts(
+    train: &Dataset,
+    validation: Option<&Dataset>,
+    test: &Dataset,
+) -> Result<String, ReadError> {
+    let mut lines = vec![PartHashes::of(train, test)?.combined()];
     if let Some(validation) = validation {
-        lines.extend([validation.images.sha256(), hex(&labels(&validation.labels))]);
+        lines.extend([validation.images.sha256()?, hex(&labels(&validation.labels))]);
     }
     lines.extend(train.class_names.iter().cloned());
-    hex(&Sha256::digest(lines.join("\n")))
+    Ok(hex(&Sha256::digest(lines.join("\n"))))
 }
 
 /// What the decoded data must be, beyond well-formed.

@@ -154,9 +154,10 @@ pub fn read_first_of_rows(path: &Path) -> Result<Vec<u8>, IdxError> {
 /// the name ends in `.gz`.
 ///
 /// # Errors
-/// [`WriteError`] when the file cannot be written.
+/// [`WriteError`] when the file cannot be written, or the images cannot be read.
 pub fn write_images(path: &Path, images: &Images) -> Result<(), WriteError> {
-    write(path, &images_header(images), &images.pixels())
+    let pixels = images.pixels().map_err(|error| WriteError::new(path, io::Error::other(error)))?;
+    write(path, &images_header(images), &pixels)
 }
 
 /// Writes `labels` as an IDX file, gzip-compressed when the name ends in `.gz`.

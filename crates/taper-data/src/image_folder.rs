@@ -102,9 +102,10 @@ pub fn read(
     read_by(folder, options, |files| decoded::in_memory(files, options, progress))
 }
 
-/// As [`read`], but decodes into a file in the folder `cache`, and maps that into memory: the images need not fit into it, and are not
-/// decoded again until a file below `folder` is added, removed, or changed (by its size or time of change), or another size or
-/// number of channels is asked for. The file takes a byte for every value.
+/// As [`read`], but decodes into a file below the folder `cache`, from which images are read as they are wanted: they need not fit
+/// into memory, and are not decoded again until a file below `folder` is added, removed, replaced or changed (by its size, times and
+/// inode), or another size or number of channels is asked for, or Taper's version is another. The file takes a byte for every value.
+/// One process decodes while others that want the same wait for it.
 ///
 /// # Errors
 /// As [`read`], and [`ImageFolderError::Cache`] for a file that cannot be written.

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use crate::dataset::DatasetError;
 use crate::hash;
-use crate::mapped::Mapped;
+use crate::stored::{ReadError, Stored};
 
 /// Images of one size, shape `[N, C, H, W]`, one byte a value: 0 is black, 255 is white. In memory, or in a file of the
-/// [cache](crate::image_folder) that need not fit into it.
+/// [cache](crate::image_folder) that need not fit into it: then every look at a pixel can fail, as a disk can.
 ///
 /// # Examples
 /// ```
 /// let images = taper_data::Images::new(2, 1, 1, 3, vec![0, 1, 2, 3, 4, 5])?;
-/// assert_eq!(images.image(1), [3, 4, 5]);
+/// assert_eq!(*images.image(1)?, [3, 4, 5]);
 /// assert!(taper_data::Images::new(2, 1, 28, 28, vec![0; 100]).is_err());
-/// # Ok::<(), taper_data::DatasetError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Images {
@@ -31,7 +31,7 @@ enum Store {
     Memory(Vec<u8>),
     /// The pixels of many images in a file, from `start` on, and which of them these are: image `places[i]` is number i here.
     File {
-        file: Arc<Mapped>,
+        file: Arc<Stored>,
         start: usize,
         places: Vec<usize>,
     },
@@ -65,7 +65,7 @@ impl Images {
 
     /// All images of a file, which has them from byte `start` on; `shape` is `[N, C, H, W]`, and the caller has checked that it is
     /// not empty and fits into the file.
-    pub(crate) fn of_file(file: Mapped, start: usize, [count, channels, height, width]: [usize; 4]) -> Self {
+    pub(crate) fn of_file(file: Stored, start: usize, [count, channels, height, width]: [usize; 4]) -> Self {
         let store = Store::File { file: Arc::new(file), start, places: (0..count).collect() };
         Self { count, channels, height, width, store }
     }
@@ -102,40 +102,40 @@ impl Images {
 
     /// The bytes of image `index`, shape `[C, H, W]`.
     ///
+    /// # Errors
+    /// [`ReadError`] for images in a file that cannot be read.
+    ///
     /// # Panics
     /// When `index` is not below [`count`](Self::count), as for a slice.
-    #[must_use]
-    pub fn image(&self, index: usize) -> &[u8] {
+    pub fn image(&self, index: usize) -> Result<Cow<'_, [u8]>, ReadError> {
         let len = self.image_len();
         match &self.store {
-            Store::Memory(pixels) => &pixels[index * len..][..len],
+            Store::Memory(pixels) => Ok(Cow::Borrowed(&pixels[index * len..][..len])),
             Store::File { file, start, places } => {
-                let first = start + places[index] * len;
-                file.bytes(first..first + len)
+                let mut image = vec![0; len];
+                file.read(start + places[index] * len, &mut image)?;
+                Ok(Cow::Owned(image))
             }
         }
     }
 
-    /// Every image, shape `[C, H, W]` each.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+    /// Every image, shape `[C, H, W]` each, or why it cannot be read.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<Cow<'_, [u8]>, ReadError>> {
         (0..self.count).map(|index| self.image(index))
     }
 
     /// All bytes, shape `[N, C, H, W]`; of images in a file, a copy.
-    #[must_use]
-    pub fn pixels(&self) -> Cow<'_, [u8]> {
+    ///
+    /// # Errors
+    /// As [`image`](Self::image).
+    pub fn pixels(&self) -> Result<Cow<'_, [u8]>, ReadError> {
         match &self.store {
-            Store::Memory(pixels) => Cow::Borrowed(pixels),
-            Store::File { .. } => Cow::Owned(self.iter().flatten().copied().collect()),
-        }
-    }
-
-    /// Has images brought into memory that will be asked for soon.
-    pub(crate) fn expect(&self, indices: &[usize]) {
-        if let Store::File { file, start, places } = &self.store {
-            let len = self.image_len();
-            let firsts = indices.iter().map(|&index| start + places[index] * len);
-            firsts.for_each(|first| file.expect(first..first + len));
+            Store::Memory(pixels) => Ok(Cow::Borrowed(pixels)),
+            Store::File { .. } => {
+                let mut pixels = Vec::with_capacity(self.count * self.image_len());
+                self.iter().try_for_each(|image| image.map(|image| pixels.extend_from_slice(&image)))?;
+                Ok(Cow::Owned(pixels))
+            }
         }
     }
 
@@ -144,15 +144,17 @@ impl Images {
     ///
     /// ```
     /// let images = taper_data::Images::new(2, 2, 1, 1, vec![0, 51, 255, 51])?;
-    /// assert_eq!(images.channel_statistics(), [(0.5, 0.5), (0.2, 0.0)]);
-    /// # Ok::<(), taper_data::DatasetError>(())
+    /// assert_eq!(images.channel_statistics()?, [(0.5, 0.5), (0.2, 0.0)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
-    pub fn channel_statistics(&self) -> Vec<(f64, f64)> {
+    ///
+    /// # Errors
+    /// As [`image`](Self::image).
+    pub fn channel_statistics(&self) -> Result<Vec<(f64, f64)>, ReadError> {
         let plane = self.height * self.width;
         let mut sums = vec![(0u64, 0u64); self.channels];
         for image in self.iter() {
-            for (values, (sum, squares)) in image.chunks_exact(plane).zip(&mut sums) {
+            for (values, (sum, squares)) in image?.chunks_exact(plane).zip(&mut sums) {
                 for &value in values {
                     *sum += u64::from(value);
                     *squares += u64::from(value) * u64::from(value);
@@ -167,15 +169,17 @@ impl Images {
             let scale = 255.0 * count as f64;
             (sum as f64 / scale, (spread as f64).sqrt() / scale)
         });
-        statistics.collect()
+        Ok(statistics.collect())
     }
 
     /// SHA-256, as 64 hex digits, of the images written as an IDX file: `[N, H, W]` for grey images,
     /// `[N, C, H, W]` for others. For MNIST it equals the hash of the unpacked published file, whatever
     /// format the images were read from.
-    #[must_use]
-    pub fn sha256(&self) -> String {
-        hash::hex(&hash::images(self))
+    ///
+    /// # Errors
+    /// As [`image`](Self::image).
+    pub fn sha256(&self) -> Result<String, ReadError> {
+        Ok(hash::hex(&hash::images(self)?))
     }
 
     /// As many images of another shape `[C, H, W]`, of which the caller knows that they have as many values.
@@ -186,9 +190,10 @@ impl Images {
     /// The images at `indices`, which the caller has checked.
     pub(crate) fn gather(&self, indices: &[usize]) -> Self {
         let store = match &self.store {
-            Store::Memory(_) => {
-                let mut pixels = Vec::with_capacity(indices.len() * self.image_len());
-                indices.iter().for_each(|&index| pixels.extend_from_slice(self.image(index)));
+            Store::Memory(all) => {
+                let len = self.image_len();
+                let mut pixels = Vec::with_capacity(indices.len() * len);
+                indices.iter().for_each(|&index| pixels.extend_from_slice(&all[index * len..][..len]));
                 Store::Memory(pixels)
             }
             Store::File { file, start, places } => Store::File {
@@ -201,15 +206,14 @@ impl Images {
     }
 }
 
-/// The same bytes, wherever they are.
+/// The same bytes, wherever they are. Images that cannot be read are equal to none.
 impl PartialEq for Images {
     fn eq(&self, other: &Self) -> bool {
         let shape = |images: &Self| [images.count, images.channels, images.height, images.width];
-        shape(self) == shape(other) && self.iter().eq(other.iter())
+        let mut pairs = self.iter().zip(other.iter());
+        shape(self) == shape(other) && pairs.all(|pair| matches!(pair, (Ok(a), Ok(b)) if a == b))
     }
 }
-
-impl Eq for Images {}
 
 impl std::fmt::Debug for Images {
     // The pixels would fill the screen.

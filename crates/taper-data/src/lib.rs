@@ -17,7 +17,7 @@
 //!
 //! let (mut pixels, mut labels) = (Vec::new(), Vec::new());
 //! let mut batches = Batches::shuffled(&train, NonZeroUsize::new(32).ok_or("zero")?, 42, 0);
-//! while batches.next_into(&mut pixels, &mut labels) {
+//! while batches.next_into(&mut pixels, &mut labels)? {
 //!     assert_eq!(pixels.len(), labels.len() * 28 * 28); // `[B, 1, 28, 28]` in 0…1
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -43,8 +43,8 @@ mod hash;
 mod images;
 mod known;
 mod load;
-mod mapped;
 mod rng;
+mod stored;
 
 pub use augment::{Augment, Draw, shift_into};
 pub use batches::{Batches, extend_unit};
@@ -55,3 +55,4 @@ pub use hash::{Expected, PartHashes};
 pub use hub::HubOptions;
 pub use images::Images;
 pub use load::{LoadEvent, LoadOptions, Loaded, MNIST_REPOSITORY, Provenance, load};
+pub use stored::ReadError;

@@ -62,7 +62,7 @@ fn first_of_all(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> R
         (Choice::Synthetic, Some(folder)) => {
             return Err(DataError::FolderForSynthetic { folder: folder.clone() });
         }
-        (Choice::Synthetic, None) => draw(options, on_event),
+        (Choice::Synthetic, None) => draw(options, on_event)?,
         (Choice::ImageFolder, None) => return Err(DataError::NoFolder),
         (Choice::ImageFolder, Some(folder)) => from_images(folder, options, on_event)?,
         (Choice::Auto, Some(folder)) if folder::is_image_folder(folder) => {
@@ -81,7 +81,7 @@ fn first_of_all(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> R
             loaded
         }
         (Choice::Auto, None) => match from_hub(options, on_event) {
-            Err(DataError::Hub(error)) if error.is_unreachable() => fall_back(&error, options, on_event),
+            Err(DataError::Hub(error)) if error.is_unreachable() => fall_back(&error, options, on_event)?,
             result => result?,
         },
         (_, None) => from_hub(options, on_event)?,
@@ -89,25 +89,29 @@ fn first_of_all(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> R
     Ok(loaded)
 }
 
-fn fall_back(error: &HubError, options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Loaded {
+fn fall_back(
+    error: &HubError,
+    options: &LoadOptions,
+    on_event: &mut dyn FnMut(LoadEvent),
+) -> Result<Loaded, DataError> {
     let reason = error.to_string();
     on_event(LoadEvent::FellBack { reason: reason.clone() });
-    Loaded { fallback: Some(reason), ..draw(options, on_event) }
+    Ok(Loaded { fallback: Some(reason), ..draw(options, on_event)? })
 }
 
-fn draw(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Loaded {
+fn draw(options: &LoadOptions, on_event: &mut dyn FnMut(LoadEvent)) -> Result<Loaded, DataError> {
     on_event(LoadEvent::Trying { source: "the built-in synthetic digits".to_owned() });
     let seed = options.seed_of_synthetic;
     let (train, test) = synthetic::train_and_test(seed);
     let provenance = Provenance {
         name: "synthetic".to_owned(),
         source: format!("synthetic:seed={seed}"),
-        sha256: PartHashes::of(&train, &test).combined(),
+        sha256: PartHashes::of(&train, &test)?.combined(),
         choice: Choice::Synthetic,
         license: None,
         location: None,
     };
-    Loaded { train, validation: None, test, provenance, fallback: None, skipped: Vec::new() }
+    Ok(Loaded { train, validation: None, test, provenance, fallback: None, skipped: Vec::new() })
 }
 
 /// The images of the folders in `folder`.
@@ -127,7 +131,7 @@ fn from_images(
     let name = folder::plain_name(folder).unwrap_or_else(|| Choice::ImageFolder.name().to_owned());
     let provenance = Provenance {
         source: format!("folder:{name}"),
-        sha256: hash::of_parts(&train, validation.as_ref(), &test),
+        sha256: hash::of_parts(&train, validation.as_ref(), &test)?,
         name,
         choice: Choice::ImageFolder,
         license: None,
@@ -141,6 +145,8 @@ fn refuse_image_options(images: &ImageOptions, provenance: &Provenance) -> Resul
         ("--image-size", images.size.is_some()),
         ("--channels", images.channels.is_some()),
         ("--skip-bad", images.skip_bad),
+        // Seed 0 is what there is without the flag.
+        ("--split-seed", images.split_seed != 0),
     ];
     match given.into_iter().find(|(_, given)| *given) {
         Some((setting, _)) => Err(DataError::ImageOption { setting, name: provenance.name.clone() }),
@@ -193,7 +199,7 @@ fn read(
     remedy: &'static str,
 ) -> Result<Loaded, DataError> {
     let (train, test) = (read_part(&found.train)?, read_part(&found.test)?);
-    let hashes = PartHashes::of(&train, &test);
+    let hashes = PartHashes::of(&train, &test)?;
     if let Some(expected) = options.expected.hashes() {
         check_hashes(found, &hashes, &expected, remedy)?;
     }

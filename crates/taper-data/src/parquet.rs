@@ -36,7 +36,7 @@ pub const IMAGE_COLUMN: &str = "image";
 pub const LABEL_COLUMN: &str = "label";
 
 /// What the files hold, in the order of the rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
     /// The images, `[N, C, H, W]`.
     pub images: Images,

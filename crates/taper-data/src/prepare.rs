@@ -21,6 +21,7 @@
 //! ```
 
 use std::io::{self, Cursor};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
@@ -137,6 +138,19 @@ const BLANK: u64 = 16 << 20;
 /// A picture, turned the right way up, in at most `memory` bytes, and no more than a file of its size can justify: the header of a
 /// JPEG may claim any size.
 pub(crate) fn decode(encoded: &[u8], memory: u64) -> Result<DynamicImage, image::ImageError> {
+    unless_it_panics(|| decode_as_told(encoded, memory))
+}
+
+/// What a decoder gives; a panic of its own, which a damaged file might reach, is an error like any other.
+pub(crate) fn unless_it_panics<T>(
+    decode: impl FnOnce() -> Result<T, image::ImageError>,
+) -> Result<T, image::ImageError> {
+    // Nothing that was half decoded is looked at again.
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(io::Error::other("the decoder gave up").into()))
+}
+
+fn decode_as_told(encoded: &[u8], memory: u64) -> Result<DynamicImage, image::ImageError> {
     let mut reader = ImageReader::new(Cursor::new(encoded)).with_guessed_format()?;
     let justified = BLANK.saturating_add(3 * DEFLATE_LIMIT * encoded.len() as u64);
     let mut limits = limits(memory.min(justified));
@@ -249,4 +263,15 @@ fn centred(ink: &Ink) -> [u8; PIXELS] {
         page[(top + y as usize) * SIDE + left + x as usize] = (pixel.0[0] * 255.0).round() as u8;
     }
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_panics_is_an_error() {
+        let outcome = unless_it_panics(|| -> Result<(), _> { panic!("an assertion of the decoder's") });
+        assert!(outcome.is_err_and(|error| error.to_string().contains("gave up")));
+    }
 }

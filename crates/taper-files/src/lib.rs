@@ -108,6 +108,19 @@ pub fn create_folder(path: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(path).map_err(WriteError::at(path))
 }
 
+/// As [`create_folder`], for this user's eyes alone where the system has such permissions: for copies of what may be private.
+/// A folder that stands already stays as it is.
+///
+/// # Errors
+/// [`WriteError`] with the path and the cause.
+pub fn create_private_folder(path: &Path) -> Result<(), WriteError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(WriteError::at(path))
+}
+
 /// Proves that the folder `path` can be created and written to, by doing so: so that a training run fails before its
 /// first step and not after its last. Folders that were not there are deleted again.
 ///
@@ -252,6 +265,19 @@ mod tests {
         fs::write(&path, b"a file").unwrap();
         let error = check_writable(&path.join("run")).unwrap_err();
         assert!(error.to_string().contains("run"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_folder_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache/entry");
+        create_private_folder(&path).unwrap();
+        create_private_folder(&path).unwrap();
+        for made in [&path, path.parent().unwrap()] {
+            assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700);
+        }
     }
 
     #[cfg(unix)]

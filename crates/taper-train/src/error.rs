@@ -1,5 +1,6 @@
 //! Why training could not start, or could not go on.
 
+use taper_data::ReadError;
 use taper_metrics::MetricsError;
 use taper_model::ModelError;
 
@@ -71,6 +72,9 @@ pub enum TrainError {
         /// The shape of its output.
         output: String,
     },
+    /// The images cannot be read.
+    #[error(transparent)]
+    Images(#[from] ReadError),
     /// The loss became NaN or infinite.
     #[error(
         "the loss is {loss} at step {step} of epoch {epoch} (learning rate {learning_rate}): training has diverged; \

@@ -55,7 +55,7 @@ pub fn evaluate_shifted(
         let mut mean = vec![0.0; batch.len() * classes];
         for shift in shifts(pixels) {
             for (&index, image) in batch.iter().zip(images.chunks_exact_mut(source.image_len())) {
-                shift_into(source.image(index), shape, shift, image);
+                shift_into(&source.image(index)?, shape, shift, image);
             }
             let logits = inference.logits(&images)?;
             for (mean, logits) in mean.chunks_exact_mut(classes).zip(logits.chunks_exact(classes)) {
@@ -145,7 +145,9 @@ pub(crate) fn score_on_ranks(
     let (inference, mut bytes, mut images) = (model.inference()?, Vec::new(), Vec::new());
     for (place, batch) in own.chunks(batch_size.get()).enumerate() {
         images.clear();
-        batch.iter().for_each(|&index| extend_unit(&mut images, dataset.images.image(index)));
+        for &index in batch {
+            extend_unit(&mut images, &dataset.images.image(index)?);
+        }
         bytes.extend(inference.logits(&images)?.into_iter().flat_map(f32::to_le_bytes));
         let done = place * batch_size.get() + batch.len();
         on_progress(Progress { images_done: done * dataset.len() / own.len(), images: dataset.len() });
@@ -175,7 +177,7 @@ pub(crate) fn score(
     let mut batches = Batches::in_order(dataset, batch_size);
     let inference = model.inference()?;
     let (mut images, mut labels) = (Vec::new(), Vec::new());
-    while batches.next_into(&mut images, &mut labels) {
+    while batches.next_into(&mut images, &mut labels)? {
         let logits = inference.logits(&images)?;
         evaluator.update(&logits, &labels).map_err(failed)?;
         on_progress(Progress { images_done: evaluator.images(), images: dataset.len() });

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use serde::Serialize;
-use taper_data::{Batches, Dataset};
+use taper_data::{Batches, Dataset, ReadError};
 use taper_model::Model;
 use taper_model::exchange::Alone;
 
@@ -96,7 +96,7 @@ pub fn find_learning_rate(
     let mut points: Vec<RangePoint> = Vec::new();
     let (mut mean, mut lowest) = (0.0, f64::INFINITY);
     for step in 0..range.steps {
-        let (images, labels) = batches.next();
+        let (images, labels) = batches.next()?;
         let learning_rate = range.rate(step);
         let loss = trainer.step(images, labels, learning_rate)?.loss;
         mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss;
@@ -174,15 +174,15 @@ impl<'a> Endless<'a> {
         Self { train, batch_size, config, batches, epoch: 1, images: Vec::new(), labels: Vec::new() }
     }
 
-    fn next(&mut self) -> (&[f32], &[u8]) {
+    fn next(&mut self) -> Result<(&[f32], &[u8]), ReadError> {
         // There is at least one image, so the second try succeeds.
-        if !self.batches.next_into(&mut self.images, &mut self.labels) {
+        if !self.batches.next_into(&mut self.images, &mut self.labels)? {
             self.epoch += 1;
             let FitConfig { seed, augment, .. } = self.config;
             self.batches = Batches::augmented(self.train, self.batch_size, *seed, self.epoch, augment);
-            self.batches.next_into(&mut self.images, &mut self.labels);
+            self.batches.next_into(&mut self.images, &mut self.labels)?;
         }
-        (&self.images, &self.labels)
+        Ok((&self.images, &self.labels))
     }
 }
 

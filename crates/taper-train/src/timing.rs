@@ -15,8 +15,8 @@ pub struct EpochTiming {
     pub seconds: f64,
     /// Training images per second.
     pub images_per_second: f64,
-    /// The part of the seconds in which the network waited for the images of its next batch: read, made numbers, and changed at
-    /// random where that is asked for.
+    /// The part of the seconds in which the network waited for the images of its next batch, which are read, made numbers, and
+    /// changed at random where that is asked for, while it learns from the batch before.
     #[serde(default)]
     pub data_seconds: f64,
 }

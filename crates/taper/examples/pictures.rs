@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut options = LoadOptions::new(Choice::Mnist);
     options.data_dir = Some(data.into());
     let test = load(&options, &mut |_| ())?.test;
-    let digit: Vec<f32> = test.images.image(0).iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    let digit: Vec<f32> = test.images.image(0)?.iter().map(|&byte| f32::from(byte) / 255.0).collect();
 
     let places: Vec<ValueId> = model.graph().values().skip(1).take(3).collect();
     let maps = model.values(&digit, &places)?;

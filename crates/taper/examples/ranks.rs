@@ -12,7 +12,7 @@ use std::io::Write;
 use taper::mpi::Universe;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let universe = Universe::join().ok_or("MPI was initialised before")?;
+    let universe = Universe::join()?.ok_or("MPI was initialised before")?;
     universe.abort_on_panic();
     let exchange = universe.exchange();
     let rank = exchange.rank();

@@ -328,6 +328,12 @@ pub enum Error {
         /// How many were to be held out.
         validation: usize,
     },
+    /// Nothing to score the trained network on.
+    #[error(
+        "there are no images to test on: a tenth of each class is held out for that, but no class has two; give more images, or a \
+         folder `test`"
+    )]
+    NoTestImages,
     /// The data found are not those that the run was trained on.
     #[error(
         "the run was trained on {expected_name} data with SHA-256 {expected}, but the data found ({found_name}) have \

@@ -17,6 +17,8 @@ mod export_options;
 mod fuzzed;
 #[path = "all/image_folder.rs"]
 mod image_folder;
+#[path = "all/image_folder_parts.rs"]
+mod image_folder_parts;
 #[path = "all/launchers.rs"]
 mod launchers;
 #[path = "all/program.rs"]

@@ -34,13 +34,14 @@ impl<'a> Feed<'a> {
     }
 
     /// The next whole batch.
-    pub(crate) fn advance(&mut self) {
-        while !self.batches.next_into(&mut self.images, &mut self.labels)
+    pub(crate) fn advance(&mut self) -> Outcome<()> {
+        while !self.batches.next_into(&mut self.images, &mut self.labels)?
             || self.labels.len() < self.batch.get()
         {
             self.pass += 1;
             self.batches = Batches::shuffled(self.data, self.batch, SEED, self.pass);
         }
+        Ok(())
     }
 }
 
@@ -52,7 +53,8 @@ pub(crate) fn images(graph: &Graph, options: &Options) -> Outcome<Dataset> {
     let len = channels * height * width;
     let count = (HELD_BYTES / len).max(options.batch).min(from.count()).min(labels.len());
     let mut pixels = Vec::with_capacity(count * len);
-    for image in (0..count).map(|index| from.image(index)) {
+    for image in from.iter().take(count) {
+        let image = image?;
         for _ in 0..channels {
             for row in (0..height).map(|row| row * from.height() / height) {
                 let row = &image[row * from.width()..][..from.width()];

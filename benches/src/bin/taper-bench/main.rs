@@ -48,7 +48,7 @@ fn run(options: &Options) -> Outcome<String> {
     pool.install(|| {
         let mut step = options.engine.start(graph, options)?;
         figures::time(options, &options.engine.version(), || {
-            feed.advance();
+            feed.advance()?;
             step(&feed.images, &feed.labels)
         })
     })

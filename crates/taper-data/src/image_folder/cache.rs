@@ -1,4 +1,4 @@
-//! Decoded images in a file, from which they are mapped into memory.
+//! Decoded images in a file, from which they are read as they are wanted.
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -9,21 +9,29 @@
 //! | 32 | SHA-256 of what the images were made from |
 //! | 32 | SHA-256 of all from the pixels up to here |
 //!
-//! Numbers are little-endian. A file is made for one state of the folder; with another, or a damaged file, it is made anew.
+//! Numbers are little-endian. A file is made for one state of the folder; with another, or a damaged file, it is made anew, by one
+//! process at a time: it has a folder of its own in the cache, with a file beside it that is locked meanwhile.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use taper_files::{WriteError, write_atomic};
+use taper_files::{WriteError, create_private_folder, remove_leftovers, write_atomic};
 
 use crate::hash::Sha;
 use crate::images::Images;
-use crate::mapped::Mapped;
+use crate::stored::{ReadError, Stored};
 
-/// What such a file begins with; the number is that of the form above and of how images are decoded.
-const MAGIC: &[u8] = b"Taper's decoded images, 1\n";
+/// What such a file begins with; the number is that of the form above.
+const MAGIC: &[u8] = b"Taper's decoded images, 2\n";
+
+/// The file in an entry's folder.
+const IMAGES: &str = "images";
+
+/// The file beside it that is locked while the images are decoded. It stays: to delete it while another process opens it would give
+/// two of them a lock.
+const LOCK: &str = "lock";
 
 /// Where the pixels begin: a whole page, so that no image needs one more than it must.
 const START: usize = 4096;
@@ -42,18 +50,44 @@ pub(super) struct Cached {
     pub(super) left_out: Vec<usize>,
 }
 
+/// The right to make an entry's images, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    /// Nothing where the file system has no locks.
+    _file: Option<File>,
+}
+
+/// Waits until no other process makes the images of the entry in the folder `entry`, and deletes what one that was killed left.
+pub(super) fn lock(entry: &Path) -> Result<Lock, WriteError> {
+    create_private_folder(entry)?;
+    let path = entry.join(LOCK);
+    let refused = |cause| WriteError::new(&path, cause);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
+    match file.lock() {
+        Ok(()) => {}
+        // Two processes then decode the same images, and one file takes the place of the other.
+        Err(cause) if cause.kind() == io::ErrorKind::Unsupported => return Ok(Lock { _file: None }),
+        Err(cause) => return Err(refused(cause)),
+    }
+    remove_leftovers(entry)?;
+    Ok(Lock { _file: Some(file) })
+}
+
+/// The file of an entry.
+pub(super) fn images_of(entry: &Path) -> PathBuf {
+    entry.join(IMAGES)
+}
+
 /// The images at `path`, if they are whole and were made from `source`.
 pub(super) fn open(path: &Path, source: &Sha) -> Option<Cached> {
-    fs::metadata(path).ok().filter(|file| file.is_file())?;
-    let file = Mapped::open(path).ok()?;
+    let file = Stored::open(path).ok()?;
     let tail = file.len().checked_sub(TAIL).filter(|tail| *tail >= START)?;
-    if !file.bytes(0..START).starts_with(MAGIC) || file.bytes(tail + 40..tail + 72) != source {
+    let magic = file.bytes::<{ MAGIC.len() }>(0).ok()?;
+    if magic != MAGIC || file.bytes(tail + 40).ok()? != *source {
         return None;
     }
-    let number = |at: usize| -> Option<usize> {
-        let bytes = file.bytes(at..at + 8).try_into().ok()?;
-        usize::try_from(u64::from_le_bytes(bytes)).ok()
-    };
+    let number =
+        |at: usize| -> Option<usize> { usize::try_from(u64::from_le_bytes(file.bytes(at).ok()?)).ok() };
     let mut sizes = [0; 5];
     for (index, size) in sizes.iter_mut().enumerate() {
         *size = number(tail + 8 * index)?;
@@ -64,19 +98,21 @@ pub(super) fn open(path: &Path, source: &Sha) -> Option<Cached> {
     if list.checked_add(left_out.checked_mul(8)?) != Some(tail) || image == 0 {
         return None;
     }
-    if sha_of(&file, START..file.len() - 32) != file.bytes(file.len() - 32..file.len()) {
+    if sha_of(&file, START..file.len() - 32).ok()? != file.bytes(file.len() - 32).ok()? {
         return None;
     }
     let left_out = (0..left_out).map(|index| number(list + 8 * index)).collect::<Option<_>>()?;
     Some(Cached { images: Images::of_file(file, START, [count, channels, height, width]), left_out })
 }
 
-fn sha_of(file: &Mapped, range: std::ops::Range<usize>) -> [u8; 32] {
-    let mut hasher = Sha256::new();
+fn sha_of(file: &Stored, range: std::ops::Range<usize>) -> Result<Sha, ReadError> {
+    let (mut hasher, mut block) = (Sha256::new(), vec![0; BLOCK.min(range.len())]);
     for start in range.clone().step_by(BLOCK) {
-        hasher.update(file.bytes(start..range.end.min(start + BLOCK)));
+        let bytes = &mut block[..BLOCK.min(range.end - start)];
+        file.read(start, bytes)?;
+        hasher.update(bytes);
     }
-    hasher.finalize().into()
+    Ok(hasher.finalize().into())
 }
 
 /// Writes a file of images of `shape` (C, H, W), which `fill` hands over one or more at a time; it gives the numbers of the files
@@ -126,7 +162,7 @@ impl Write for Hashed<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::path::PathBuf;
+    use std::fs;
 
     use super::*;
 
@@ -147,10 +183,10 @@ mod tests {
         let Cached { images, left_out } = open(&path, &[9; 32]).unwrap();
         let plain = Images::new(3, 1, 2, 3, (1..=18).collect()).unwrap();
         assert_eq!((&images, &left_out[..]), (&plain, &[3, 70_000][..]));
-        assert_eq!(images.sha256(), plain.sha256());
+        assert_eq!(images.sha256().unwrap(), plain.sha256().unwrap());
         let (some, others) = (images.gather(&[2, 0, 2]), plain.gather(&[2, 0, 2]));
         assert_eq!(some, others);
-        assert_eq!(some.gather(&[1]).pixels(), others.gather(&[1]).pixels());
+        assert_eq!(some.gather(&[1]).pixels().unwrap(), others.gather(&[1]).pixels().unwrap());
         assert_eq!(fs::metadata(&path).unwrap().len() as usize, START + 18 + 2 * 8 + TAIL);
     }
 

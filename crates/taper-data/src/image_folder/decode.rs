@@ -113,11 +113,15 @@ fn header(path: &Path) -> Result<Header, String> {
         .map_err(|cause| format!("it cannot be read ({cause})"))?;
     known(reader.format())?;
     reader.limits(prepare::limits(MEMORY));
-    let mut decoder = reader.into_decoder().map_err(explained)?;
+    prepare::unless_it_panics(|| header_of(reader)).map_err(explained)
+}
+
+fn header_of(reader: ImageReader<BufReader<fs::File>>) -> Result<Header, ImageError> {
+    let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
     let size = [height as usize, width as usize];
     let is_colour = decoder.color_type().has_color();
-    let is_turned = match decoder.orientation().map_err(explained)? {
+    let is_turned = match decoder.orientation()? {
         Orientation::NoTransforms
         | Orientation::Rotate180
         | Orientation::FlipHorizontal

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use taper_files::create_folder;
 
 use super::ImageOptions;
 use super::cache::{self, Cached};
@@ -14,6 +13,9 @@ use super::error::ImageFolderError;
 use super::scan::File;
 use crate::hash::{self, Sha};
 use crate::images::Images;
+
+/// Raised with every change to what is decoded from the same file: to this code, or to the version of the crate `image`.
+const DECODER: u32 = 1;
 
 /// Images that are decoded at once, between two calls that tell how far it is.
 const STRIDE: usize = 2048;
@@ -53,12 +55,19 @@ pub(super) fn in_cache(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Decoded, ImageFolderError> {
     let source = source(folder, files, options);
-    let path = cache_file(folder, options, cache);
-    if let Some(decoded) = cache::open(&path, &source).and_then(|cached| explained(cached, files)) {
+    let entry = cache_entry(folder, options, cache);
+    let path = cache::images_of(&entry);
+    let found = || cache::open(&path, &source).and_then(|cached| explained(cached, files));
+    if let Some(decoded) = found() {
         progress(files.len(), files.len());
         return Ok(decoded);
     }
-    create_folder(cache)?;
+    let _lock = cache::lock(&entry)?;
+    // Another process may have decoded them meanwhile.
+    if let Some(decoded) = found() {
+        progress(files.len(), files.len());
+        return Ok(decoded);
+    }
     let (target, unreadable) = find_target(files, options)?;
     let mut left_out = Vec::new();
     cache::write(&path, &source, [target.channels, target.height, target.width], |take| {
@@ -124,48 +133,55 @@ fn explained(cached: Cached, files: &[File]) -> Option<Decoded> {
     Some(Decoded { images, left_out })
 }
 
-/// A hash of everything that decides what the cache holds. A file that was changed has another size or another time of change.
+/// A hash of everything that decides what the cache holds: how images are decoded, what was asked for, and every file's state.
 fn source(folder: &Path, files: &[File], options: &ImageOptions) -> Sha {
     let mut hasher = Sha256::new();
+    hasher.update(format!("{DECODER} {} ", env!("CARGO_PKG_VERSION")));
     hasher.update(asked(options));
     for File { path, .. } in files {
         let name = path.strip_prefix(folder).unwrap_or(path).as_os_str().as_encoded_bytes();
         hasher.update((name.len() as u64).to_le_bytes());
         hasher.update(name);
-        let [len, changed, nanoseconds] = fs::metadata(path).map(|file| state(&file)).unwrap_or_default();
-        [len, changed, nanoseconds].iter().for_each(|number| hasher.update(number.to_le_bytes()));
+        let state = fs::metadata(path).map(|file| state(&file)).unwrap_or_default();
+        state.iter().for_each(|number| hasher.update(number.to_le_bytes()));
     }
     hasher.finalize().into()
 }
 
+/// What tells a file from the one it was. A copy may keep size and time of another, but not when its entry in the file system
+/// was changed, nor which that is.
+type State = [u64; 6];
+
 #[cfg(unix)]
-fn state(file: &fs::Metadata) -> [i64; 3] {
+fn state(file: &fs::Metadata) -> State {
     use std::os::unix::fs::MetadataExt;
-    [file.len() as i64, file.mtime(), file.mtime_nsec()]
+    let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()].map(i64::cast_unsigned);
+    let [changed, changed_nanoseconds, entry, entry_nanoseconds] = times;
+    [file.len(), changed, changed_nanoseconds, entry, entry_nanoseconds, file.ino()]
 }
 
 #[cfg(windows)]
-fn state(file: &fs::Metadata) -> [i64; 3] {
+fn state(file: &fs::Metadata) -> State {
     use std::os::windows::fs::MetadataExt;
-    [file.len() as i64, file.last_write_time() as i64, 0]
+    [file.len(), file.last_write_time(), file.creation_time(), 0, 0, 0]
 }
 
 #[cfg(not(any(unix, windows)))]
-fn state(file: &fs::Metadata) -> [i64; 3] {
-    [file.len() as i64, 0, 0]
+fn state(file: &fs::Metadata) -> State {
+    [file.len(), 0, 0, 0, 0, 0]
 }
 
 fn asked(options: &ImageOptions) -> String {
     format!("{:?} {:?} ", options.size, options.channels)
 }
 
-/// One file for a folder and what is asked of it, so that a folder that changes does not fill the disk.
-fn cache_file(folder: &Path, options: &ImageOptions, cache: &Path) -> PathBuf {
+/// One entry for a folder and what is asked of it, so that a folder that changes does not fill the disk.
+fn cache_entry(folder: &Path, options: &ImageOptions, cache: &Path) -> PathBuf {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let mut hasher = Sha256::new();
     hasher.update(asked(options));
     hasher.update(whole.as_os_str().as_encoded_bytes());
-    cache.join(format!("{}.images", &hash::hex(&hasher.finalize())[..32]))
+    cache.join(&hash::hex(&hasher.finalize())[..32])
 }
 
 /// What the images are to be made, by the options or by their headers, and the files that have none.

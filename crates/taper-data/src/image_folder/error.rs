@@ -8,9 +8,6 @@ use thiserror::Error;
 
 use crate::dataset::DatasetError;
 
-/// Bad images that an error lists; the others are counted.
-const LISTED: usize = 20;
-
 /// A file, or a folder, that stands where a whole image should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -144,12 +141,9 @@ fn by([height, width]: [usize; 2]) -> String {
 fn list(folder: &Path, bad: &[BadImage]) -> String {
     let count = if bad.len() == 1 { "1 file is".to_owned() } else { format!("{} files are", bad.len()) };
     let mut text = format!("{}: {count} no whole image:", folder.display());
-    for BadImage { path, reason } in bad.iter().take(LISTED) {
+    for BadImage { path, reason } in bad {
         let shown = path.strip_prefix(folder).unwrap_or(path);
         let _ = write!(text, "\n  {}: {reason}", shown.display());
-    }
-    if bad.len() > LISTED {
-        let _ = write!(text, "\n  and {} more", bad.len() - LISTED);
     }
     text + "\nRepair or remove them, or leave them out with --skip-bad"
 }

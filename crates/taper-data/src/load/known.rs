@@ -10,6 +10,7 @@ use crate::error::DataError;
 use crate::hash::{Expected, PartHashes};
 use crate::images::Images;
 use crate::known::{Form, Hub, Known, Names};
+use crate::stored::ReadError;
 use crate::{folder, idx, parquet};
 
 /// The dataset from the folder that is given, else from the Hub's cache, else from the Hub.
@@ -140,22 +141,21 @@ fn read_idx(known: &Known, images: &Path, labels: &Path, form: Form) -> Result<D
         Form::Emnist { first_label } => {
             // One below the first wraps to a label that no class has, and is refused as such.
             let labels = idx::read_labels(labels)?.into_iter().map(|label| label.wrapping_sub(first_label));
-            (transposed(&read), labels.collect())
+            (transposed(&read)?, labels.collect())
         }
     };
     dataset(known, rows, images)
 }
 
 /// Rows as columns: EMNIST's images lie on their side, mirrored.
-fn transposed(images: &Images) -> Images {
+fn transposed(images: &Images) -> Result<Images, ReadError> {
     let (height, width) = (images.height(), images.width());
-    let value = |image: &[u8], place: usize| image[place % height * width + place / height];
-    let image = |index| {
-        let image = images.image(index);
-        (0..height * width).map(move |place| value(image, place))
-    };
-    let pixels = (0..images.count()).flat_map(image).collect();
-    images.reshaped([1, width, height], pixels)
+    let mut pixels = Vec::with_capacity(images.count() * height * width);
+    for image in images.iter() {
+        let image = image?;
+        pixels.extend((0..height * width).map(|place| image[place % height * width + place / height]));
+    }
+    Ok(images.reshaped([1, width, height], pixels))
 }
 
 fn read_parquet(known: &Known, paths: &[PathBuf], column: &'static str) -> Result<Dataset, DataError> {
@@ -187,7 +187,7 @@ fn loaded(
             return Err(DataError::NotThat { file, title: known.title, found, expected });
         }
     }
-    let hashes = PartHashes::of(&train, &test);
+    let hashes = PartHashes::of(&train, &test)?;
     if hashes == PartHashes::mnist() {
         return Err(DataError::IsMnist { title: known.title, place: location.unwrap_or_default() });
     }

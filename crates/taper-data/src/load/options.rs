@@ -22,7 +22,7 @@ pub struct LoadOptions {
     pub seed_of_synthetic: u64,
     /// How the images of a folder become a dataset; for no other data.
     pub images: ImageOptions,
-    /// The folder that decoded images of folders are kept in and mapped from ([`read_cached`](crate::image_folder::read_cached)), so that they are
+    /// The folder that decoded images of folders are kept in and read from ([`read_cached`](crate::image_folder::read_cached)), so that they are
     /// decoded once and may be more than fit into memory; `None` decodes into memory. By default what `TAPER_CACHE` names,
     /// nothing if that is empty, or `taper` in `XDG_CACHE_HOME` or in `~/.cache`.
     pub image_cache: Option<PathBuf>,

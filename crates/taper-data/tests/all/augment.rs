@@ -161,7 +161,7 @@ fn batches_are_the_same_on_any_number_of_threads_and_in_the_order_of_plain_ones(
         let mut batches = Batches::augmented(&data, size, 5, 2, &all());
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         let (mut all_images, mut all_labels) = (Vec::new(), Vec::new());
-        while pool.install(|| batches.next_into(&mut images, &mut labels)) {
+        while pool.install(|| batches.next_into(&mut images, &mut labels).unwrap()) {
             all_images.extend_from_slice(&images);
             all_labels.extend_from_slice(&labels);
         }
@@ -173,13 +173,15 @@ fn batches_are_the_same_on_any_number_of_threads_and_in_the_order_of_plain_ones(
         assert_eq!(pass(threads), (images.clone(), labels.clone()));
     }
     let (mut plain, mut plain_labels) = (Vec::new(), Vec::new());
-    Batches::shuffled(&data, NonZeroUsize::new(70).unwrap(), 5, 2).next_into(&mut plain, &mut plain_labels);
+    Batches::shuffled(&data, NonZeroUsize::new(70).unwrap(), 5, 2)
+        .next_into(&mut plain, &mut plain_labels)
+        .unwrap();
     assert_eq!(labels, plain_labels);
     assert_ne!(images, plain);
     let off = Augment::default();
     let mut batches = Batches::augmented(&data, NonZeroUsize::new(70).unwrap(), 5, 2, &off);
     let (mut same, mut labels) = (Vec::new(), Vec::new());
-    batches.next_into(&mut same, &mut labels);
+    batches.next_into(&mut same, &mut labels).unwrap();
     assert_eq!(same, plain);
 }
 

@@ -1,8 +1,10 @@
 //! Decoded images in the cache: when they are taken from it, and when they are decoded anew.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use image::{Rgb, RgbImage};
 use taper_data::image_folder::{self, ImageFolder, ImageFolderError, ImageOptions};
@@ -30,11 +32,21 @@ fn read(photos: &Path, cache: &Path) -> Result<ImageFolder, ImageFolderError> {
     image_folder::read_cached(photos, &ImageOptions::default(), cache, &mut |_, _| ())
 }
 
+/// What is in a folder, in order.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
 /// Which file the one in the cache is: another takes its place when images are decoded anew.
 fn file(cache: &Path) -> (PathBuf, u64) {
-    let files: Vec<PathBuf> = fs::read_dir(cache).unwrap().map(|file| file.unwrap().path()).collect();
-    assert_eq!(files.len(), 1, "{files:?}");
-    (files[0].clone(), fs::metadata(&files[0]).unwrap().ino())
+    let [entry] = entries(cache).try_into().unwrap();
+    assert_eq!(fs::metadata(&entry).unwrap().mode() & 0o777, 0o700);
+    let [images, lock]: [PathBuf; 2] = entries(&entry).try_into().unwrap();
+    assert!(images.ends_with("images") && lock.ends_with("lock"));
+    let inode = fs::metadata(&images).unwrap().ino();
+    (images, inode)
 }
 
 #[test]
@@ -52,7 +64,17 @@ fn what_has_changed_is_decoded_anew() {
     let (_folder, photos, cache) = photos();
     let before = read(&photos, &cache).unwrap();
     type Change = fn(&Path);
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 5] = [
+        ("another of the same size and time", |photos| {
+            let (path, beside) = (photos.join("cat/01.png"), photos.join("new"));
+            let before = fs::metadata(&path).unwrap();
+            save(photos, "cat/other.png", 20);
+            fs::rename(photos.join("cat/other.png"), &beside).unwrap();
+            assert_eq!(fs::metadata(&beside).unwrap().len(), before.len());
+            let file = fs::File::options().write(true).open(&beside).unwrap();
+            file.set_modified(before.modified().unwrap()).unwrap();
+            fs::rename(beside, path).unwrap();
+        }),
         ("another picture", |photos| save(photos, "cat/00.png", 200)),
         ("one more", |photos| save(photos, "cat/99.png", 1)),
         ("one fewer", |photos| fs::remove_file(photos.join("cat/05.png")).unwrap()),
@@ -67,8 +89,8 @@ fn what_has_changed_is_decoded_anew() {
         assert_ne!(file(&cache).1, kept.1, "{what}");
         assert_eq!(file(&cache).0, kept.0, "{what}: it takes the place of the old one");
     }
-    // What is mapped stays what it was.
-    assert_eq!(before.train.images.image(0)[0], before.train.images.image(0)[1]);
+    // The file of before is still open, and what it was.
+    assert_eq!(before.train.images.image(0).unwrap()[0], before.train.images.image(0).unwrap()[1]);
     assert_eq!(before.train.len() + before.test.len(), 40);
 }
 
@@ -76,12 +98,14 @@ fn what_has_changed_is_decoded_anew() {
 fn a_damaged_cache_is_made_anew() {
     let (_folder, photos, cache) = photos();
     let whole = image_folder::read(&photos, &ImageOptions::default(), &mut |_, _| ()).unwrap();
-    // Dropped at once: a file must not be written into while it is mapped.
-    drop(read(&photos, &cache).unwrap());
+    let opened = read(&photos, &cache).unwrap().train.images;
     let (path, _) = file(&cache);
     let bytes = fs::read(&path).unwrap();
     for damage in [&bytes[..5000], b"", b"Taper's decoded images, 1\n"] {
         fs::write(&path, damage).unwrap();
+        // Whoever has it open is told, instead of being killed by a signal.
+        let lost = opened.sha256().err().map(|error| error.to_string());
+        assert!(lost.is_none_or(|lost| lost.contains(&*path.to_string_lossy())));
         let again = read(&photos, &cache).unwrap();
         assert_eq!((&again.train, &again.test), (&whole.train, &whole.test));
         assert_eq!(fs::read(&path).unwrap(), bytes);
@@ -119,14 +143,67 @@ fn a_cache_that_cannot_be_written_is_told_with_the_remedy() {
 }
 
 #[test]
-fn parts_of_mapped_images_are_as_those_in_memory() {
+fn parts_of_images_in_a_file_are_as_those_in_memory() {
     let (_folder, photos, cache) = photos();
     let plain = image_folder::read(&photos, &ImageOptions::default(), &mut |_, _| ()).unwrap().train;
-    let mapped = read(&photos, &cache).unwrap().train;
-    assert_eq!(plain.images.sha256(), mapped.images.sha256());
-    assert_eq!(plain.images.channel_statistics(), mapped.images.channel_statistics());
-    let ((a, b), (c, d)) = (plain.split(7, 3), mapped.split(7, 3));
+    let stored = read(&photos, &cache).unwrap().train;
+    assert_eq!(plain.images.sha256().unwrap(), stored.images.sha256().unwrap());
+    assert_eq!(plain.images.channel_statistics().unwrap(), stored.images.channel_statistics().unwrap());
+    let ((a, b), (c, d)) = (plain.split(7, 3), stored.split(7, 3));
     assert_eq!((&a, &b), (&c, &d));
-    assert_eq!(a.take(5).images.pixels(), c.take(5).images.pixels());
+    assert_eq!(a.take(5).images.pixels().unwrap(), c.take(5).images.pixels().unwrap());
     assert_eq!(a.subset(&[4, 0, 4]).unwrap(), c.subset(&[4, 0, 4]).unwrap());
+}
+
+/// Reads `PHOTOS` into `CACHE` in a process of its own: this very program, told to run one test. It says `decoded` or `found`; told to,
+/// it dies in the middle of decoding.
+fn process(photos: &Path, cache: &Path, dies: bool) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "all::image_cache::a_process_of_its_own", "--ignored", "--nocapture"]);
+    command.env("TAPER_TEST_PHOTOS", photos).env("TAPER_TEST_CACHE", cache);
+    if dies {
+        command.env("TAPER_TEST_DIES", "1");
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+#[ignore = "what other tests call"]
+fn a_process_of_its_own() {
+    let [photos, cache] =
+        ["TAPER_TEST_PHOTOS", "TAPER_TEST_CACHE"].map(|name| std::env::var_os(name).unwrap());
+    let mut decoded = false;
+    let progress = &mut |done, _| {
+        decoded |= done == 0;
+        if done == 0 && std::env::var_os("TAPER_TEST_DIES").is_some() {
+            std::process::abort();
+        }
+    };
+    let options = ImageOptions::default();
+    image_folder::read_cached(photos.as_ref(), &options, cache.as_ref(), progress).unwrap();
+    // Past the test harness, which would keep it to itself.
+    writeln!(std::io::stdout(), "{}", if decoded { "it decoded" } else { "it found" }).unwrap();
+}
+
+#[test]
+fn what_a_killed_process_left_is_deleted() {
+    let (_folder, photos, cache) = photos();
+    assert!(!process(&photos, &cache, true).wait().unwrap().success());
+    let [entry] = entries(&cache).try_into().unwrap();
+    let left: Vec<PathBuf> = entries(&entry);
+    assert!(left.iter().any(|path| path.to_string_lossy().contains(".taper-")), "{left:?}");
+    assert_eq!(read(&photos, &cache).unwrap().train.len(), 36);
+    file(&cache);
+}
+
+#[test]
+fn of_processes_at_once_one_decodes() {
+    let (_folder, photos, cache) = photos();
+    let all: Vec<Child> = (0..4).map(|_| process(&photos, &cache, false)).collect();
+    let said =
+        all.into_iter().map(|child| String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap());
+    let said: Vec<String> = said.collect();
+    let count = |word: &str| said.iter().filter(|said| said.contains(word)).count();
+    assert_eq!((count("it decoded"), count("it found")), (1, 3), "{said:?}");
+    file(&cache);
 }

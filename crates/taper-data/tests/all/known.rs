@@ -70,7 +70,10 @@ fn emnist_is_turned_and_its_letters_begin_at_one() {
         let (given, turned) = (images(), &loaded.train.images);
         for row in 0..28 {
             for column in 0..28 {
-                assert_eq!(turned.image(index)[row * 28 + column], given.image(index)[column * 28 + row]);
+                assert_eq!(
+                    turned.image(index).unwrap()[row * 28 + column],
+                    given.image(index).unwrap()[column * 28 + row]
+                );
             }
         }
     }
@@ -146,7 +149,7 @@ fn cifar_is_read_from_its_binary_batches() {
     let loaded = read(Choice::Cifar10, folder.path()).unwrap();
     assert_eq!(loaded.train.labels, [1, 0, 2, 0, 3, 0, 4, 0, 5, 0]);
     assert_eq!((loaded.test.labels.clone(), &*loaded.train.class_names[9]), (vec![9, 8], "truck"));
-    let image = loaded.train.images.image(2);
+    let image = loaded.train.images.image(2).unwrap();
     assert_eq!((loaded.train.images.channels(), image[0], image[1024], image[2048]), (3, 200, 100, 2));
     fs::write(below.join("test_batch.bin"), &cifar([9, 8])[..4000]).unwrap();
     let error = read(Choice::Cifar10, folder.path()).unwrap_err().to_string();
@@ -176,7 +179,7 @@ fn cifar_is_read_from_parquet_in_a_folder() {
     }
     let loaded = read(Choice::Cifar10, folder.path()).unwrap();
     assert_eq!((loaded.train.labels, loaded.test.labels), (vec![3, 1, 4], vec![5]));
-    assert!(loaded.train.images.image(0).iter().all(|&value| value == 3));
+    assert!(loaded.train.images.image(0).unwrap().iter().all(|&value| value == 3));
     // Of the same form, but other data.
     let error = read(Choice::FashionMnist, &folder.path().join("plain_text")).unwrap_err().to_string();
     assert!(error.contains("there is no column `image`"), "{error}");

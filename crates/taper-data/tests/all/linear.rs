@@ -53,7 +53,7 @@ fn a_linear_model_stays_under_95_percent_and_well_over_chance() {
     for epoch in 0..6 {
         let step = 0.02 / (1.0 + epoch as f32);
         let mut batches = Batches::shuffled(&train, batch, 1, epoch);
-        while batches.next_into(&mut images, &mut labels) {
+        while batches.next_into(&mut images, &mut labels).unwrap() {
             for (image, &label) in images.chunks_exact(PIXELS).zip(&labels) {
                 model.learn(image, label, step);
             }
@@ -61,7 +61,7 @@ fn a_linear_model_stays_under_95_percent_and_well_over_chance() {
     }
     let mut right = 0;
     let mut batches = Batches::in_order(&test, batch);
-    while batches.next_into(&mut images, &mut labels) {
+    while batches.next_into(&mut images, &mut labels).unwrap() {
         for (image, &label) in images.chunks_exact(PIXELS).zip(&labels) {
             let logits = model.logits(image);
             let best = (0..CLASSES).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();

@@ -59,7 +59,7 @@ fn colour_images_come_channel_by_channel() {
     let png = made::png(2, 1, Rgb8, &[1, 2, 3, 4, 5, 6]);
     let read = read_rows(&[(Some(png.clone()), Some(0)), (Some(png), Some(1))]).unwrap();
     assert_eq!((read.images.channels(), read.images.height(), read.images.width()), (3, 1, 2));
-    assert_eq!(read.images.image(1), [1, 4, 2, 5, 3, 6]);
+    assert_eq!(*read.images.image(1).unwrap(), [1, 4, 2, 5, 3, 6]);
 }
 
 #[test]

@@ -91,8 +91,8 @@ fn size_colour_polarity_alpha_and_format_do_not_matter() {
 fn an_image_of_mnist_passes_unchanged() {
     let data = made::sets().0;
     for index in 0..data.len() {
-        let original = data.images.image(index);
-        let png = made::png(28, 28, ExtendedColorType::L8, original);
+        let original = data.images.image(index).unwrap();
+        let png = made::png(28, 28, ExtendedColorType::L8, &original);
         assert_eq!(prepare::digit(&png).unwrap()[..], *original, "image {index}");
         let inverted: Vec<u8> = original.iter().map(|value| 255 - value).collect();
         let png = made::png(28, 28, ExtendedColorType::L8, &inverted);

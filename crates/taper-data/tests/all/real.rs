@@ -48,11 +48,12 @@ fn an_enlarged_digit_of_mnist_is_prepared_as_mnist_was() {
     };
     let mut far = 0;
     for index in 0..200 {
-        let original = images.image(index);
-        let prepared = taper_data::prepare::digit(&on_a_sheet(original)).unwrap();
+        let original = images.image(index).unwrap();
+        let prepared = taper_data::prepare::digit(&on_a_sheet(&original)).unwrap();
         let dot =
             |a: &[u8], b: &[u8]| -> f64 { a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum() };
-        let cosine = dot(original, &prepared) / (dot(original, original) * dot(&prepared, &prepared)).sqrt();
+        let cosine =
+            dot(&original, &prepared) / (dot(&original, &original) * dot(&prepared, &prepared)).sqrt();
         far += usize::from(cosine < 0.9);
     }
     // A pixel's shift of a thin digit costs much of the cosine; most must be closer than that.
@@ -71,7 +72,7 @@ fn on_a_sheet(digit: &[u8]) -> Vec<u8> {
 
 /// The synthetic digits are not all centred and of full size: makes them so.
 fn as_mnist(images: &Images) -> Images {
-    let pixels =
-        (0..images.count()).flat_map(|i| taper_data::prepare::digit(&on_a_sheet(images.image(i))).unwrap());
+    let pixels = (0..images.count())
+        .flat_map(|i| taper_data::prepare::digit(&on_a_sheet(&images.image(i).unwrap())).unwrap());
     Images::new(images.count(), 1, 28, 28, pixels.collect()).unwrap()
 }

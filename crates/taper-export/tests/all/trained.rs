@@ -20,7 +20,7 @@ const PIXELS: usize = 28 * 28;
 
 fn unit(data: &Dataset) -> Vec<f32> {
     let mut pixels = Vec::new();
-    extend_unit(&mut pixels, &data.images.pixels());
+    extend_unit(&mut pixels, &data.images.pixels().unwrap());
     pixels
 }
 

@@ -1,6 +1,7 @@
 //! A training run, step by step.
 
 use std::num::NonZeroUsize;
+use std::thread;
 use std::time::Instant;
 
 use taper_data::{Batches, Dataset};
@@ -9,6 +10,7 @@ use taper_metrics::MetricsError;
 use taper_model::{Trainer, TrainerState};
 
 use super::{Checkpointing, Save};
+use crate::ahead::{Ahead, Batch};
 use crate::checkpoint::Checkpoint;
 use crate::config::FitConfig;
 use crate::error::{Split, TrainError};
@@ -121,33 +123,45 @@ impl<'a> Run<'a> {
         let clock = Instant::now();
         let FitConfig { seed, augment, .. } = self.config;
         let mut batches = Batches::augmented(self.train, self.batch_size, *seed, epoch as u64, augment);
-        let (mut images, mut labels) = (Vec::new(), Vec::new());
         let mut totals = self.totals_so_far(epoch);
-        let mut step = self.history.steps.len() - (epoch - 1) * self.steps_per_epoch;
         let earlier = totals.seconds;
-        batches.skip(step);
+        batches.skip(self.history.steps.len() - (epoch - 1) * self.steps_per_epoch);
         let shards = self.trainer.shards();
-        while !self.is_stopped() {
-            let asked = Instant::now();
-            let batch = batches.next_part_into(|batch| shards.own_images(batch), &mut images, &mut labels);
-            totals.data_seconds += asked.elapsed().as_secs_f64();
-            if batch == 0 {
-                break;
-            }
-            step += 1;
-            let learning_rate = self.step([epoch, step], batch, &images, &labels, &mut totals)?;
-            totals.seconds = earlier + clock.elapsed().as_secs_f64();
-            let event = self.step_end(epoch, step, learning_rate, &totals);
-            self.listener.tell(&Event::Step(event));
-            let done = self.history.steps.len();
-            if self.every.is_some_and(|every| done.is_multiple_of(every.get())) {
-                self.take_time(epoch, &totals);
-                self.save()?;
-            }
-        }
+        thread::scope(|scope| {
+            let ahead = Ahead::start(scope, batches, shards);
+            self.train_on(&ahead, epoch, &mut totals, &|| earlier + clock.elapsed().as_secs_f64())
+        })?;
         totals.seconds = earlier + clock.elapsed().as_secs_f64();
         self.take_time(epoch, &totals);
         Ok(Some(totals).filter(|_| !self.is_stopped()))
+    }
+
+    /// The steps of an epoch on the batches that are left of it; `seconds` tells how long the epoch has taken.
+    fn train_on(
+        &mut self,
+        batches: &Ahead,
+        epoch: usize,
+        totals: &mut Totals,
+        seconds: &dyn Fn() -> f64,
+    ) -> Result<(), TrainError> {
+        while !self.is_stopped() {
+            let asked = Instant::now();
+            let batch = batches.next()?;
+            totals.data_seconds += asked.elapsed().as_secs_f64();
+            let Some(batch) = batch else { break };
+            let step = self.history.steps.len() + 1 - (epoch - 1) * self.steps_per_epoch;
+            let learning_rate = self.step([epoch, step], &batch, totals)?;
+            batches.give_back(batch);
+            totals.seconds = seconds();
+            let event = self.step_end(epoch, step, learning_rate, totals);
+            self.listener.tell(&Event::Step(event));
+            let done = self.history.steps.len();
+            if self.every.is_some_and(|every| done.is_multiple_of(every.get())) {
+                self.take_time(epoch, totals);
+                self.save()?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the caller has stopped the run. Ranks stop together: after the step in which they hear that one of them is to.
@@ -174,31 +188,29 @@ impl<'a> Run<'a> {
         self.timings.push(totals.timing(epoch));
     }
 
-    /// One forward, backward and update on a batch of `batch` images, given those that are this rank's, entered in the history.
-    /// Gives its learning rate.
+    /// One forward, backward and update on a batch, entered in the history. Gives its learning rate.
     fn step(
         &mut self,
         [epoch, step]: [usize; 2],
-        batch: usize,
-        images: &[f32],
-        labels: &[u8],
+        batch: &Batch,
         totals: &mut Totals,
     ) -> Result<f64, TrainError> {
+        let Batch { images, labels, whole } = batch;
         let done = self.history.steps.len();
         let steps = self.steps_per_epoch.saturating_mul(self.config.epochs);
         let FitConfig { schedule, warmup, learning_rate, .. } = *self.config;
         let learning_rate = schedule.warmed_rate(warmup, learning_rate, done, steps);
         self.trainer.vote(self.listener.stopped);
-        let result = self.trainer.step_on_own(batch, images, labels, learning_rate)?;
+        let result = self.trainer.step_on_own(*whole, images, labels, learning_rate)?;
         if !result.loss.is_finite() {
             return Err(TrainError::Diverged { epoch, step, learning_rate, loss: result.loss });
         }
-        totals.add(batch, result.loss, result.correct);
+        totals.add(*whole, result.loss, result.correct);
         self.history.steps.push(StepRecord {
             epoch,
             step: done + 1,
             loss: result.loss,
-            accuracy: result.correct as f64 / batch as f64,
+            accuracy: result.correct as f64 / *whole as f64,
             learning_rate,
         });
         Ok(learning_rate)

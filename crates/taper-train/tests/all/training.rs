@@ -253,7 +253,7 @@ fn shifted_images_are_scored_on_the_mean_of_their_answers() {
     for (x, y) in (-1..=1).flat_map(|x| (-1..=1).map(move |y| (x, y))) {
         for (index, mean) in mean.iter_mut().enumerate() {
             let mut image = vec![0.0; 64];
-            taper_data::shift_into(data.images.image(index), [1, 8, 8], [x, y], &mut image);
+            taper_data::shift_into(&data.images.image(index).unwrap(), [1, 8, 8], [x, y], &mut image);
             let answer = taper_metrics::softmax(&fitted.model.logits(&image).unwrap());
             mean.iter_mut().zip(answer).for_each(|(mean, share)| *mean += share / 9.0);
         }

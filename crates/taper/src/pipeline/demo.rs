@@ -61,11 +61,12 @@ pub fn demo(file: &Path, samples: Option<&Dataset>) -> Result<Page, Error> {
         }
     }
     let samples = match samples {
-        Some(samples) if fits(samples, &network) => choose(samples, &network),
+        Some(samples) if fits(samples, &network) => choose(samples, &network)?,
         Some(samples) => return Err(refuse(other_images(samples, &network))),
         None => Some(digits(SYNTHETIC, 0, Part::Test))
             .filter(|digits| fits(digits, &network) && digits.class_names == network.classes)
             .map(|digits| choose(&digits, &network))
+            .transpose()?
             .unwrap_or_default(),
     };
     Ok(page.samples(samples)?)
@@ -167,15 +168,16 @@ fn other_images(samples: &Dataset, network: &Network) -> String {
 }
 
 /// The first image of every class, then the second of every class.
-fn choose(dataset: &Dataset, network: &Network) -> Vec<Sample> {
+fn choose(dataset: &Dataset, network: &Network) -> Result<Vec<Sample>, Error> {
     let places =
         |class: usize| (0..dataset.len()).filter(move |&place| usize::from(dataset.labels[place]) == class);
     let nth = |nth: usize| {
         network.classes.iter().enumerate().filter_map(move |(class, name)| {
             let place = places(class).nth(nth)?;
-            let pixels = dataset.images.image(place).to_vec();
-            Some(Sample { label: name.clone(), pixels })
+            let image = dataset.images.image(place);
+            Some(image.map(|image| Sample { label: name.clone(), pixels: image.into_owned() }))
         })
     };
-    (0..SAMPLES).flat_map(nth).collect()
+    let samples = (0..SAMPLES).flat_map(nth).collect::<Result<_, _>>();
+    Ok(samples.map_err(DataError::from)?)
 }

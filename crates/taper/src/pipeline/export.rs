@@ -35,7 +35,8 @@ pub fn export(folder: &RunFolder, data: &Data, path: &Path, form: &Form) -> Resu
     let graph = metadata.graph.clone();
     let model = Model::from_weights(graph.clone(), &weights)?;
     let form = described(form, metadata);
-    let answers = Answers::of(&model, data, form.verified(), form.range())?;
+    let count = form.verified(graph.input_shape().elements());
+    let answers = Answers::of(&model, data, count, form.range())?;
     let network = Network { graph: &graph, weights: &weights, answers: &answers };
     let facts = network.write(path, &form, Some(data))?;
     if folder.is_onnx(path) {
@@ -80,9 +81,8 @@ pub fn reference(folder: &RunFolder, data: &Data, path: &Path) -> Result<(), Err
     let shapes = [input.with_batch(answers.count), vec![answers.count, model.classes()?]];
     let refuse = |error: safetensors::SafeTensorError| WriteError::new(path, std::io::Error::other(error));
     let [image_shape, logit_shape] = shapes;
-    let labels = &data.test.labels[..answers.count];
     let tensors = [
-        ("labels", TensorView::new(Dtype::U8, vec![answers.count], labels).map_err(refuse)?),
+        ("labels", TensorView::new(Dtype::U8, vec![answers.count], &answers.labels).map_err(refuse)?),
         ("images", TensorView::new(Dtype::F32, image_shape, &images).map_err(refuse)?),
         ("logits", TensorView::new(Dtype::F32, logit_shape, &logits).map_err(refuse)?),
     ];

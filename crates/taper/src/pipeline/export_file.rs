@@ -77,7 +77,8 @@ pub fn export_file(
     let answers = match data.filter(|_| form.int8.is_some()) {
         Some(data) => {
             check_images(&graph, data)?;
-            Answers::of(&model, data, form.verified(), form.range())?
+            let count = form.verified(graph.input_shape().elements());
+            Answers::of(&model, data, count, form.range())?
         }
         None => {
             let is_bytes = form.options.pixels.is_some();

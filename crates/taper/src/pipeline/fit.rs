@@ -1,6 +1,6 @@
 //! The parts of the data that a run trains and validates with, and the network for them.
 
-use taper_data::{Choice, Dataset};
+use taper_data::{Choice, DataError, Dataset};
 use taper_graph::{Graph, Normalize};
 
 use super::Data;
@@ -27,6 +27,9 @@ pub(super) fn split(config: &DataConfig, data: &Data, seed: u64) -> Result<(Data
     };
     if validation.is_empty() {
         return Err(Error::TooFewImages { train: train.len(), validation: 1 });
+    }
+    if data.test.is_empty() {
+        return Err(Error::NoTestImages);
     }
     let limit = config.limit.unwrap_or(usize::MAX).min(train.len());
     // Images of folders lie class by class: the first ones would be of one class.
@@ -55,7 +58,7 @@ pub(super) fn graph(config: &Config, data: &Data, train: &Dataset) -> Result<Gra
     if !data.provenance.choice.is_normalized() {
         return Ok(graph);
     }
-    let statistics = train.images.channel_statistics();
+    let statistics = train.images.channel_statistics().map_err(DataError::from)?;
     let mean = statistics.iter().map(|(mean, _)| *mean as f32).collect();
     // Of images that are all alike there is nothing to divide by.
     let std = statistics.iter().map(|(_, std)| if *std > 0.0 { *std as f32 } else { 1.0 }).collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use taper_data::{Choice, Dataset, extend_unit};
+use taper_data::{Choice, DataError, Dataset, extend_unit};
 use taper_export::onnx::Options;
 use taper_export::quantize::Method;
 use taper_export::{Calibration, Exported, Normalization, export, export_int8};
@@ -70,11 +70,16 @@ impl Form {
         pixels.or(self.normalization.as_ref())
     }
 
-    /// Test images to verify on: in int8 all, since what is told of it is how many it classifies rightly.
-    pub(super) fn verified(&self) -> usize {
-        if self.int8.is_some() { usize::MAX } else { VERIFIED_IMAGES }
+    /// Images of `values` numbers each to verify on: in int8 as many as there is room for, since what is told of it is how many it
+    /// classifies rightly.
+    pub(super) fn verified(&self, values: usize) -> usize {
+        if self.int8.is_some() { (MOST_VALUES / values.max(1)).max(VERIFIED_IMAGES) } else { VERIFIED_IMAGES }
     }
 }
+
+/// The most numbers in the test images that a file in int8 is run on, which are in memory at once: 256 MB, which is 21,845 images of
+/// 3x32x32.
+const MOST_VALUES: usize = 1 << 26;
 
 /// A network that is to be exported.
 pub(super) struct Network<'a> {
@@ -97,14 +102,14 @@ impl Network<'_> {
             return Ok(told(export(path, graph, weights, &form.options, &sample)?));
         };
         let data = data.ok_or_else(|| Error::NoCalibration { path: path.to_owned() })?;
-        let images = images(&some(&data.train, int8.images, data), form.range());
+        let images = images(&some(&data.train, int8.images, data), form.range())?;
         let count = images.len() / graph.input_shape().elements().max(1);
         let calibration = Calibration { count, images: &images, method: int8.method };
         let exported = export_int8(path, graph, weights, &form.options, &calibration, &sample)?;
         let right = |classes: &mut dyn Iterator<Item = usize>| {
-            let right =
-                classes.zip(&data.test.labels).filter(|(class, label)| *class == usize::from(**label));
-            right.count() as f64 / data.test.len() as f64
+            let labels = &self.answers.labels;
+            let right = classes.zip(labels).filter(|(class, label)| *class == usize::from(**label));
+            right.count() as f64 / labels.len() as f64
         };
         let scores = exported.int8.as_ref().map(|made| Int8Metrics {
             float_bytes: made.float_bytes,
@@ -131,13 +136,17 @@ fn some(part: &Dataset, count: usize, data: &Data) -> Dataset {
 pub(super) struct Answers {
     pub(super) count: usize,
     pub(super) images: Vec<f32>,
+    /// The class of each image; none for images that are of no class.
+    pub(super) labels: Vec<u8>,
     pub(super) logits: Vec<f32>,
 }
 
 impl Answers {
     /// What the model answers on `count` of the test images, whose bytes become numbers in `range`.
     pub(super) fn of(model: &Model, data: &Data, count: usize, range: [f32; 2]) -> Result<Self, Error> {
-        Self::on(model, images(&some(&data.test, count, data), range))
+        let test = some(&data.test, count, data);
+        let answers = Self::on(model, images(&test, range)?)?;
+        Ok(Self { labels: test.labels, ..answers })
     }
 
     /// What the model answers on `images`, `[N, C, H, W]` in row-major order.
@@ -148,7 +157,7 @@ impl Answers {
         for batch in images.chunks(EVALUATION_BATCH * image) {
             logits.extend(inference.logits(batch)?);
         }
-        Ok(Self { count: images.len() / image, images, logits })
+        Ok(Self { count: images.len() / image, images, labels: Vec::new(), logits })
     }
 
     pub(super) fn sample(&self) -> taper_export::Sample<'_> {
@@ -165,13 +174,15 @@ impl Answers {
 }
 
 /// The images of a dataset, in a range.
-fn images(dataset: &Dataset, [low, high]: [f32; 2]) -> Vec<f32> {
-    let mut images = Vec::new();
-    extend_unit(&mut images, &dataset.images.pixels());
+fn images(dataset: &Dataset, [low, high]: [f32; 2]) -> Result<Vec<f32>, DataError> {
+    let mut images = Vec::with_capacity(dataset.len() * dataset.images.image_len());
+    for image in dataset.images.iter() {
+        extend_unit(&mut images, &image?);
+    }
     if [low, high] != [0.0, 1.0] {
         images.iter_mut().for_each(|number| *number = low + *number * (high - low));
     }
-    images
+    Ok(images)
 }
 
 /// What is told of an exported file.

@@ -50,8 +50,8 @@ pub fn report(folder: &RunFolder, data: &Data) -> Result<(), Error> {
             return Err(Error::OtherScores { path: folder.path().to_owned() });
         }
         let map = inside::last_maps(&graph);
-        parts.gallery = predictions.samples(&data.test, &predictions.right());
-        parts.mistakes = predictions.samples(&data.test, &predictions.worst());
+        parts.gallery = predictions.samples(&data.test, &predictions.right())?;
+        parts.mistakes = predictions.samples(&data.test, &predictions.worst())?;
         for sample in &mut parts.mistakes {
             sample.explanations = inside::explanations(&model, map, &data.test, sample)?;
         }

@@ -197,7 +197,7 @@ fn auto_falls_back_loudly_and_mnist_insists() {
 fn pictures(folder: &std::path::Path, ink: fn(u8) -> u8) -> Vec<String> {
     let digits = taper::data::synthetic::digits(20, 7, taper::data::synthetic::Part::Test);
     let picture = |index: usize| {
-        let pixels = digits.images.image(index).iter().map(|&pixel| ink(pixel)).collect();
+        let pixels = digits.images.image(index).unwrap().iter().map(|&pixel| ink(pixel)).collect();
         let small = image::GrayImage::from_raw(28, 28, pixels).unwrap();
         let large = image::imageops::resize(&small, 84, 84, image::imageops::FilterType::Triangle);
         let mut paper = image::GrayImage::from_pixel(130, 110, image::Luma([ink(0)]));

@@ -54,8 +54,8 @@ fn encoded(count: usize) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let digits = synthetic::digits(count, 1, Part::Train).images;
     let encode = |index| -> Result<Vec<u8>, Box<dyn Error>> {
         let mut png = Cursor::new(Vec::new());
-        let pixels = digits.image(index);
-        image::write_buffer_with_format(&mut png, pixels, 28, 28, ExtendedColorType::L8, ImageFormat::Png)?;
+        let pixels = digits.image(index)?;
+        image::write_buffer_with_format(&mut png, &pixels, 28, 28, ExtendedColorType::L8, ImageFormat::Png)?;
         Ok(png.into_inner())
     };
     (0..count).map(encode).collect()

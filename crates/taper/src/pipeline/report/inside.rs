@@ -1,6 +1,6 @@
 //! A look into the network: filters, feature maps, and reasons for a class.
 
-use taper_data::{Dataset, extend_unit};
+use taper_data::{DataError, Dataset, extend_unit};
 use taper_graph::{Array, Graph, Op, ValueId, Weights};
 use taper_model::{Model, stages};
 use taper_report::{Explanation, Maps, Picture, Sample};
@@ -21,7 +21,7 @@ pub(super) fn explanations(
     sample: &Sample,
 ) -> Result<Vec<Explanation>, Error> {
     let Some(maps) = maps else { return Ok(Vec::new()) };
-    let image = input(data, sample.index);
+    let image = input(data, sample.index)?;
     let mut found = Vec::new();
     for class in [sample.prediction(), sample.label] {
         let Array { shape, data } = model.grad_cam(&image, maps, class)?;
@@ -50,8 +50,9 @@ const SHOWN: usize = 4;
 pub(super) fn features(model: &Model, data: &Dataset) -> Result<Option<(Picture, Vec<Maps>)>, Error> {
     let (graph, at) = (model.graph(), spread(&stages(model.graph())));
     let fits = !at.is_empty() && !data.is_empty();
-    let Some(picture) = fits.then(|| picture(data, 0)).flatten() else { return Ok(None) };
-    let values = model.values(&input(data, 0), &at)?.into_iter().zip(at);
+    let picture = if fits { picture(data, 0)? } else { None };
+    let Some(picture) = picture else { return Ok(None) };
+    let values = model.values(&input(data, 0)?, &at)?.into_iter().zip(at);
     let maps = values.filter_map(|(Array { shape, data }, at)| {
         let &[_, count, height, width] = shape.as_slice() else { return None };
         Maps::new(graph.value_name(at), [count, height, width], data)
@@ -66,9 +67,9 @@ fn spread(stages: &[ValueId]) -> Vec<ValueId> {
 }
 
 /// Image `index` as the network takes it.
-fn input(data: &Dataset, index: usize) -> Vec<f32> {
-    let bytes = data.images.image(index);
+fn input(data: &Dataset, index: usize) -> Result<Vec<f32>, DataError> {
+    let bytes = data.images.image(index)?;
     let mut image = Vec::with_capacity(bytes.len());
-    extend_unit(&mut image, bytes);
-    image
+    extend_unit(&mut image, &bytes);
+    Ok(image)
 }

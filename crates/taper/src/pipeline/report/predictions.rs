@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use taper_data::{Batches, Dataset};
+use taper_data::{Batches, DataError, Dataset};
 use taper_metrics::{argmax, softmax};
 use taper_model::Model;
 use taper_report::{Picture, Sample};
@@ -32,7 +32,7 @@ impl Predictions {
         let mut batches = Batches::in_order(data, batch);
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         let (mut probabilities, mut predicted) = (Vec::new(), Vec::new());
-        while batches.next_into(&mut images, &mut labels) {
+        while batches.next_into(&mut images, &mut labels).map_err(DataError::from)? {
             for logits in inference.logits(&images)?.chunks_exact(classes) {
                 // There is a logit at least, or the run would have no classes.
                 predicted.push(argmax(logits).unwrap_or(0));
@@ -77,18 +77,19 @@ impl Predictions {
     }
 
     /// These images with what the network says of them.
-    pub(super) fn samples(&self, data: &Dataset, indices: &[usize]) -> Vec<Sample> {
+    pub(super) fn samples(&self, data: &Dataset, indices: &[usize]) -> Result<Vec<Sample>, DataError> {
         let samples = indices.iter().filter_map(|&index| {
-            let picture = picture(data, index)?;
             let (label, probabilities) = (usize::from(self.labels[index]), self.probabilities[index].clone());
-            Some(Sample { index, picture, label, probabilities, explanations: Vec::new() })
+            let sample = |picture| Sample { index, picture, label, probabilities, explanations: Vec::new() };
+            Some(picture(data, index).transpose()?.map(sample))
         });
         samples.collect()
     }
 }
 
 /// Image `index` of a dataset.
-pub(super) fn picture(data: &Dataset, index: usize) -> Option<Picture> {
+pub(super) fn picture(data: &Dataset, index: usize) -> Result<Option<Picture>, DataError> {
     let images = &data.images;
-    Picture::of_image([images.channels(), images.height(), images.width()], images.image(index))
+    let shape = [images.channels(), images.height(), images.width()];
+    Ok(Picture::of_image(shape, &images.image(index)?))
 }
