@@ -44,6 +44,7 @@ mod images;
 mod known;
 mod load;
 mod mapped;
+mod preparation;
 mod rng;
 
 pub use augment::{Augment, Draw, shift_into};
@@ -55,3 +56,4 @@ pub use hash::{Expected, PartHashes};
 pub use hub::HubOptions;
 pub use images::Images;
 pub use load::{LoadEvent, LoadOptions, Loaded, MNIST_REPOSITORY, Provenance, load};
+pub use preparation::Preparation;
