@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { check, checkLook, finish, open, start } from "./browser.mjs";
 import { COLOUR, colourModel, logits as colourLogits } from "./colour.mjs";
 import { byKeyboard, livePlaces, withTwoPointers } from "./hands.mjs";
+import { asPictures, onBlack } from "./pictures.mjs";
 import { DIGITS, finger, mouse } from "./strokes.mjs";
 
 const [taper, run, reference, out] = process.argv.slice(2);
@@ -55,17 +56,36 @@ async function whyNot(page) {
   return is ? "" : page.textContent("#failure");
 }
 
-/** Paints images as they are on the page's canvas and gives the answers. */
+/** Paints images on the page's canvas, which makes drawings of them, and gives the answers. */
 function answers(page, images) {
   return page.evaluate(async (images) => {
     const demo = await (await import("./demo.js")).demo;
     const answers = [];
     for (const image of images) {
       demo.pad.paint(image.pixels, image);
+      // A stroke beside the paper: an image alone would be given to the network as it is.
+      demo.pad.put([-1000, -1000]);
+      demo.pad.lift();
       answers.push((await demo.ask()).probabilities);
     }
     return answers;
   }, images);
+}
+
+/** Chooses the images to try in turn; those that the network does not see as they are in demo.json. */
+async function changed(page) {
+  const buttons = page.locator("#sample-list button");
+  const wrong = [];
+  for (let place = 0; place < (await buttons.count()); place++) {
+    await buttons.nth(place).click();
+    const isSame = await page.evaluate(async (place) => {
+      const { samples } = await (await fetch("demo.json")).json();
+      const { pixels } = await (await (await import("./demo.js")).demo).ask();
+      return pixels.length === samples[place].pixels.length && pixels.every((value, at) => value === samples[place].pixels[at]);
+    }, place);
+    if (!isSame) wrong.push(place);
+  }
+  return wrong;
 }
 
 /** The answer to what is on the canvas, and the canvas as a picture file. */
@@ -150,11 +170,18 @@ check("there are images to try", (await wide.page.locator("#sample-list button")
 await sample.focus();
 await wide.page.keyboard.press("Enter");
 check("an image to try is chosen by keyboard", (await drawn(wide.page)).answer !== null);
+const mangled = await changed(wide.page);
+check("what the network sees of an image to try is that image", mangled.length === 0, mangled.join());
 const faint = { ...samples[0], pixels: samples[0].pixels.map((value) => Math.round(value / 5)) };
 await answers(wide.page, [faint]);
 compare("faint", await drawn(wide.page));
 await wide.page.context().setOffline(true);
 check("the page needs no network", (await answers(wide.page, samples.slice(0, 1)))[0].length === classes);
+await wide.page.context().setOffline(false);
+const isNear = (url) => ["127.0.0.1", "localhost"].includes(url.hostname);
+await wide.page.context().route((url) => !isNear(url), (route) => route.abort("internetdisconnected"));
+await wide.page.reload();
+check("nor does it when it is loaded again", (await whyNot(wide.page)) === "" && right(await answers(wide.page, samples)) === painted);
 check("1280 pixels: still no errors", wide.errors.length === 0, wide.errors.join("; "));
 
 // --- The other looks
@@ -195,6 +222,27 @@ for (const flags of [["--uint8-input=nhwc", "--softmax"], ["--half"], ["--int8"]
   check(`${flags.join(" ")}: no errors`, form.errors.length === 0, form.errors.join("; "));
   await other.stop();
 }
+
+const others = join(out, "other-data");
+asPictures(run, others);
+execFileSync(taper, ["export", others, "--quiet"]);
+const gallery = await demo([others]);
+const pictures = await open(browser, gallery.address, { width: 1280 });
+check("other data: the network loads", (await whyNot(pictures.page)) === "", await whyNot(pictures.page));
+const told = await pictures.page.textContent("#prepared");
+check("other data: the page says how a drawing is prepared", told.startsWith("scaled to the size"), told);
+check("other data: images to try are seen as they are", (await changed(pictures.page)).length === 0);
+await pictures.page.click("#clear");
+await mouse(pictures.page, "2");
+const seen = (await drawn(pictures.page)).answer.pixels;
+const file = join(out, "other-data.png");
+writeFileSync(file, await onBlack(pictures.page));
+const said = execFileSync(taper, ["predict", "--run", others, "--json", file]).toString();
+const rows = JSON.parse(said)[0].pixels.flatMap((row) => row.match(/../g).map((digits) => parseInt(digits, 16)));
+const furthest = Math.max(...rows.map((value, place) => Math.abs(value - seen[place])));
+check("other data: a drawing becomes what taper predict makes of a picture", rows.length === seen.length && furthest <= 2, furthest);
+check("other data: no errors", pictures.errors.length === 0, pictures.errors.join("; "));
+await gallery.stop();
 
 const colour = join(out, "colour.onnx");
 writeFileSync(colour, colourModel());

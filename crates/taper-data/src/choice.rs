@@ -84,8 +84,7 @@ impl Choice {
         !matches!(self, Self::Auto | Self::Mnist | Self::Synthetic)
     }
 
-    /// Whether its images are of handwriting, scaled and centred as MNIST's are: a picture is then prepared by
-    /// [`prepare`](crate::prepare), and otherwise by [`image_folder`](crate::image_folder).
+    /// Whether its images are of handwriting, scaled and centred as MNIST's are; [`Preparation`](crate::Preparation) follows from it.
     #[must_use]
     pub fn is_handwriting(self) -> bool {
         !matches!(self, Self::ImageFolder | Self::FashionMnist | Self::Kmnist | Self::Cifar10)

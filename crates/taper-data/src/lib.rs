@@ -43,6 +43,7 @@ mod hash;
 mod images;
 mod known;
 mod load;
+mod preparation;
 mod rng;
 mod stored;
 
@@ -55,4 +56,5 @@ pub use hash::{Expected, PartHashes};
 pub use hub::HubOptions;
 pub use images::Images;
 pub use load::{LoadEvent, LoadOptions, Loaded, MNIST_REPOSITORY, Provenance, load};
+pub use preparation::Preparation;
 pub use stored::ReadError;

@@ -17,6 +17,11 @@ const element = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 const DATASETS = new Map([["mnist", "MNIST"], ["synthetic", "synthetic digits, not on MNIST"]]);
 
+const PREPARED = {
+  handwriting: "cut out, scaled and centred by its mass as the digits of MNIST were",
+  picture: "scaled to the size of the network’s images, light on black",
+};
+
 class Demo {
   #description;
   #network;
@@ -51,7 +56,9 @@ class Demo {
         // A pen moves more often than the screen is drawn anew.
         if (!document.hidden) await new Promise(requestAnimationFrame);
         this.#changed = false;
-        const pixels = prepare(this.pad.drawing(), this.#description.network.input);
+        const { input, drawing } = this.#description.network;
+        // An image to try is the network's own already.
+        const pixels = this.pad.painted ?? prepare(this.pad.drawing(), input, drawing);
         const answer = pixels && (await this.#network.classify(pixels));
         this.#last = pixels && { pixels: Array.from(pixels), ...answer };
         this.#show(this.#last);
@@ -76,6 +83,7 @@ class Demo {
     const training = dataset ? `, trained on ${DATASETS.get(dataset) ?? dataset},` : "";
     const score = accuracy === null ? "" : ` It is right on ${(100 * accuracy).toFixed(2)} % of the test images.`;
     element("about").textContent = `The network “${name}”${training} answers while you draw.${score}`;
+    element("prepared").textContent = PREPARED[network.drawing];
     element("size").textContent = `${input.width} × ${input.height} pixels${input.channels === 3 ? ", grey in colour" : ""}`;
     element("version").textContent = runtime_version;
     element("model").href = model;

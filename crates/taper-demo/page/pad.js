@@ -10,7 +10,7 @@ export class Pad {
   #canvas;
   #context;
   #changed;
-  // What was drawn, in order: strokes, lists of points, and images, canvases.
+  // What was drawn, in order: strokes, lists of points, and images, each a canvas with its pixels.
   #marks = [];
   #stroke = null;
   // The pointer that draws the stroke; of several fingers and pens it is the first one.
@@ -53,6 +53,12 @@ export class Pad {
     this.#become([]);
   }
 
+  /** The pixels of the painted image, if nothing else is drawn; null otherwise. */
+  get painted() {
+    const [mark, ...others] = this.#marks;
+    return (others.length === 0 && mark?.pixels) || null;
+  }
+
   /** Takes the place of what is drawn: grey levels row by row, ink light. */
   paint(pixels, { width, height }) {
     const image = new ImageData(width, height);
@@ -60,7 +66,7 @@ export class Pad {
     const mark = document.createElement("canvas");
     [mark.width, mark.height] = [width, height];
     mark.getContext("2d").putImageData(image, 0, 0);
-    this.#become([mark]);
+    this.#become([{ canvas: mark, pixels: Uint8Array.from(pixels) }]);
   }
 
   /** Begins a stroke at a point, in pixels of the canvas. */
@@ -138,7 +144,7 @@ export class Pad {
     this.#context.clearRect(0, 0, width, height);
     for (const mark of this.#marks) {
       if (Array.isArray(mark)) this.#line(mark);
-      else this.#image(mark);
+      else this.#image(mark.canvas);
     }
   }
 

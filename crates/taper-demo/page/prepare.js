@@ -1,7 +1,7 @@
-// From a drawing to what MNIST's images are: cut out, scaled to fit a box with grey levels from anti-aliasing, and moved so
-// that the centre of mass is in the middle (Y. LeCun, "The MNIST database of handwritten digits"). A network trained on
-// such images knows no others. `taper predict` does the same to a picture file, in Rust; the test of this page compares
-// the two.
+// From a drawing to an image like those that the network was trained on, as `taper predict` makes one of a picture file, in Rust;
+// the test of this page compares the two. Of handwriting, that is what MNIST's images are: cut out, scaled to fit a box with
+// grey levels from anti-aliasing, and moved so that the centre of mass is in the middle (Y. LeCun, "The MNIST database of
+// handwritten digits"). Other pictures are scaled as they are.
 
 // The side of the box, as a share of the image's shorter side: 20 of 28 pixels.
 const BOX = 20 / 28;
@@ -14,10 +14,12 @@ const FAINT = 0.2;
  * The image of a drawing.
  * @param {{ink: Float32Array, width: number, height: number}} drawing - ink from 0 to 1, row by row.
  * @param {{width: number, height: number}} image - the size of the network's images.
+ * @param {"handwriting" | "picture"} kind - what they are of.
  * @returns {Uint8Array | null} grey levels, row by row, ink light; null if nothing is drawn.
  */
-export function prepare(drawing, image) {
+export function prepare(drawing, image, kind) {
   if (most(drawing.ink) < CONTRAST) return null;
+  if (kind === "picture") return Uint8Array.from(resized(drawing, image).ink, (value) => Math.round(255 * value));
   return centred(strongest(scaled(cutOut(strongest(drawing)), image)), image);
 }
 
@@ -50,7 +52,11 @@ function scaled({ ink, width, height }, image) {
   const box = Math.max(1, Math.round(BOX * Math.min(image.width, image.height)));
   const longest = Math.max(width, height);
   const side = (length) => Math.max(1, Math.round((length * box) / longest));
-  const [toWidth, toHeight] = [side(width), side(height)];
+  return resized({ ink, width, height }, { width: side(width), height: side(height) });
+}
+
+/** Scaled to a size. */
+function resized({ ink, width, height }, { width: toWidth, height: toHeight }) {
   const lower = rows(ink, width, height, toHeight);
   const turned = transposed(lower, width, toHeight);
   const narrower = rows(turned, toHeight, width, toWidth);

@@ -34,7 +34,7 @@ mod server;
 mod tests;
 
 pub use error::DemoError;
-pub use network::{Answer, Element, Input, Layout, Network, Output, Sample};
+pub use network::{Answer, Drawing, Element, Input, Layout, Network, Output, Sample};
 pub use page::Page;
 pub use runtime::{Progress, Runtime, RuntimeOptions};
 pub use server::{DEFAULT_PORT, Server};

@@ -9,7 +9,7 @@ use crate::DemoError;
 /// All of it stands in the ONNX file, but a browser's runtime does not tell a file's metadata.
 ///
 /// ```
-/// use taper_demo::{Answer, Element, Input, Layout, Network, Output};
+/// use taper_demo::{Answer, Drawing, Element, Input, Layout, Network, Output};
 ///
 /// let network = Network {
 ///     name: "lenet5".to_owned(),
@@ -21,6 +21,7 @@ use crate::DemoError;
 ///         height: 28,
 ///         width: 28,
 ///     },
+///     drawing: Drawing::Handwriting,
 ///     output: Output { name: "logits".to_owned(), answer: Answer::Logits },
 ///     classes: (0..10).map(|digit| digit.to_string()).collect(),
 ///     dataset: None,
@@ -34,6 +35,8 @@ pub struct Network {
     pub name: String,
     /// What it is given.
     pub input: Input,
+    /// How an image for it is made of a drawing.
+    pub drawing: Drawing,
     /// What it answers.
     pub output: Output,
     /// The name of each class, in the order of the answer.
@@ -92,6 +95,16 @@ pub enum Layout {
     Nchw,
     /// `[N, H, W, C]`.
     Nhwc,
+}
+
+/// How an image for a network is made of a drawing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Drawing {
+    /// Cut out, scaled and centred by its mass, as the digits of MNIST were.
+    Handwriting,
+    /// Scaled as it is, with its ground.
+    Picture,
 }
 
 /// The one output, `[N, K]` in floating point.

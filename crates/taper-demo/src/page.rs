@@ -99,7 +99,7 @@ struct Weights {
 /// A demo page: a fixed list of files, to which the [`Runtime`] comes last. Nothing else is ever served or written.
 ///
 /// ```
-/// use taper_demo::{Answer, DemoError, Element, Input, Layout, Network, Output, Page, Sample};
+/// use taper_demo::{Answer, DemoError, Drawing, Element, Input, Layout, Network, Output, Page, Sample};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let file = folder.path().join("stripes.onnx");
@@ -115,6 +115,7 @@ struct Weights {
 /// let network = Network {
 ///     name: "stripes".to_owned(),
 ///     input,
+///     drawing: Drawing::Picture,
 ///     output: Output { name: "logits".to_owned(), answer: Answer::Logits },
 ///     classes: vec!["across".to_owned(), "down".to_owned()],
 ///     dataset: None,

@@ -74,8 +74,8 @@ pub(crate) const ONNXRUNTIME_WEB: Package = Package {
 pub struct RuntimeOptions {
     /// A folder that has it, as npm unpacks it; `None` takes it from the cache, or else from the registry.
     pub folder: Option<PathBuf>,
-    /// The folder of downloads; by default `taper` in `XDG_CACHE_HOME`, or in `~/.cache`. `None` where there is neither: then
-    /// `folder` is needed.
+    /// The folder of downloads; by default what `TAPER_CACHE` names, or else `taper` in `XDG_CACHE_HOME` or in `~/.cache`. `None`
+    /// where there is none of these: then `folder` is needed.
     pub cache: Option<PathBuf>,
     /// The npm registry (`NPM_CONFIG_REGISTRY`, as npm has it); `https://registry.npmjs.org` by default.
     pub registry: String,
@@ -102,7 +102,7 @@ impl RuntimeOptions {
         }
     }
 
-    /// What the environment says: `XDG_CACHE_HOME`, `NPM_CONFIG_REGISTRY` and `SSL_CERT_FILE`.
+    /// What the environment says: `TAPER_CACHE`, `XDG_CACHE_HOME`, `NPM_CONFIG_REGISTRY` and `SSL_CERT_FILE`.
     #[must_use]
     pub fn from_env() -> Self {
         Self::from_vars(&|name| std::env::var_os(name), std::env::home_dir())
@@ -112,10 +112,11 @@ impl RuntimeOptions {
         // An empty variable counts as unset.
         let var = |name: &str| var(name).filter(|value| !value.is_empty());
         let home = home.filter(|home| !home.as_os_str().is_empty()).map(|home| home.join(".cache"));
-        let cache = var("XDG_CACHE_HOME").map(PathBuf::from).or(home);
+        let shared = var("XDG_CACHE_HOME").map(PathBuf::from).or(home);
         let mut options = Self::new("");
         // No folder that all users share would do: what lies there could be anyone's.
-        options.cache = cache.map(|cache| cache.join("taper"));
+        options.cache =
+            var("TAPER_CACHE").map(PathBuf::from).or_else(|| shared.map(|cache| cache.join("taper")));
         let registry = var("NPM_CONFIG_REGISTRY").or_else(|| var("npm_config_registry"));
         if let Some(registry) = registry {
             options.registry = registry.to_string_lossy().trim().trim_end_matches('/').to_owned();

@@ -1,6 +1,7 @@
 //! The YAML header that the Hugging Face Hub reads: licence, tags, dataset and scores.
 
 use crate::card::ModelCard;
+use crate::markdown::is_written;
 
 /// See <https://huggingface.co/docs/hub/model-cards>, "Model card metadata".
 pub(crate) fn render(card: &ModelCard<'_>) -> String {
@@ -59,13 +60,13 @@ fn number(value: f64) -> String {
     }
 }
 
-/// A double-quoted YAML scalar: no text in it can become a key or a list.
+/// A double-quoted YAML scalar: no text in it can become a key or a list, or a line of its own.
 fn quoted(text: &str) -> String {
     let mut yaml = String::from("\"");
     for c in text.chars() {
         match c {
             '"' | '\\' => yaml.extend(['\\', c]),
-            c if c.is_control() => yaml.push(' '),
+            c if !is_written(c) => yaml.push(' '),
             c => yaml.push(c),
         }
     }

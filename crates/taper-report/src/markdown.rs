@@ -1,5 +1,10 @@
 //! The little Markdown that a card is written in.
 
+/// Whether a character can stand in a line of Markdown, YAML and XML: none that controls, ends the line, or is no character.
+pub(crate) fn is_written(c: char) -> bool {
+    !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'))
+}
+
 /// `text` as it stands, on one line: nothing in it is read as Markdown or HTML.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -8,7 +13,7 @@ pub(crate) fn escape(text: &str) -> String {
             '\\' | '`' | '*' | '_' | '[' | ']' | '#' => escaped.extend(['\\', c]),
             '<' => escaped.push_str("&lt;"),
             '&' => escaped.push_str("&amp;"),
-            c if c.is_control() => escaped.push(' '),
+            c if !is_written(c) => escaped.push(' '),
             c => escaped.push(c),
         }
     }
@@ -22,7 +27,7 @@ pub(crate) fn code(text: &str) -> String {
         .map(|c| {
             if c == '`' {
                 '\''
-            } else if c.is_control() {
+            } else if !is_written(c) {
                 ' '
             } else {
                 c

@@ -33,6 +33,7 @@ pub use points::smooth;
 
 pub(crate) use bars::reliability;
 pub(crate) use diagram::diagram;
+pub(crate) use font::has as can_write;
 pub(crate) use grid::{Cell, grid};
 pub(crate) use matrix::matrix;
 pub(crate) use points::{floor, mean};

@@ -26,7 +26,7 @@ use taper_graph::Graph;
 
 use crate::card::DataFacts;
 use crate::error::ReportError;
-use crate::plot::Plot;
+use crate::plot::{Plot, can_write};
 use crate::shade;
 
 /// The report of one run, made of plain values. What is not given is left out, section by section.
@@ -132,7 +132,14 @@ impl<'a> Report<'a> {
         name.cloned().unwrap_or_else(|| index.to_string())
     }
 
-    /// The same with its number, where a plot of many classes has numbers only.
+    /// What it is called in a plot, whose font has no characters but those of Western languages.
+    fn drawn_name(&self, index: usize) -> String {
+        Some(self.class_name(index))
+            .filter(|name| can_write(name))
+            .unwrap_or_else(|| format!("class {index}"))
+    }
+
+    /// What it is called, with its number where a plot of many classes has numbers only.
     fn numbered_name(&self, index: usize) -> String {
         match self.class_name(index) {
             name if self.classes() > shade::TOLD && name != index.to_string() => format!("{index}: {name}"),

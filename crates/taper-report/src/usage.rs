@@ -1,11 +1,10 @@
 //! What was exported, and how to run it in Rust, Python and JavaScript.
 
+use taper_data::Preparation;
+
 use crate::card::{ExportFacts, ModelCard};
 use crate::markdown::{code, count, escape};
 use crate::snippets::{self, Snippet};
-
-/// `[C, H, W]` of MNIST's images, the ones that `taper predict` prepares.
-const DIGIT: [usize; 3] = [1, 28, 28];
 
 pub(crate) fn render(card: &ModelCard<'_>) -> String {
     let mut text = String::from(
@@ -16,14 +15,28 @@ pub(crate) fn render(card: &ModelCard<'_>) -> String {
         text += &format!("\n{}\n", exported(facts));
         text += &snippets(card);
     }
-    if card.data.source.starts_with("folder:") {
-        text += "\nOr classify image files with Taper itself, which scales and crops them as it did those it was trained on:\n\n\
-                 ```sh\ntaper predict --run . photo.jpg\n```\n";
-    } else if card.graph.input_shape().item() == DIGIT {
-        text += "\nOr classify image files with Taper itself, which scales and centres them as MNIST does:\n\n\
-                 ```sh\ntaper predict --run . digit.png\n```\n";
-    }
-    text
+    text + &predicted(card)
+}
+
+/// How Taper itself classifies pictures; nothing of networks that `taper predict` does not take.
+fn predicted(card: &ModelCard<'_>) -> String {
+    let preparation = Preparation::of(&card.data.name, &card.data.source);
+    let image = <[usize; 3]>::try_from(card.graph.input_shape().item());
+    let Some([_, height, width]) = image.ok().filter(|image| preparation.takes(*image)) else {
+        return String::new();
+    };
+    let (file, how) = match preparation {
+        Preparation::Handwriting => ("digit.png", "scales and centres them as MNIST does".to_owned()),
+        Preparation::Picture => {
+            let how = format!(
+                "scales and crops them to {height}×{width} pixels and leaves light and dark as they are"
+            );
+            ("photo.jpg", how)
+        }
+    };
+    format!(
+        "\nOr classify image files with Taper itself, which {how}:\n\n```sh\ntaper predict --run . {file}\n```\n"
+    )
 }
 
 fn exported(facts: &ExportFacts) -> String {

@@ -1,6 +1,8 @@
 //! What a card says, of MNIST and of the synthetic digits; the report and its plots.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "all/curves.rs"]
+mod curves;
 #[path = "all/files.rs"]
 mod files;
 #[path = "all/large.rs"]
@@ -9,12 +11,16 @@ mod large;
 mod look;
 #[path = "all/markup.rs"]
 mod markup;
+#[path = "all/names.rs"]
+mod names;
 #[path = "all/overlay.rs"]
 mod overlay;
 #[path = "all/plots.rs"]
 mod plots;
 #[path = "all/report.rs"]
 mod report;
+#[path = "all/usage.rs"]
+mod usage;
 
 use taper_data::{Choice, Expected, Images, LoadOptions, idx};
 use taper_graph::{Graph, Linear, Op, Preset};

@@ -29,7 +29,7 @@ mod timed;
 mod train;
 
 pub use compare::{ComparedRun, Comparison, compare, overlay};
-pub use demo::{demo, demo_samples};
+pub use demo::{DemoSamples, demo, demo_samples};
 pub use evaluate::{evaluate, evaluate_shifted};
 pub use export::{export, reference};
 pub use export_file::{Foreign, export_file};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::runtime::Bytes;
-use crate::{Answer, Element, Input, Layout, Network, Output, Page, Runtime, Sample};
+use crate::{Answer, Drawing, Element, Input, Layout, Network, Output, Page, Runtime, Sample};
 
 pub(crate) fn network() -> Network {
     Network {
@@ -17,6 +17,7 @@ pub(crate) fn network() -> Network {
             height: 2,
             width: 3,
         },
+        drawing: Drawing::Picture,
         output: Output { name: "logits".to_owned(), answer: Answer::Logits },
         classes: vec!["cat".to_owned(), "</script>".to_owned()],
         dataset: Some("pets".to_owned()),

@@ -18,6 +18,7 @@ fn the_description_says_what_the_page_has_to_know() {
                 "name": "image", "element": "float32", "low": -1.0, "high": 1.0, "layout": "nchw",
                 "channels": 1, "height": 2, "width": 3,
             },
+            "drawing": "picture",
             "output": { "name": "logits", "answer": "logits" },
             "classes": ["cat", "</script>"],
             "dataset": "pets",

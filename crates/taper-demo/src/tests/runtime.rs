@@ -166,6 +166,8 @@ fn without_a_home_no_shared_folder_is_used() {
     };
     assert_eq!(cache(&set, Some("/me")), Some("/caches/taper".into()));
     assert_eq!(cache(&|_| None, Some("/me")), Some("/me/.cache/taper".into()));
+    let named = |name: &str| (name == "TAPER_CACHE").then(|| "/mine".into()).or_else(|| set(name));
+    assert_eq!(cache(&named, Some("/me")), Some("/mine".into()));
     for home in [None, Some("")] {
         let options = RuntimeOptions::from_vars(&|_| None, home.map(PathBuf::from));
         assert_eq!(options.cache, None);

@@ -39,15 +39,23 @@ impl Font {
     pub(crate) fn lay_out(&self, text: &str) -> (Vec<(GlyphId, f32)>, f32) {
         let mut x = 0.0;
         let glyphs = text.chars().map(|c| {
-            // What the font lacks is drawn as its empty box.
-            let glyph = self.face.glyph_index(c).unwrap_or(GlyphId(0));
-            let at = x;
-            x += f32::from(self.face.glyph_hor_advance(glyph).unwrap_or(0)) * self.scale;
-            (glyph, at)
+            let (at, glyph) = (x, self.face.glyph_index(c));
+            // What the font lacks is drawn as its empty box, and has the room of the widest: a browser has another font for it.
+            let advance = match glyph {
+                Some(glyph) => self.face.glyph_hor_advance(glyph).unwrap_or(0),
+                None => self.face.units_per_em(),
+            };
+            x += f32::from(advance) * self.scale;
+            (glyph.unwrap_or(GlyphId(0)), at)
         });
         let glyphs = glyphs.collect();
         (glyphs, x)
     }
+}
+
+/// Whether the font has every character of a text.
+pub(crate) fn has(text: &str) -> bool {
+    Font::new(1.0).is_some_and(|font| text.chars().all(|c| font.face.glyph_index(c).is_some()))
 }
 
 /// The width of a text in pixels.
@@ -72,4 +80,15 @@ pub(crate) fn start_of(text: &str, size: f32, room: f32) -> String {
 
 fn fitting(mut cuts: impl Iterator<Item = String>, size: f32, room: f32) -> String {
     cuts.find(|cut| width(cut, size) <= room).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_font_lacks_is_known_and_has_room() {
+        assert!(has("T-shirt/top, élève, 3×3 …") && !has("お") && !has("a\n"));
+        assert!((width("お", 10.0) - 10.0).abs() < 1e-3 && width("i", 10.0) < 3.0);
+    }
 }

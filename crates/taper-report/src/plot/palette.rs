@@ -80,3 +80,103 @@ impl Paint {
         RGBAColor(r, g, b, f64::from(self.alpha))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STYLE: &str = include_str!("../report/page.css");
+
+    /// The colours of the page, by the names of its variables: in the light, or in the dark.
+    fn page(is_dark: bool) -> impl Fn(&str) -> [u8; 3] {
+        let (light, rest) = STYLE.split_once("@media").expect("a part for the dark");
+        let part = if is_dark { rest.split("* {").next().unwrap_or_default() } else { light };
+        move |name| {
+            let (_, value) = part.split_once(&format!(" --{name}: #")).expect(name);
+            let digits = value.split(';').next().unwrap_or_default();
+            let times = if digits.len() == 3 { 2 } else { 1 };
+            let digits: String = digits.chars().flat_map(|digit| std::iter::repeat_n(digit, times)).collect();
+            [0, 2, 4].map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect(name))
+        }
+    }
+
+    /// WCAG 2.2, "contrast ratio" and "relative luminance".
+    fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
+        let luminance = |rgb: [u8; 3]| {
+            let [r, g, b] = rgb.map(|byte| match f64::from(byte) / 255.0 {
+                low if low <= 0.04045 => low / 12.92,
+                high => ((high + 0.055) / 1.055).powf(2.4),
+            });
+            0.2126 * r + 0.7152 * g + 0.0722 * b
+        };
+        let [one, other] = [one, other].map(|rgb| luminance(rgb) + 0.05);
+        one.max(other) / one.min(other)
+    }
+
+    /// What reading needs (1.4.3).
+    const LEAST: f64 = 4.5;
+
+    #[test]
+    fn black_on_white_has_the_contrast_that_wcag_gives_it() {
+        assert!((contrast([0; 3], [255; 3]) - 21.0).abs() < 1e-9);
+        assert!((contrast([0x76; 3], [255; 3]) - 4.54).abs() < 0.01);
+    }
+
+    #[test]
+    fn what_is_written_in_plots_and_pages_can_be_read() {
+        let mut faint = Vec::new();
+        let mut check = |what: String, ink, ground| {
+            if contrast(ink, ground) < LEAST {
+                faint.push(format!("{what}: {:.2}", contrast(ink, ground)));
+            }
+        };
+        let inks = || NAMED.iter().filter(|(name, _)| !matches!(*name, "rule" | "paper"));
+        for &(name, rgb) in inks() {
+            check(format!("{name} in a file"), rgb, PAPER.rgb);
+        }
+        for is_dark in [false, true] {
+            let of = page(is_dark);
+            for ground in ["paper", "card"] {
+                for ink in ["ink", "muted", "bad", "plot-blue"] {
+                    check(format!("{ink} on {ground}, dark: {is_dark}"), of(ink), of(ground));
+                }
+            }
+            for (name, _) in inks() {
+                check(
+                    format!("{name} in a plot, dark: {is_dark}"),
+                    of(&format!("plot-{name}")),
+                    of("plot-paper"),
+                );
+            }
+        }
+        assert!(faint.is_empty(), "{faint:#?}");
+    }
+
+    #[test]
+    fn a_plot_has_the_same_colours_in_a_file_and_in_a_light_page() {
+        let of = page(false);
+        for (name, rgb) in NAMED {
+            assert_eq!(of(&format!("plot-{name}")), rgb, "{name}");
+        }
+    }
+
+    #[test]
+    fn digits_can_be_read_on_every_shade_of_a_cell() {
+        for is_dark in [false, true] {
+            let of = page(is_dark);
+            let paper = of("plot-paper");
+            for color in ["plot-blue", "plot-red"] {
+                for (ink, shades) in [("ink", [0.0, 0.25, 0.5]), ("plot-paper", [0.9, 0.95, 1.0])] {
+                    for shade in shades {
+                        let mix = |at: usize| {
+                            let (full, none) = (f64::from(of(color)[at]), f64::from(paper[at]));
+                            (none + shade * (full - none)).round() as u8
+                        };
+                        let found = contrast(of(ink), [0, 1, 2].map(mix));
+                        assert!(found >= LEAST, "{ink} on {color} {shade}, dark: {is_dark}: {found:.2}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::Plot;
 use super::items::{Anchor, Item};
 use super::palette::{PAPER, Paint};
+use crate::markdown::is_written;
 
 /// Where the SVG will stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +132,7 @@ fn escape(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push(' '),
+            c if !is_written(c) => escaped.push(' '),
             c => escaped.push(c),
         }
     }

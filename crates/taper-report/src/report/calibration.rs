@@ -1,8 +1,9 @@
 //! Whether the network is right as often as it says.
 
 use maud::html;
+use taper_metrics::ReliabilityBin;
 
-use super::words::{count, figure, percent};
+use super::words::{Table, count, figure, percent};
 use super::{Report, Section};
 use crate::plot::{Plot, reliability};
 
@@ -10,34 +11,17 @@ pub(super) fn section(report: &Report<'_>) -> Option<Section> {
     let scores = report.parts.evaluation?;
     let plot = plot(report)?;
     let bins = scores.reliability.iter().filter(|bin| bin.images > 0);
-    let body = html! {
-        div.pair {
-            (figure(&plot))
-            div.scroll tabindex="0" {
-                table {
-                    caption { "Bins of confidence with images in them" }
-                    thead {
-                        tr {
-                            th scope="col" { "Confidence" }
-                            th scope="col" { "Images" }
-                            th scope="col" { "Mean" }
-                            th scope="col" { "Right" }
-                        }
-                    }
-                    tbody {
-                        @for bin in bins {
-                            tr {
-                                th scope="row" { (format!("{:.0}–{:.0} %", 100.0 * bin.lower, 100.0 * bin.upper)) }
-                                td { (count(bin.images)) }
-                                td { (percent(bin.confidence)) }
-                                td { (percent(bin.accuracy)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+    let row = |bin: &ReliabilityBin| {
+        let range = format!("{:.0}–{:.0} %", 100.0 * bin.lower, 100.0 * bin.upper);
+        vec![range, count(bin.images), percent(bin.confidence), percent(bin.accuracy)]
     };
+    let table = Table {
+        caption: Some("Bins of confidence with images in them"),
+        head: vec!["Confidence", "Images", "Mean", "Right"],
+        rows: bins.map(row).collect(),
+        ..Table::default()
+    };
+    let body = html! { div.pair { (figure(&plot)) (table) } };
     Some(Section { id: "calibration", title: "Reliability", body })
 }
 

@@ -2,13 +2,16 @@
 
 use maud::{Markup, html};
 
-use super::words::{count, figure};
+use super::words::{Table, count, figure};
 use super::{Report, Section};
 use crate::plot::{Plot, matrix};
 use crate::shade::{self, CellKind, STRONG, TOLD, kind_of, strength, total};
 
 /// Letters up to which a name stands across its column; longer ones run upwards.
 const ACROSS: usize = 5;
+
+/// Classes up to which a matrix that is wider than a page can be unfolded and scrolled.
+const UNFOLDED: usize = 64;
 
 /// How many kinds of mistakes are told of, where not every count is.
 const MISTAKES: usize = 20;
@@ -18,14 +21,17 @@ pub(super) fn section(report: &Report<'_>) -> Option<Section> {
     let body = html! {
         p { "Rows are the classes that the test images are of, columns those they were taken for. Mistakes lie off the diagonal." }
         @if counts.len() <= TOLD { (table(report, counts)) }
-        @else if let Some(plot) = plot(report) { div.pair { (figure(&plot)) (most_frequent(report, counts)) } }
+        @else if let Some(plot) = plot(report) {
+            div.pair { (figure(&plot)) (most_frequent(report, counts)) }
+            @if counts.len() <= UNFOLDED { details { summary { "Every count" } (table(report, counts)) } }
+        }
     };
     Some(Section { id: "confusion", title: "Confusion matrix", body })
 }
 
 pub(super) fn plot(report: &Report<'_>) -> Option<Plot> {
     let counts = counts(report)?;
-    let names: Vec<String> = (0..counts.len()).map(|class| report.class_name(class)).collect();
+    let names: Vec<String> = (0..counts.len()).map(|class| report.drawn_name(class)).collect();
     Some(matrix(&names, counts))
 }
 
@@ -39,46 +45,37 @@ fn counts<'a>(report: &Report<'a>) -> Option<&'a [Vec<u64>]> {
 /// What a picture does not tell in numbers.
 fn most_frequent(report: &Report<'_>, counts: &[Vec<u64>]) -> Markup {
     let mistakes = shade::mistakes(counts);
-    html! {
-        @if !mistakes.is_empty() {
-            div.scroll tabindex="0" {
-                table.names {
-                    caption { "Most frequent mistakes" }
-                    thead {
-                        tr { th scope="col" { "Class" } th scope="col" { "Taken for" } th scope="col" { "Images" } }
-                    }
-                    tbody {
-                        @for (n, truth, taken) in mistakes.into_iter().take(MISTAKES) {
-                            tr {
-                                th scope="row" { (report.numbered_name(truth)) }
-                                td { (report.numbered_name(taken)) }
-                                td { (count(n)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let row = |&(n, truth, taken): &(u64, usize, usize)| {
+        vec![report.numbered_name(truth), report.numbered_name(taken), count(n)]
+    };
+    let table = Table {
+        class: Some("names"),
+        caption: Some("Most frequent mistakes"),
+        head: vec!["Class", "Taken for", "Images"],
+        rows: mistakes.iter().take(MISTAKES).map(row).collect(),
+        ..Table::default()
+    };
+    html! { @if !mistakes.is_empty() { (table) } }
 }
 
 fn table(report: &Report<'_>, counts: &[Vec<u64>]) -> Markup {
-    let is_long = |class| report.class_name(class).chars().count() > ACROSS;
+    let all = 0..counts.len();
+    let is_long = |class| report.numbered_name(class).chars().count() > ACROSS;
     html! {
         div.scroll tabindex="0" {
-            table.confusion.turned[(0..counts.len()).any(is_long)] {
+            table.confusion.turned[all.clone().any(is_long)].wide[counts.len() > TOLD] {
                 caption { "Number of test images: class down, prediction across" }
                 thead {
                     tr {
                         td { "" }
-                        @for taken in 0..counts.len() { th scope="col" { (report.class_name(taken)) } }
+                        @for taken in all { th scope="col" { (report.numbered_name(taken)) } }
                     }
                 }
                 tbody {
                     @for (truth, row) in counts.iter().enumerate() {
                         @let support = total(row);
                         tr {
-                            th scope="row" { (report.class_name(truth)) }
+                            th scope="row" { (report.numbered_name(truth)) }
                             @for (taken, &n) in row.iter().enumerate() { (cell((truth, taken), n, support)) }
                         }
                     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::words::{figure, percent};
-use super::{Curves, Report, Section, StepPoint};
+use super::words::{Table, figure, percent};
+use super::{Curves, EpochPoint, Report, Section, StepPoint};
 use crate::error::ReportError;
 use crate::plot::{LineChart, Plot, Scale, Series, Style, draw_all, floor, mean, smooth};
 
@@ -40,37 +40,25 @@ fn table(curves: &Curves) -> Markup {
     let apart = epochs.len().div_ceil(ROWS).max(1);
     let (shown, last) = (epochs.iter().skip(apart - 1).step_by(apart), epochs.last());
     let last = last.filter(|_| !epochs.len().is_multiple_of(apart));
+    let row = |epoch: &EpochPoint| {
+        let [loss, accuracy] = match means.get(&epoch.epoch) {
+            Some([loss, accuracy]) => [format!("{loss:.4}"), percent(*accuracy)],
+            None => [String::new(), String::new()],
+        };
+        vec![epoch.epoch.to_string(), loss, accuracy, format!("{:.4}", epoch.loss), percent(epoch.accuracy)]
+    };
+    let table = Table {
+        head: vec!["Epoch", "Training loss", "Training accuracy", "Validation loss", "Validation accuracy"],
+        rows: shown.chain(last).map(row).collect(),
+        ..Table::default()
+    };
     html! {
         details {
             summary {
                 @if apart == 1 { "The numbers of every epoch" }
                 @else { "The numbers of one epoch in " (apart) ", and of the last" }
             }
-            div.scroll tabindex="0" {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Epoch" }
-                            th scope="col" { "Training loss" }
-                            th scope="col" { "Training accuracy" }
-                            th scope="col" { "Validation loss" }
-                            th scope="col" { "Validation accuracy" }
-                        }
-                    }
-                    tbody {
-                        @for epoch in shown.chain(last) {
-                            @let mean = means.get(&epoch.epoch);
-                            tr {
-                                th scope="row" { (epoch.epoch) }
-                                td { @if let Some([loss, _]) = mean { (format!("{loss:.4}")) } }
-                                td { @if let Some([_, accuracy]) = mean { (percent(*accuracy)) } }
-                                td { (format!("{:.4}", epoch.loss)) }
-                                td { (percent(epoch.accuracy)) }
-                            }
-                        }
-                    }
-                }
-            }
+            (table)
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn plot(report: &Report<'_>) -> Option<Plot> {
     }
     let cells = samples.iter().map(|sample| {
         let class = sample.prediction();
-        let lines = vec![report.class_name(class), probability(sample.probability(class))];
+        let lines = vec![report.drawn_name(class), probability(sample.probability(class))];
         Cell { picture: sample.picture.clone(), lines, good: Some(true) }
     });
     let description = format!("{} test images that were classified rightly.", samples.len());

@@ -63,7 +63,7 @@ pub(super) fn plot(report: &Report<'_>) -> Option<Plot> {
     }
     let cells = samples.iter().map(|sample| {
         let (taken, label) = (sample.prediction(), sample.label);
-        let [taken_name, name] = [taken, label].map(|class| report.class_name(class));
+        let [taken_name, name] = [taken, label].map(|class| report.drawn_name(class));
         let lines = vec![
             name,
             format!("as {taken_name}"),

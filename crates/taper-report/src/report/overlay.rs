@@ -1,13 +1,14 @@
 //! [`Overlay`]: a page that lays the curves of several runs over each other.
 
+use std::iter;
 use std::path::Path;
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 use taper_files::write_atomic;
 
 use super::curves::by_step;
 use super::page::shell;
-use super::words::figure;
+use super::words::{Table, figure};
 use super::{Curves, EpochPoint};
 use crate::error::ReportError;
 use crate::plot::{LineChart, Plot, Scale, Series, Style, draw_all, floor, smooth};
@@ -79,18 +80,15 @@ impl Overlay {
     }
 
     fn table(&self) -> Markup {
-        html! {
-            div.scroll tabindex="0" {
-                table.runs {
-                    thead { tr { td {} @for run in &self.runs { th scope="col" { (run.name) } } } }
-                    tbody {
-                        @for (name, cells) in &self.facts {
-                            tr { th scope="row" { (name) } @for cell in cells { td { (cell) } } }
-                        }
-                    }
-                }
-            }
-        }
+        let names = self.runs.iter().map(|run| run.name.as_str());
+        let row = |(name, cells): &(String, Vec<String>)| [&[name.clone()][..], cells].concat();
+        let table = Table {
+            class: Some("runs"),
+            head: iter::once("").chain(names).collect(),
+            rows: self.facts.iter().map(row).collect(),
+            ..Table::default()
+        };
+        table.render()
     }
 
     /// Losses and accuracies: of validation by epoch, of training by step and smoothed.

@@ -1,6 +1,6 @@
 //! Numbers in words, and small pieces of the page.
 
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, Render, html};
 pub(super) use taper_graph::thousands as count;
 
 pub(super) use crate::markdown::percent;
@@ -26,6 +26,50 @@ pub(super) fn facts(rows: &[(String, String)]) -> Markup {
                 @for (name, value) in rows {
                     tr { th scope="row" { (name) } td { (value) } }
                 }
+            }
+        }
+    }
+}
+
+/// A table, scrolled where it is wider than its place. The first cell of each row is its header.
+#[derive(Default)]
+pub(super) struct Table<'a> {
+    /// How the style calls it, if it does.
+    pub(super) class: Option<&'a str>,
+    pub(super) caption: Option<&'a str>,
+    /// The headers of the columns; an empty one is none.
+    pub(super) head: Vec<&'a str>,
+    pub(super) rows: Vec<Vec<String>>,
+    /// A row that sums up the others.
+    pub(super) foot: Option<Vec<String>>,
+}
+
+impl Render for Table<'_> {
+    fn render(&self) -> Markup {
+        html! {
+            div.scroll tabindex="0" {
+                table class=[self.class] {
+                    @if let Some(caption) = self.caption { caption { (caption) } }
+                    thead {
+                        tr {
+                            @for name in &self.head {
+                                @if name.is_empty() { td {} } @else { th scope="col" { (name) } }
+                            }
+                        }
+                    }
+                    tbody { @for cells in &self.rows { (row(cells)) } }
+                    @if let Some(cells) = &self.foot { tfoot { (row(cells)) } }
+                }
+            }
+        }
+    }
+}
+
+fn row(cells: &[String]) -> Markup {
+    html! {
+        tr {
+            @for (place, cell) in cells.iter().enumerate() {
+                @if place == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
             }
         }
     }

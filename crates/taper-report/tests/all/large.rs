@@ -8,7 +8,7 @@ use taper_graph::{Conv2d, Graph, Linear, Op, Preset};
 use taper_metrics::Evaluator;
 use taper_report::{Curves, EpochPoint, Explanation, Maps, Picture, Report, ReportParts, Sample, StepPoint};
 
-use crate::markup::{elements, words};
+use crate::markup::{decode, elements, words};
 use crate::report::picture;
 use crate::{mnist, scores};
 
@@ -78,6 +78,43 @@ fn many_classes_are_a_picture_with_numbers_and_a_table_of_mistakes() {
     parts.evaluation = Some(&evaluation);
     let page = Report::new(&graph, mnist(), parts).render().unwrap();
     assert!(words(&page).contains("40 test images by their class") && !words(&page).contains("7: 7"));
+}
+
+#[test]
+fn a_matrix_wider_than_a_page_is_unfolded_with_all_its_counts() {
+    for (classes, has_counts) in [(21, true), (47, true), (64, true), (65, false)] {
+        let evaluation = scores(classes);
+        let ops = [Op::Flatten, Op::Linear(Linear::new(classes))];
+        let graph = Graph::sequential("wide", &[1, 4, 4], ops).unwrap();
+        let mut parts = ReportParts::default();
+        parts.class_names = (0..classes).map(|class| format!("letter {class}")).collect();
+        parts.evaluation = Some(&evaluation);
+        let page = Report::new(&graph, mnist(), parts).render().unwrap();
+        let table = "table class=\"confusion turned wide\"";
+        assert_eq!(page.matches(table).count(), usize::from(has_counts), "{classes}");
+        let cells = elements(&page);
+        let right = cells.iter().filter(|e| e.get("class").is_some_and(|c| c.starts_with("right")));
+        let seen = (0..classes).filter(|&class| evaluation.confusion_matrix[class][class] > 0).count();
+        assert_eq!(right.count(), if has_counts { seen } else { 0 }, "{classes}");
+        assert!(page.len() < 500_000, "{classes}: {} bytes", page.len());
+    }
+}
+
+#[test]
+fn a_diagram_of_a_thousand_layers_is_a_picture_that_memory_holds() {
+    let layers = (0..1000).map(|_| Op::Relu).chain([Op::Flatten, Op::Linear(Linear::new(10))]);
+    let graph = Graph::sequential("deep", &[1, 8, 8], layers).unwrap();
+    let png = soon(move || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        Report::new(&graph, mnist(), ReportParts::default()).write(&path).unwrap();
+        std::fs::read(folder.path().join("plots/network.png")).unwrap()
+    });
+    let (width, height, channels, pixels) = decode(&png);
+    assert!((10_000_000..17_000_000).contains(&(width * height)), "{width}×{height}");
+    // Down to the last layer.
+    let end = &pixels[channels * width * (height - height / 500)..];
+    assert!(end.iter().any(|&value| value < 128), "nothing is drawn at the end");
 }
 
 fn sample(picture: Picture, explanations: Vec<Explanation>) -> Sample {

@@ -18,7 +18,7 @@ fn chart(values: &[f64]) -> LineChart {
 }
 
 /// The texts of a plot, with their places.
-fn texts(svg: &str) -> Vec<(f32, f32, String)> {
+pub(crate) fn texts(svg: &str) -> Vec<(f32, f32, String)> {
     let texts = svg.split("<text ").skip(1).map(|rest| {
         let (tag, rest) = rest.split_once('>').unwrap();
         let place = |name: &str| {

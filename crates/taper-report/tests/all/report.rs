@@ -128,6 +128,7 @@ fn every_section_tells_what_it_should() {
         ("settings", "CC BY-SA 3.0"),
         ("settings", "55,000"),
         ("settings", "epochs = 2"),
+        ("settings", "VersionsTaper0.1.0"),
         ("use", "onnxruntime.InferenceSession"),
         ("use", "rten::Model::load_file"),
         ("use", "ort.InferenceSession.create"),

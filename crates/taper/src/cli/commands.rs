@@ -212,8 +212,10 @@ pub(super) fn find_run(path: Option<&Path>) -> Result<RunFolder, Error> {
 
 fn evaluate(args: &RunArgs, tta: bool, output: &OutputArgs) -> Result<(), Error> {
     let (folder, data) = open_run(args.run.as_deref(), &args.data, output)?;
-    let test = pipeline::evaluate(&folder, &data)?;
-    let shifted = if tta { Some(pipeline::evaluate_shifted(&folder, &data)?) } else { None };
+    let (test, shifted) = match tta {
+        true => pipeline::evaluate_shifted(&folder, &data).map(|[test, shifted]| (test, Some(shifted)))?,
+        false => (pipeline::evaluate(&folder, &data)?, None),
+    };
     if output.json {
         match &shifted {
             Some(shifted) => terminal::json(&json!({ "test": test, "test_shifted": shifted })),

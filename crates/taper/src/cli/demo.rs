@@ -6,6 +6,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use taper::demo::{DEFAULT_PORT, Page, Runtime, RuntimeOptions, Server};
+use taper::pipeline::DemoSamples;
 use taper::{Error, pipeline};
 
 use super::args::OutputArgs;
@@ -44,12 +45,10 @@ pub(super) fn demo(args: &DemoArgs, output: &OutputArgs) -> Result<(), Error> {
         return Err(Error::NoOnnx { path: run.path().to_owned() });
     }
     let samples = pipeline::demo_samples(run.as_ref(), args.data_dir.clone())?;
-    if samples.is_none() && run.is_some() && !output.quiet {
-        terminal::note(
-            "note: the data of the run are not here, so the page has none of their test images; --data-dir names them",
-        );
+    if !output.quiet {
+        tell(&samples);
     }
-    let page = pipeline::demo(&file, samples.as_ref())?;
+    let page = pipeline::demo(&file, samples.images())?;
     // All that can fail without the runtime comes before it is downloaded.
     match &args.out {
         Some(folder) => {
@@ -60,6 +59,19 @@ pub(super) fn demo(args: &DemoArgs, output: &OutputArgs) -> Result<(), Error> {
             let server = Server::bind(args.port)?;
             serve(&server, &page, &runtime(args, output)?, args.port, output)
         }
+    }
+}
+
+/// Tells why there are no images to try the network on.
+fn tell(samples: &DemoSamples) {
+    match samples {
+        DemoSamples::Missing(why) => terminal::note(format!(
+            "note: the page has no test images of the run, whose data cannot be read here; --data-dir names them\n  {why}"
+        )),
+        DemoSamples::Colour => {
+            terminal::note("note: the page has no test images of the run, since it shows grey ones only");
+        }
+        _ => {}
     }
 }
 

@@ -5,10 +5,8 @@ mod network;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use taper_data::hub::HubError;
-use taper_data::image_folder::ImageFolderError;
 use taper_data::synthetic::{Part, digits};
-use taper_data::{Choice, DataError, Dataset, load};
+use taper_data::{Choice, Dataset, load};
 use taper_demo::{Input, Network, Page, Sample};
 use taper_export::onnx::{Inspection, inspect_file};
 
@@ -90,31 +88,61 @@ fn weights(file: &Inspection) -> Result<BTreeMap<&str, u64>, String> {
     Ok(least)
 }
 
+/// Images to try a network on, or why there are none.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum DemoSamples {
+    /// Test images.
+    Found(Dataset),
+    /// The page shows grey images only, and the network takes others.
+    Colour,
+    /// The data of the run are not on this machine, or damaged; the text says what is wrong.
+    Missing(String),
+    /// Nobody knows of any: a file alone, without a run.
+    Unknown,
+}
+
+impl DemoSamples {
+    /// The images, if there are any.
+    #[must_use]
+    pub fn images(&self) -> Option<&Dataset> {
+        match self {
+            Self::Found(images) => Some(images),
+            _ => None,
+        }
+    }
+}
+
 /// Images to try the network of a run on: test images of the data in `data_dir`, or else of those that the run was trained on,
-/// if they are on this machine. Nothing is downloaded for them.
+/// if they are on this machine. Nothing is downloaded for them, and the page does without those of the run.
 ///
 /// # Errors
-/// [`Error`] for a run that cannot be read, for data in `data_dir` that are not there, and for damaged ones anywhere.
+/// [`Error`] for a run that cannot be read, and for data in `data_dir` that are not there or damaged.
 ///
 /// ```no_run
 /// use taper::pipeline;
 ///
 /// let samples = pipeline::demo_samples(None, Some("data/mnist".into()))?;
-/// let page = pipeline::demo("lenet5.onnx".as_ref(), samples.as_ref())?;
+/// let page = pipeline::demo("lenet5.onnx".as_ref(), samples.images())?;
 /// # Ok::<(), taper::Error>(())
 /// ```
-pub fn demo_samples(run: Option<&RunFolder>, data_dir: Option<PathBuf>) -> Result<Option<Dataset>, Error> {
+pub fn demo_samples(run: Option<&RunFolder>, data_dir: Option<PathBuf>) -> Result<DemoSamples, Error> {
     let is_asked_for = data_dir.is_some();
     let mut config = match run {
         Some(run) => run.config()?.data,
         None if is_asked_for => DataConfig::default(),
-        None => return Ok(None),
+        None => return Ok(DemoSamples::Unknown),
     };
     if let Some(run) = run
         && !is_asked_for
-        && run.metrics()?.dataset.source.starts_with("synthetic:")
     {
-        return Ok(Some(digits(SYNTHETIC, config.synthetic_seed, Part::Test)));
+        if run.metrics()?.dataset.source.starts_with("synthetic:") {
+            return Ok(DemoSamples::Found(digits(SYNTHETIC, config.synthetic_seed, Part::Test)));
+        }
+        // Before the data are read: they may be large.
+        if run.network()?.1.graph.input_shape().item()[0] != 1 {
+            return Ok(DemoSamples::Colour);
+        }
     }
     config.data_dir = data_dir.or(config.data_dir);
     // Never the synthetic digits in the place of data that are missing.
@@ -124,23 +152,9 @@ pub fn demo_samples(run: Option<&RunFolder>, data_dir: Option<PathBuf>) -> Resul
     let mut options = config.load_options();
     options.hub.offline = true;
     match load(&options, &mut |_| ()) {
-        // The page shows grey samples only.
-        Ok(loaded) if !is_asked_for && loaded.test.images.channels() != 1 => Ok(None),
-        Ok(loaded) => Ok(Some(loaded.test)),
-        Err(error) if is_asked_for || !is_absence(&error) => Err(error.into()),
-        Err(_) => Ok(None),
-    }
-}
-
-/// Whether data are not here, rather than damaged.
-fn is_absence(error: &DataError) -> bool {
-    match error {
-        DataError::Folder { cause, .. } | DataError::ImageFolder(ImageFolderError::Folder { cause, .. }) => {
-            cause.kind() == std::io::ErrorKind::NotFound
-        }
-        DataError::NothingFound { .. } => true,
-        DataError::Hub(error) => matches!(error, HubError::Offline { .. } | HubError::Disabled),
-        _ => false,
+        Ok(loaded) => Ok(DemoSamples::Found(loaded.test)),
+        Err(error) if is_asked_for => Err(error.into()),
+        Err(error) => Ok(DemoSamples::Missing(error.to_string())),
     }
 }
 

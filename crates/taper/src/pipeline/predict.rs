@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 use taper_data::image_folder::picture_file;
-use taper_data::prepare::{SIDE, digit_file};
-use taper_data::{Choice, extend_unit};
+use taper_data::prepare::digit_file;
+use taper_data::{Preparation, extend_unit};
 use taper_metrics::softmax;
 use taper_model::{Inference, Model};
 
@@ -19,7 +19,7 @@ pub struct Predictor {
     class_names: Vec<String>,
     /// `[C, H, W]` of what the network takes.
     image: [usize; 3],
-    is_of_folder: bool,
+    preparation: Preparation,
 }
 
 /// What a network says about one picture.
@@ -56,31 +56,25 @@ impl Predictor {
         let (weights, metadata) = folder.network()?;
         let model = Model::from_weights(metadata.graph, &weights)?;
         let (input, classes, names) = (model.graph().input_shape(), model.classes()?, metadata.class_names);
-        // Data of no known name are digits in another form, unless they were images in folders.
-        let choice = metadata.dataset.name.parse::<Choice>();
-        let is_of_folder = metadata.dataset.source.starts_with(FOLDER)
-            || choice.is_ok_and(|choice| !choice.is_handwriting());
+        let preparation = Preparation::of(&metadata.dataset.name, &metadata.dataset.source);
         let image = <[usize; 3]>::try_from(input.item()).ok();
-        // Other data than folders of images are digits, for which pictures are prepared otherwise.
-        let fits = |image: &[usize; 3]| {
-            if is_of_folder { matches!(image[0], 1 | 3) } else { *image == [1, SIDE, SIDE] }
-        };
-        let Some(image) = image.filter(fits).filter(|_| classes == names.len()) else {
+        let Some(image) = image.filter(|image| preparation.takes(*image)).filter(|_| classes == names.len())
+        else {
             let (path, input) = (folder.path().to_owned(), input.to_string());
             return Err(Error::NotDigits { path, input, classes, names: names.len() });
         };
-        Ok(Self { inference: model.inference()?, class_names: names, image, is_of_folder })
+        Ok(Self { inference: model.inference()?, class_names: names, image, preparation })
     }
 
     /// Classifies a PNG, JPEG or WebP file of any size and colour. For a network of digits it is made grey, inverted if it is dark on
-    /// light, scaled and centred as MNIST's digits are; for one that was trained on images in folders it is prepared as those were.
+    /// light, scaled and centred as MNIST's digits are; for others it is prepared as images in folders are.
     ///
     /// # Errors
     /// [`Error`] naming the file and what is wrong with it.
     pub fn predict(&self, image: &Path) -> Result<Prediction, Error> {
-        let pixels = match self.is_of_folder {
-            true => picture_file(image, self.image)?,
-            false => digit_file(image)?.to_vec(),
+        let pixels = match self.preparation {
+            Preparation::Handwriting => digit_file(image)?.to_vec(),
+            Preparation::Picture => picture_file(image, self.image)?,
         };
         let mut input = Vec::with_capacity(pixels.len());
         extend_unit(&mut input, &pixels);
@@ -106,9 +100,6 @@ fn rows(image: &[u8], [channels, height, width]: [usize; 3]) -> Vec<Vec<u8>> {
     let row = |row| (0..width * channels).map(move |place| value(row, place)).collect();
     (0..height).map(row).collect()
 }
-
-/// How the source of images in folders begins.
-const FOLDER: &str = "folder:";
 
 fn hexadecimal<S: Serializer>(rows: &[Vec<u8>], serializer: S) -> Result<S::Ok, S::Error> {
     let text = |row: &Vec<u8>| row.iter().map(|pixel| format!("{pixel:02x}")).collect::<String>();

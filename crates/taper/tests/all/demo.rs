@@ -7,12 +7,19 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 
-use crate::program::{copy_of_small_run, stderr, succeed, taper};
+use taper::RunFolder;
+use taper::data::Choice;
+use taper::export::{Metadata, safetensors};
+use taper::graph::{Graph, Linear, Op};
+use taper::model::Model;
+use taper::pipeline::{self, DemoSamples};
+
+use crate::program::{copy_of_small_run, json, stderr, succeed, taper};
 
 /// Runs `taper demo WORDS`, which must fail, with an empty cache and a registry; what it says.
 fn fails(folder: &Path, registry: &str, code: i32, words: &[&str]) -> String {
     let mut command = taper(folder);
-    command.env("XDG_CACHE_HOME", folder.join("cache")).env("NPM_CONFIG_REGISTRY", registry);
+    command.env("TAPER_CACHE", folder.join("cache")).env("NPM_CONFIG_REGISTRY", registry);
     let output = command.arg("demo").args(words).output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
@@ -106,5 +113,39 @@ fn a_registry_that_is_none_or_another_is_an_error_and_nothing_is_kept() {
     });
     let said = fails(folder.path(), &registry, 1, &["run", "--out", "site"]);
     assert!(said.contains("SHA-512") && said.contains("onnxruntime-web-1.30.0.tgz"), "{said}");
-    assert!(!folder.path().join("cache/taper/onnxruntime-web-1.30.0").exists());
+    assert!(!folder.path().join("cache/onnxruntime-web-1.30.0").exists());
+}
+
+#[test]
+fn data_that_are_away_or_damaged_are_told_and_the_page_does_without() {
+    let (folder, path) = copy_of_small_run();
+    let run = RunFolder::new(&path);
+    let mut metrics = json(&fs::read_to_string(path.join("metrics.json")).unwrap());
+    metrics["dataset"]["source"] = "idx".into();
+    fs::write(path.join("metrics.json"), metrics.to_string()).unwrap();
+    let data = folder.path().join("data");
+    let mut config = run.config().unwrap();
+    (config.data.dataset, config.data.data_dir) = (Choice::Mnist, Some(data.clone()));
+    fs::write(path.join("config.toml"), config.to_toml().unwrap()).unwrap();
+    let missing = |mentions: &str| match pipeline::demo_samples(Some(&run), None).unwrap() {
+        DemoSamples::Missing(why) => assert!(why.contains(mentions), "{why}"),
+        other => panic!("{other:?}"),
+    };
+    missing("data");
+    fs::create_dir(&data).unwrap();
+    for part in ["train", "t10k"] {
+        fs::write(data.join(format!("{part}-images-idx3-ubyte")), [0, 0, 8, 3, 0]).unwrap();
+        fs::write(data.join(format!("{part}-labels-idx1-ubyte")), [0, 0, 8, 1, 0]).unwrap();
+    }
+    missing("ubyte");
+    assert!(pipeline::demo_samples(Some(&run), Some(data)).is_err(), "what is asked for must be there");
+    assert_eq!(pipeline::demo_samples(None, None).unwrap(), DemoSamples::Unknown);
+
+    // A network for colour has no use for them, so that nobody looks at the data.
+    let ops = [Op::Flatten, Op::Linear(Linear::new(10))];
+    let graph = Graph::sequential("colour", &[3, 4, 4], ops).unwrap();
+    let (_, metadata) = safetensors::load_network(&run.safetensors()).unwrap();
+    let weights = Model::new(graph.clone(), 0).unwrap().weights().unwrap();
+    safetensors::save(&run.safetensors(), &weights, &Metadata { graph, ..metadata }).unwrap();
+    assert_eq!(pipeline::demo_samples(Some(&run), None).unwrap(), DemoSamples::Colour);
 }

@@ -19,6 +19,17 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 }
 
 #[test]
+fn every_step_of_the_tutorial_has_an_example_and_a_picture() {
+    let text = page("docs/tutorial.md");
+    let steps: Vec<&str> = text.split("\n## ").skip(1).collect();
+    // The last one only sums up.
+    let (_, steps) = steps.split_last().unwrap();
+    let lacks = |step: &&&str| blocks(step, "rust").is_empty() || !step.contains("](pictures/");
+    let lacking: Vec<&str> = steps.iter().filter(lacks).map(|step| step.lines().next().unwrap()).collect();
+    assert!(steps.len() >= 9 && lacking.is_empty(), "{lacking:?}");
+}
+
+#[test]
 fn the_network_file_is_the_network_that_the_page_builds_in_rust() {
     let text = page("docs/networks.md");
     let graph = Graph::from_toml(blocks(&text, "toml")[0]).unwrap();

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use taper_demo::{Answer, Element, Input, Layout, Network, Output};
+use taper_data::Preparation;
+use taper_demo::{Answer, Drawing, Element, Input, Layout, Network, Output};
 use taper_export::Normalization;
 use taper_export::onnx::{DataType, Dim, Inspection, NodeInfo, ValueInfo};
 
@@ -28,6 +29,7 @@ pub(super) fn network(file: &Inspection) -> Result<Network, String> {
     let answer = if is_softmax(file, &output.name) { Answer::Probabilities } else { Answer::Logits };
     Ok(Network {
         name: file.graph.clone(),
+        drawing: drawing(text("dataset"), text("dataset_source"), input.channels),
         input,
         output: Output { name: output.name.clone(), answer },
         classes,
@@ -36,6 +38,15 @@ pub(super) fn network(file: &Inspection) -> Result<Network, String> {
             .and_then(|text| text.parse().ok())
             .filter(|accuracy| (0.0..=1.0).contains(accuracy)),
     })
+}
+
+/// How a drawing is prepared: as `taper predict` prepares a picture of it. Of a file that does not say what it was trained on,
+/// handwriting is the best guess, unless it wants colour.
+fn drawing(dataset: Option<&str>, source: Option<&str>, channels: usize) -> Drawing {
+    match Preparation::of(dataset.unwrap_or_default(), source.unwrap_or_default()) {
+        Preparation::Handwriting if channels == 1 => Drawing::Handwriting,
+        _ => Drawing::Picture,
+    }
 }
 
 /// What bytes from 0 to 255 became in training. Without a word about it they went from 0 to 1; but a word that is not
@@ -170,6 +181,24 @@ mod tests {
             assert_eq!(found.input, input, "{dims:?}");
             assert_eq!(found.output, Output { name: "y".to_owned(), answer: Answer::Logits });
             assert_eq!(found.classes.len(), channels * height * width, "{dims:?}");
+            let drawing = if channels == 1 { Drawing::Handwriting } else { Drawing::Picture };
+            assert_eq!(found.drawing, drawing, "{dims:?}");
+        }
+    }
+
+    #[test]
+    fn drawings_for_other_data_than_handwriting_are_not_made_like_digits() {
+        for (name, source, drawing) in [
+            ("mnist", "idx", Drawing::Handwriting),
+            ("emnist-letters", "idx", Drawing::Handwriting),
+            ("custom", "idx", Drawing::Handwriting),
+            ("fashion-mnist", "idx", Drawing::Picture),
+            ("kmnist", "hub:tanganke/kmnist@main", Drawing::Picture),
+            ("photos", "folder:28x28", Drawing::Picture),
+        ] {
+            let texts = [("dataset", name), ("dataset_source", source)];
+            let found = network(&file(FLOAT, &fixed([0, 1, 1, 2]), &[flatten()], &texts)).unwrap();
+            assert_eq!(found.drawing, drawing, "{name}");
         }
     }
 
