@@ -17,6 +17,8 @@ mod export_options;
 mod fuzzed;
 #[path = "all/image_folder.rs"]
 mod image_folder;
+#[path = "all/locks.rs"]
+mod locks;
 #[path = "all/program.rs"]
 mod program;
 #[path = "all/recipes.rs"]
@@ -32,3 +34,5 @@ mod snippets;
 #[path = "../../../xtask/fuzz/src/targets.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the fuzzer needs more of it")]
 mod targets;
+#[path = "all/terminal.rs"]
+mod terminal;
