@@ -60,7 +60,8 @@ def live(taper: str, run: Path) -> None:
     """What is read while a run trains is the beginning of its history."""
     shutil.rmtree(run, ignore_errors=True)
     words = ["train", "--dataset", "synthetic", "--limit", "2000", "--model", "lenet5", "--epochs", "900"]
-    with subprocess.Popen([taper, *words, "--checkpoint-every", "5", "--quiet", "--out", run]) as process:
+    words += ["--checkpoint-every", "5", "--quiet", "--out", str(run)]
+    with subprocess.Popen([taper, *words], stdout=subprocess.DEVNULL) as process:
         found, deadline = {}, time.monotonic() + 120
         # Scores of an epoch, and steps of the next.
         while "validation/loss" not in found:
