@@ -7,14 +7,17 @@ they are.
 """
 
 import json
+import os
 import pathlib
 import re
 import shutil
 import struct
 import subprocess
 import sys
+import unicodedata
 import zlib
 
+import image_folder
 from terminals import in_terminal
 
 TRAIN = ["train", "--dataset", "synthetic", "--limit", "3000", "--epochs", "2", "--model", "lenet5"]
@@ -32,11 +35,16 @@ def run(command, **options):
     return done.stdout, done.stderr
 
 
+def width(line):
+    """Columns of a line: letters of East Asian scripts take two."""
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in line)
+
+
 def check_lines(text, columns):
     """No line is wider than the terminal. A carriage return begins a line anew."""
     lines = [line.decode() for line in re.split(rb"[\r\n]+", ESCAPE.sub(b"", text))]
-    widest = max(lines, key=len)
-    assert len(widest) <= columns, f"wider than {columns} columns: {widest!r}"
+    widest = max(lines, key=width)
+    assert width(widest) <= columns, f"wider than {columns} columns: {widest!r}"
     return lines
 
 
@@ -57,6 +65,19 @@ def progress(taper, folder):
         epochs = [line for line in check_lines(text, 80) if line.startswith("epoch ")]
         assert len(epochs) == 2 and all("val. loss" in line for line in epochs), f"{name}: {text!r}"
     return f"bars in 80 and 50 columns; in a log: {epochs[-1]}"
+
+
+def whole_run(taper, folder):
+    """All that `pipeline` shows fits into 80 columns: results and what goes on, with the warning of a machine without a network."""
+    pipeline = [taper, "pipeline", *TRAIN[3:], "--out", "whole"]
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": "hub"}
+    shown = in_terminal(pipeline, 80, ("stdout", "stderr"), folder, **offline)
+    written = b"\n".join(run(pipeline, cwd=folder, env={**os.environ, **offline}))
+    for text in [shown, written]:
+        begin = {line.split(" ")[0] for line in check_lines(text, 80)}
+        missing = {"WARNING:", "data", "training", "best", "test", "ONNX", "report", "run"} - begin
+        assert not missing, f"no line begins with {missing}: {text!r}"
+    return "80 columns suffice, in a terminal and in a log"
 
 
 def png(rows):
@@ -88,6 +109,27 @@ def pictures(taper, trained, folder):
     rows = [bytes.fromhex(row) for row in pixels]
     assert [len(row) for row in rows] == [28] * 28 and max(map(max, rows)) == 255, pixels
     return "greys, half blocks, letters, and values"
+
+
+def large_pictures(taper, folder):
+    """Of a run on a folder of images: larger than is drawn, and with names of classes longer than there is room."""
+    photos, names = folder / "photos", {"columns": "おきすつなはまやれを" * 3, "disc": "disc-" * 12, "rows": "rows"}
+    image_folder.make(photos)
+    for part in ["train", "test"]:
+        for old, new in names.items():
+            (photos / part / old).rename(photos / part / new)
+    train = ["train", "--data-dir", "photos", "--image-size", "64", "--model", "lenet5", "--epochs", "1", "--out", "photos-run"]
+    run([taper, *train], cwd=folder)
+    shutil.copy(photos / "test" / "rows" / "000.png", folder / "rows.png")
+    predict = [taper, "predict", "--run", "photos-run", "rows.png"]
+    for shown in [in_terminal(predict, 80, ("stdout",), folder), run(predict, cwd=folder)[0]]:
+        lines = [line for line in check_lines(shown, 80) if line]
+        classes = [line for line in lines if " %" in line]
+        assert len(lines) == 1 + 20 and len(classes) == 3, lines
+        assert sum("…" in line for line in classes) == 2 and any("おき" in line for line in classes), classes
+        # The probabilities stand below each other.
+        assert len({width(line[: line.index(" %")]) for line in classes}) == 1, classes
+    return "64 pixels in 40 columns, long and wide names"
 
 
 def completions(taper):
@@ -128,11 +170,13 @@ def manual(taper, folder):
 
 
 def main(taper, trained, folder):
-    folder = pathlib.Path(folder)
+    taper, folder = str(pathlib.Path(taper).resolve()), pathlib.Path(folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     print(f"ok progress: {progress(taper, folder)}")
+    print(f"ok whole run: {whole_run(taper, folder)}")
     print(f"ok pictures: {pictures(taper, trained, folder)}")
+    print(f"ok large pictures: {large_pictures(taper, folder)}")
     print(f"ok completions: {completions(taper)}")
     print(f"ok manual: {manual(taper, folder)}")
 

@@ -50,7 +50,7 @@ model-index:
     hf upload USER/NAME . . --exclude 'checkpoints/*' --exclude '.*'
 -->
 """
-METRICS = {"dataset": {"name": "mnist"}, "model": {"name": "tutorial"}, "test": {"accuracy": 0.9912, "loss": 0.03}}
+METRICS = {"dataset": {"name": "mnist", "source": "idx"}, "model": {"name": "tutorial"}, "test": {"accuracy": 0.9912, "loss": 0.03}}
 HISTORY = """epoch,step,loss,accuracy,learning_rate,validation_loss,validation_accuracy
 1,1,2.25,0.125,0.001,,
 1,2,0.1,1.0,0.001,0.3,0.96
@@ -106,6 +106,8 @@ class Published(unittest.TestCase):
             ("split: test", "split: train"),
             (" --exclude '.*'", ""),
             ("'checkpoints/*'", "'model*'"),
+            ("--exclude '.*'", "--leave-out '.*'"),
+            ("USER/NAME . .", "USER/NAME . plots"),
         ]:
             with self.subTest(old=old):
                 assert old in CARD

@@ -44,7 +44,11 @@ Words of this project alone:
   peers         time Taper, PyTorch and other peers in turn (`cargo xtask peers --help`)
   runtimes RUN  run RUN/model.onnx in other runtimes and compare (`cargo xtask runtimes --help`)
 
-Start with `cargo xtask pipeline`.
+Examples:
+  cargo xtask pipeline
+  cargo xtask train --help
+  cargo xtask peers --data-dir mnist --quick
+  cargo xtask runtimes runs/mnist-tutorial
 ";
 
 fn main() -> ExitCode {

@@ -29,6 +29,11 @@ Options:
 
 A full run takes about twenty minutes. The first one that includes inference builds tract before, which takes ten
 more. Let nothing else run meanwhile.
+
+Examples:
+  cargo xtask peers --data-dir mnist --threads 2
+  cargo xtask peers --data-dir mnist --quick        # does all run?
+  cargo xtask peers --data-dir mnist --only scaling --out scaling.md
 ";
 
 /// `words`: the options of [`HELP`]. All but `--python` are for the script.

@@ -32,6 +32,10 @@ Options:
                       folder, made on the first call]
 
 Arguments such as `--data-dir DIR` go to `taper reference`. The exit code is 1 if a runtime answers otherwise.
+
+Examples:
+  cargo xtask runtimes runs/mnist-tutorial
+  cargo xtask runtimes runs/mnist-tutorial --data-dir mnist --all --out runtimes.md
 ";
 
 /// `words`: the folder of a run and the options of [`HELP`]; the rest is for `taper reference`.

@@ -139,6 +139,18 @@ fn help_lists_the_words_and_builds_nothing() {
 }
 
 #[test]
+fn every_help_has_examples() {
+    for words in [&["--help"][..], &["peers", "--help"], &["runtimes", "-h"]] {
+        let output = xtask(words, "").env("CARGO", "/no/such/cargo").output().unwrap();
+        let help = String::from_utf8_lossy(&output.stdout).into_owned();
+        let examples = help.split("\nExamples:\n").nth(1).unwrap_or_default();
+        let begin = ["  cargo xtask", words[0].trim_start_matches("--help")].join(" ");
+        assert!(examples.lines().count() > 1, "{words:?}: {help}");
+        assert!(examples.lines().all(|line| line.starts_with(begin.trim_end())), "{words:?}: {examples}");
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_said() {
     let missing = OsStr::new("/no/such/cargo");
     let output = xtask(&["pipeline"], "").env("CARGO", missing).output().unwrap();

@@ -152,7 +152,7 @@ def two_runs(program: Program, whole: dict[str, bytes]) -> str:
     """A second process is refused, and the first goes on as if nothing were."""
     run = program.run("shared")
     process = program.started_run(run.name)
-    program.call(program.words(run), 1, f"another process trains into {run}", "--out")
+    program.call(program.words(run), 1, f"another process writes into {run}", "--out")
     program.ends(process, 0)
     check_same(run, whole)
     return "the second is refused, the first goes on; the same bits"

@@ -1,6 +1,7 @@
 //! The one table of datasets that are known by name, beside MNIST itself.
 
 use crate::choice::Choice;
+use crate::load::MNIST_REPOSITORY;
 
 /// A row of the table.
 pub(crate) struct Known {
@@ -174,6 +175,24 @@ static TABLE: [Known; 8] = [
         license: None,
     },
 ];
+
+impl Choice {
+    /// Its repository on the Hugging Face Hub, and the configuration that the images are in there; `None` for what the Hub does
+    /// not have, or not in the form of the table.
+    ///
+    /// ```
+    /// use taper_data::Choice;
+    /// assert_eq!(Choice::Cifar10.on_hub(), Some(["uoft-cs/cifar10", "plain_text"]));
+    /// assert_eq!(Choice::Synthetic.on_hub(), None);
+    /// ```
+    #[must_use]
+    pub fn on_hub(self) -> Option<[&'static str; 2]> {
+        match self {
+            Choice::Mnist => Some([MNIST_REPOSITORY, "mnist"]),
+            other => known(other)?.hub.as_ref().map(|hub| [hub.repository, hub.folder]),
+        }
+    }
+}
 
 /// The row of a choice, if it is in the table.
 pub(crate) fn known(choice: Choice) -> Option<&'static Known> {

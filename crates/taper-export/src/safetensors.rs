@@ -154,8 +154,8 @@ pub fn to_bytes(weights: &Weights, metadata: &Metadata) -> Result<Vec<u8>, Safet
 /// # Errors
 /// [`SafetensorsError`] naming the file: unreadable, not whole, or with tensors that are not f32.
 pub fn load(path: &Path) -> Result<Loaded, SafetensorsError> {
-    let bytes =
-        std::fs::read(path).map_err(|cause| SafetensorsError::Read { path: path.to_owned(), cause })?;
+    let bytes = taper_files::read_regular(path)
+        .map_err(|cause| SafetensorsError::Read { path: path.to_owned(), cause })?;
     let format = |cause: String| SafetensorsError::Format { path: path.to_owned(), cause };
     if bytes.is_empty() {
         return Err(format("it is empty".to_owned()));

@@ -12,8 +12,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod regular;
 mod together;
 
+pub use regular::read_regular;
 pub use together::write_together;
 
 use std::ffi::OsStr;

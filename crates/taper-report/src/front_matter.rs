@@ -1,6 +1,8 @@
 //! The YAML header that the Hugging Face Hub reads: licence, tags, dataset and scores.
 
-use crate::card::ModelCard;
+use taper_data::Choice;
+
+use crate::card::{DataFacts, ModelCard};
 use crate::markdown::is_written;
 
 /// See <https://huggingface.co/docs/hub/model-cards>, "Model card metadata".
@@ -14,24 +16,28 @@ pub(crate) fn render(card: &ModelCard<'_>) -> String {
         yaml += "- onnx\n";
     }
     yaml += "- safetensors\n";
-    match card.data.name.as_str() {
-        "mnist" => yaml += &format!("- mnist\ndatasets:\n- {HUB_MNIST}\n"),
-        _ if card.data.is_synthetic() => yaml += "- synthetic-data\n",
-        _ => {}
+    if let Some([repository, _]) = on_hub(&card.data) {
+        yaml += &format!("- {}\ndatasets:\n- {repository}\n", card.data.name);
+    } else if card.data.is_synthetic() {
+        yaml += "- synthetic-data\n";
     }
     yaml += "metrics:\n- accuracy\n";
     yaml += &results(card);
     yaml + "---"
 }
 
-/// The Hub's own name for the data, wherever this copy of it came from.
-const HUB_MNIST: &str = "ylecun/mnist";
+/// The Hub's own names for the data and their configuration, wherever this copy of them came from. A folder of images is no such
+/// data, whatever its name.
+fn on_hub(data: &DataFacts) -> Option<[&'static str; 2]> {
+    let choice = data.name.parse::<Choice>().ok()?;
+    if data.source.starts_with("folder:") { None } else { choice.on_hub() }
+}
 
 /// The scores as the Hub shows them beside the card and compares them: its `model-index`, which is Papers with Code's.
 fn results(card: &ModelCard<'_>) -> String {
-    let (kind, config) = match card.data.name.as_str() {
-        "mnist" => (HUB_MNIST.to_owned(), "      config: mnist\n"),
-        other => (quoted(other), ""),
+    let (kind, config) = match on_hub(&card.data) {
+        Some([repository, config]) => (repository.to_owned(), format!("      config: {config}\n")),
+        None => (quoted(&card.data.name), String::new()),
     };
     let mut yaml = format!(
         "model-index:\n- name: {}\n  results:\n  - task:\n      type: image-classification\n      \
@@ -71,4 +77,57 @@ fn quoted(text: &str) -> String {
         }
     }
     yaml + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use taper_graph::Preset;
+    use taper_metrics::Evaluator;
+
+    use super::*;
+    use crate::card::CardOptions;
+
+    /// The header for data of that name and source.
+    fn header(name: &str, source: &str) -> String {
+        let graph = Preset::LeNet5.graph().unwrap();
+        let mut evaluator = Evaluator::new(2);
+        evaluator.update(&[0.5, -0.5], &[0usize]).unwrap();
+        let evaluation = evaluator.finish().unwrap();
+        let data = DataFacts {
+            name: name.to_owned(),
+            source: source.to_owned(),
+            sha256: String::new(),
+            license: None,
+        };
+        render(&ModelCard::new(&graph, data, &evaluation, CardOptions::default()))
+    }
+
+    #[test]
+    fn data_are_named_as_the_hub_names_them() {
+        for (name, repository, config) in [
+            ("mnist", "ylecun/mnist", "mnist"),
+            ("fashion-mnist", "zalando-datasets/fashion_mnist", "fashion_mnist"),
+            ("kmnist", "tanganke/kmnist", "kmnist"),
+            ("cifar10", "uoft-cs/cifar10", "plain_text"),
+        ] {
+            let header = header(name, "idx");
+            assert!(header.contains(&format!("- {name}\ndatasets:\n- {repository}\nmetrics:")), "{header}");
+            assert!(header.contains(&format!("      type: {repository}\n")), "{header}");
+            assert!(header.contains(&format!("      config: {config}\n")), "{header}");
+        }
+    }
+
+    #[test]
+    fn what_the_hub_does_not_have_is_not_said_to_be_there() {
+        for (name, source) in [
+            ("qmnist", "idx"),
+            ("synthetic", "synthetic:seed=0"),
+            ("photos", "folder:photos"),
+            ("mnist", "folder:mnist"),
+        ] {
+            let header = header(name, source);
+            assert!(!header.contains("datasets:") && !header.contains("config:"), "{header}");
+            assert!(header.contains(&format!("      type: \"{name}\"\n")), "{header}");
+        }
+    }
 }

@@ -1,7 +1,12 @@
 //! TensorBoard's event files: the numbers of a [`History`] as scalars.
 //!
 //! The messages are those of `tensorflow/core/util/event.proto` and `tensorflow/core/framework/summary.proto`, as far as
-//! scalars need them. Numbers are stored as `f32` there.
+//! scalars need them. Numbers are stored as `f32` there. The times of events stay 0, so that the same history has the same bytes:
+//! TensorBoard's axes by time (`RELATIVE`, `WALL`) say nothing, the one by step says all.
+//!
+//! No crate writes them here. `tensorboard-rs` 0.5.9 and `tboard` 0.1.1 take the file's name and the times from the machine and its
+//! clock, and only append, so that neither the bits nor a file that a killed process left short could be had; they stand on
+//! versions of `protobuf`, `image` and `prost` that have had successors for years, and `tboard` needs `protoc` to build.
 
 mod record;
 

@@ -41,9 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut options = LoadOptions::new(Choice::Mnist);
     options.data_dir = Some(data.into());
     let data = load(&options, &mut |_| ())?;
-    let digit = unit(data.test.images.image(0)?);
+    let digit = unit(&data.test.images.image(0)?);
     let save = |picture: RgbImage, name: &str| picture.save(Path::new(&out).join(format!("{name}.png")));
-    save(digits(&data.test), "images")?;
+    save(digits(&data.test)?, "images")?;
     save(last_layers(&model, &digit)?, "linear")?;
     save(lessons(model.graph(), &data.train, &digit, usize::from(data.test.labels[0]))?, "training")?;
 
@@ -71,16 +71,15 @@ fn unit(bytes: &[u8]) -> Vec<f32> {
 }
 
 /// The first image of each class.
-fn digits(data: &Dataset) -> RgbImage {
+fn digits(data: &Dataset) -> Result<RgbImage, Box<dyn Error>> {
     let width = 10 * (SIDE + GAP) - GAP;
     let mut picture = RgbImage::from_pixel(width as u32, SIDE as u32, WHITE);
     for class in 0..10 {
         let Some(place) = data.labels.iter().position(|&label| usize::from(label) == class) else { continue };
-        tile(&mut picture, class, &unit(data.images.image(place)), 28, |value| {
-            Rgb([(255.0 * value) as u8; 3])
-        });
+        let digit = unit(&data.images.image(place)?);
+        tile(&mut picture, class, &digit, 28, |value| Rgb([(255.0 * value) as u8; 3]));
     }
-    picture
+    Ok(picture)
 }
 
 /// The numbers behind the maps, those behind the first linear layer and its ReLU, the logits, and the probabilities as bars.
@@ -113,7 +112,7 @@ fn lessons(graph: &Graph, train: &Dataset, digit: &[f32], class: usize) -> Resul
     let mut batches = Batches::shuffled(train, batch, 0, 0);
     let (mut images, mut labels, mut step) = (Vec::new(), Vec::new(), 0);
     for (place, asked) in ASKED.into_iter().enumerate() {
-        while step < asked && batches.next_into(&mut images, &mut labels) {
+        while step < asked && batches.next_into(&mut images, &mut labels)? {
             trainer.step(&images, &labels, 1e-3)?;
             step += 1;
         }

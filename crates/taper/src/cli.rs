@@ -1,6 +1,7 @@
 //! The command line: parse, run, print.
 
 mod args;
+mod columns;
 mod commands;
 mod compare;
 mod demo;

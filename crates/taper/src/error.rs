@@ -227,8 +227,8 @@ pub enum Error {
         "there is no finished run under `runs/`; train one with `taper pipeline`, or name one with --run"
     )]
     NoRuns,
-    /// Another process trains into the folder.
-    #[error("another process trains into {}; wait for it to end, or choose another folder with --out", path.display())]
+    /// Another process writes into the folder.
+    #[error("another process writes into {}; wait for it to end, or choose another folder with --out", path.display())]
     Locked {
         /// The folder.
         path: PathBuf,

@@ -42,7 +42,7 @@ pub use error::Error;
 pub use metrics::{
     DatasetMetrics, ExportMetrics, Int8Metrics, Metrics, ModelMetrics, NormalizedBy, TrainMetrics,
 };
-pub use run::{RunFolder, newest_run};
+pub use run::{RunFolder, RunLock, newest_run};
 
 pub use taper_data as data;
 pub use taper_demo as demo;

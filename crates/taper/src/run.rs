@@ -1,11 +1,15 @@
 //! The folder of a run.
 
-use std::fs::{self, File, TryLockError};
+mod lock;
+
+pub use lock::RunLock;
+
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use taper_export::{Metadata, safetensors};
-use taper_files::{WriteError, check_writable, create_folder, move_into_place, staging_folder, write_atomic};
+use taper_files::{WriteError, check_writable, move_into_place, staging_folder, write_atomic};
 use taper_graph::Weights;
 use taper_train::{CheckpointFolder, History, TrainError};
 
@@ -95,22 +99,6 @@ impl RunFolder {
     /// The folder of its checkpoints, which is there until the run is finished.
     pub fn checkpoints(&self) -> PathBuf {
         self.0.join("checkpoints")
-    }
-
-    /// Keeps every other process from training into the folder for as long as the file lives, or until this process ends, in
-    /// whatever way.
-    ///
-    /// # Errors
-    /// [`Error::Locked`] if another one does, or a folder that cannot be written.
-    pub fn lock(&self) -> Result<File, Error> {
-        create_folder(&self.0)?;
-        let refused = |cause| Error::Write(WriteError::new(&self.0, cause));
-        let file = to_lock(&self.0).map_err(refused)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: self.0.clone() }),
-            Err(TryLockError::Error(cause)) => Err(refused(cause)),
-        }
     }
 
     /// Whether `path` is one of the run's own files.
@@ -243,19 +231,6 @@ impl RunFolder {
     pub fn network(&self) -> Result<(Weights, Metadata), Error> {
         Ok(safetensors::load_network(&self.safetensors())?)
     }
-}
-
-/// What stands for a folder when it is locked: itself.
-#[cfg(unix)]
-fn to_lock(folder: &Path) -> io::Result<File> {
-    File::open(folder)
-}
-
-/// What stands for a folder when it is locked. The file stays: to delete it while another process opens it would give two of
-/// them a lock.
-#[cfg(not(unix))]
-fn to_lock(folder: &Path) -> io::Result<File> {
-    File::options().create(true).truncate(false).write(true).open(folder.join(".lock"))
 }
 
 fn write_text(path: &Path, text: &str) -> Result<(), WriteError> {

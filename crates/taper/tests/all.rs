@@ -21,6 +21,8 @@ mod image_folder;
 mod image_folder_parts;
 #[path = "all/launchers.rs"]
 mod launchers;
+#[path = "all/locks.rs"]
+mod locks;
 #[path = "all/program.rs"]
 mod program;
 #[path = "all/recipes.rs"]
@@ -36,3 +38,5 @@ mod snippets;
 #[path = "../../../xtask/fuzz/src/targets.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the fuzzer needs more of it")]
 mod targets;
+#[path = "all/terminal.rs"]
+mod terminal;

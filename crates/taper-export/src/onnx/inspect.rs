@@ -158,7 +158,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
 /// # Errors
 /// [`InspectError`] naming the file.
 pub fn inspect_file(path: &Path) -> Result<Inspection, InspectError> {
-    let bytes = std::fs::read(path)
+    let bytes = taper_files::read_regular(path)
         .map_err(|error| InspectError::Read { path: path.to_owned(), cause: error.to_string() })?;
     inspect(&bytes).map_err(|cause| InspectError::File { path: path.to_owned(), cause: Box::new(cause) })
 }

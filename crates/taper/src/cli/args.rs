@@ -208,41 +208,4 @@ impl Command {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    /// The commands of the examples in `help`: comments and what a shell does with the output are cut off, lines that end
-    /// in a backslash joined.
-    fn examples(help: &str) -> Vec<String> {
-        let joined = help.replace("\\\n", " ");
-        let lines = joined.strip_prefix("Examples:\n").expect("the help begins with `Examples:`").lines();
-        let command = |line: &str| line.split(['#', '>', '|']).next().unwrap_or_default().trim().to_owned();
-        lines.map(command).collect()
-    }
-
-    #[test]
-    fn every_help_has_examples_that_parse() {
-        let taper = Cli::command();
-        let mut wrong = Vec::new();
-        for command in std::iter::once(&taper).chain(taper.get_subcommands()) {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            if !help.starts_with("Examples:\n") || help.lines().any(|line| line.len() > 79) {
-                wrong.push(format!("{}: no examples, or a line of 80 columns", command.get_name()));
-                continue;
-            }
-            for example in examples(&help) {
-                let words: Vec<&str> = example.split_whitespace().collect();
-                let is_of_it = command.get_name() == "taper" || words.get(1) == Some(&command.get_name());
-                // Help is no mistake, though clap makes an error of it.
-                let parsed = Cli::try_parse_from(&words).and_then(|cli| cli.command.check());
-                let failed = parsed.is_err_and(|error| error.exit_code() != 0);
-                if failed || !is_of_it {
-                    wrong.push(example.clone());
-                }
-            }
-        }
-        assert!(wrong.is_empty(), "{wrong:#?}");
-    }
-}
+mod tests;

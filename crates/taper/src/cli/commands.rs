@@ -44,7 +44,8 @@ pub(super) fn run(cli: &Cli, ranks: &Ranks) -> Result<ExitCode, Error> {
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man { out } => shell::man(out.as_deref())?,
         Command::Reference { run, out } => {
-            let (folder, data) = open_run(run.run.as_deref(), &run.data, output)?;
+            let folder = find_run(run.run.as_deref())?;
+            let data = data_of(&folder, &run.data, output)?;
             pipeline::reference(&folder, &data, out)?;
         }
     }
@@ -59,6 +60,7 @@ fn pipeline(args: &TrainArgs, ranks: &Ranks, output: &OutputArgs) -> Result<Exit
     if interrupt::asked() || is_finished {
         return Ok(finish_training(&run, output));
     }
+    let _lock = run.folder.lock()?;
     let test = pipeline::evaluate(&run.folder, &run.data)?;
     let exported = pipeline::export(&run.folder, &run.data, &run.folder.onnx(), &Form::default())?;
     pipeline::report(&run.folder, &run.data)?;
@@ -186,23 +188,18 @@ pub(super) fn load(config: &taper::DataConfig, output: &OutputArgs) -> Result<Da
     data
 }
 
-/// The run that was named, or the newest, and the data it was trained on.
-pub(super) fn open_run(
-    run: Option<&Path>,
-    data: &DataArgs,
-    output: &OutputArgs,
-) -> Result<(RunFolder, Data), Error> {
-    let folder = find_run(run)?;
+/// The data that a run was trained on.
+pub(super) fn data_of(folder: &RunFolder, data: &DataArgs, output: &OutputArgs) -> Result<Data, Error> {
     let train = folder.metrics()?.train;
     if train.interrupted {
         terminal::note(format!("note: this run was interrupted after {} whole epochs", train.epochs));
     }
     let mut config = folder.config()?.data;
     data.apply(&mut config);
-    let data = load(&config, output)?;
-    Ok((folder, data))
+    load(&config, output)
 }
 
+/// The run that was named, or the newest.
 pub(super) fn find_run(path: Option<&Path>) -> Result<RunFolder, Error> {
     match path {
         Some(path) => RunFolder::finished(path),
@@ -211,7 +208,9 @@ pub(super) fn find_run(path: Option<&Path>) -> Result<RunFolder, Error> {
 }
 
 fn evaluate(args: &RunArgs, tta: bool, output: &OutputArgs) -> Result<(), Error> {
-    let (folder, data) = open_run(args.run.as_deref(), &args.data, output)?;
+    let folder = find_run(args.run.as_deref())?;
+    let _lock = folder.lock()?;
+    let data = data_of(&folder, &args.data, output)?;
     let (test, shifted) = match tta {
         true => pipeline::evaluate_shifted(&folder, &data).map(|[test, shifted]| (test, Some(shifted)))?,
         false => (pipeline::evaluate(&folder, &data)?, None),
@@ -281,10 +280,14 @@ fn inspect(file: &Path, output: &OutputArgs) -> Result<(), Error> {
 
 fn print_training(run: &TrainedRun) {
     let (dataset, train) = (&run.metrics.dataset, &run.metrics.train);
-    terminal::result(format!("data      {} ({}), {} images", dataset.name, dataset.source, dataset.train));
+    terminal::result(format!(
+        "data      {}, {} training images\n          {}",
+        dataset.name, dataset.train, dataset.source
+    ));
     let waited: f64 = train.per_epoch.iter().map(|epoch| epoch.data_seconds).sum();
     terminal::result(format!(
-        "training  {} epochs in {:.1} s, {:.0} images/s on {}{} threads, {:.1} % of it waiting for images",
+        "training  {} epochs in {:.1} s, {:.0} images/s on {}{} threads,\n          \
+         {:.1} % of it waiting for images",
         train.epochs,
         train.seconds,
         train.images_per_second,
@@ -316,13 +319,13 @@ fn print_scores(what: &str, test: &Evaluation) {
 pub(super) fn print_export(exported: &ExportMetrics, path: &Path, images: &str) {
     let ExportMetrics { opset, profile, runtime, verified_images, max_abs_diff, .. } = exported;
     terminal::result(format!(
-        "ONNX      {}: opset {opset}, profile {profile}, verified in {runtime}\n          \
+        "ONNX      {}\n          opset {opset}, profile {profile}, verified in {runtime}\n          \
          on {verified_images} {images} images, greatest difference {max_abs_diff:.1e}",
         path.display(),
     ));
     if let Some(int8) = &exported.int8 {
         terminal::result(format!(
-            "int8      {} bytes instead of {}; accuracy {:.2} % instead of {:.2} %\n          \
+            "int8      {} bytes instead of {}\n          accuracy {:.2} % instead of {:.2} %\n          \
              the same class on {:.2} % of the images, mean difference {:.1e}",
             exported.bytes,
             int8.float_bytes,

@@ -7,10 +7,10 @@ use taper::pipeline::{self, ComparedRun, Comparison};
 use taper::{Error, RunFolder};
 
 use super::args::OutputArgs;
-use super::terminal;
+use super::{columns, terminal};
 
-/// Letters of a setting that are shown; hashes are longer.
-const WIDEST: usize = 20;
+/// Columns of a setting that are shown; hashes are longer.
+const WIDEST: usize = 21;
 
 /// A line of the table: what it tells, a text for each run, and which of them is best.
 struct Line {
@@ -65,7 +65,9 @@ fn lines(comparison: &Comparison) -> Vec<Line> {
         told("parameters", &|run| thousands(run.parameters as u64)),
     ];
     for setting in &comparison.differing {
-        lines.push(told(setting, &|run| run.settings.get(setting).map_or("-".to_owned(), |text| cut(text))));
+        lines.push(told(setting, &|run| {
+            run.settings.get(setting).map_or("-".to_owned(), |text| columns::cut(text, WIDEST))
+        }));
     }
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let loss = |loss: f64| format!("{loss:.4}");
@@ -122,13 +124,6 @@ fn name(run: &ComparedRun, runs: &[ComparedRun]) -> String {
     }
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(WIDEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Better {
     Higher,
@@ -155,18 +150,17 @@ fn ranked(
 
 /// The lines under each other; the first is the header.
 fn table(lines: &[Line]) -> String {
-    let wide = |text: &str| text.chars().count();
-    let left = lines.iter().map(|line| wide(&line.name)).max().unwrap_or(0);
-    let columns = lines.first().map_or(0, |line| line.cells.len());
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| lines.iter().map(|line| wide(&line.cells[column])).max().unwrap_or(0))
+    let left = lines.iter().map(|line| columns::width(&line.name)).max().unwrap_or(0);
+    let runs = lines.first().map_or(0, |line| line.cells.len());
+    let widths: Vec<usize> = (0..runs)
+        .map(|column| lines.iter().map(|line| columns::width(&line.cells[column])).max().unwrap_or(0))
         .collect();
     let mut text = String::new();
     for (number, line) in lines.iter().enumerate() {
-        text += &format!("{:<left$}", line.name);
+        text += &columns::padded(&line.name, left);
         for (column, (cell, width)) in line.cells.iter().zip(&widths).enumerate() {
             let mark = if line.best == Some(column) { '*' } else { ' ' };
-            text += &format!("  {cell:>width$}{mark}");
+            text += &format!("  {}{cell}{mark}", " ".repeat(width - columns::width(cell)));
         }
         text.truncate(text.trim_end().len());
         text.push('\n');

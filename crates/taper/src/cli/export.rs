@@ -10,7 +10,7 @@ use taper::pipeline::{self, Foreign};
 use taper::{DataConfig, Error, ExportMetrics, ModelConfig};
 
 use super::args::{Cli, DataArgs, OutputArgs, thread_count};
-use super::commands::{load, open_run, print_export};
+use super::commands::{data_of, find_run, load, print_export};
 use super::form::FormArgs;
 use super::terminal;
 
@@ -91,8 +91,10 @@ pub(super) fn export(args: &ExportArgs, output: &OutputArgs) -> Result<(), Error
             (export_file(args, file, out, output)?, out.clone(), images)
         }
         _ => {
-            let (folder, data) = open_run(args.run.as_deref(), &args.data, output)?;
+            let folder = find_run(args.run.as_deref())?;
             let path = args.out.clone().unwrap_or_else(|| folder.onnx());
+            let _lock = folder.lock_for(&path)?;
+            let data = data_of(&folder, &args.data, output)?;
             (pipeline::export(&folder, &data, &path, &args.form.form())?, path, "test")
         }
     };

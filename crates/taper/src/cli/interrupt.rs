@@ -1,13 +1,12 @@
 //! Ctrl-C and SIGTERM: while training they end it cleanly, elsewhere, or the second time, the program at once. A server has
 //! no other end, so that there it is no failure.
 
-use std::fs::File;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use taper::RunFolder;
 use taper::train::CheckpointFolder;
+use taper::{RunFolder, RunLock};
 
 use super::terminal;
 
@@ -17,7 +16,7 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// The folder of a run that other processes share, and the number of this one.
 static SHARED: OnceLock<(RunFolder, usize)> = OnceLock::new();
 /// What says to the other processes that this one speaks.
-static SPEAKS: OnceLock<File> = OnceLock::new();
+static SPEAKS: OnceLock<RunLock> = OnceLock::new();
 /// How often training has shown that it goes on.
 static SIGNS: AtomicUsize = AtomicUsize::new(0);
 

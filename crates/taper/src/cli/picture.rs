@@ -36,6 +36,25 @@ impl Ink {
     }
 }
 
+/// `rows` in the same proportions, at most `most` pixels wide and high: each pixel is the mean of those in its place.
+pub(super) fn shrunk(rows: Vec<Vec<u8>>, most: usize) -> Vec<Vec<u8>> {
+    let (height, width) = (rows.len(), rows.first().map_or(0, Vec::len));
+    let longest = height.max(width);
+    if longest <= most {
+        return rows;
+    }
+    let scaled = |size: usize| (size * most / longest).max(1);
+    let part = |at: usize, size: usize| at * size / scaled(size)..(at + 1) * size / scaled(size);
+    let pixel = |y: usize, x: usize| {
+        let (ys, xs) = (part(y, height), part(x, width));
+        let count = ys.len() * xs.len();
+        let sum: usize =
+            rows[ys].iter().flat_map(|row| &row[xs.clone()]).map(|&value| usize::from(value)).sum();
+        (sum / count) as u8
+    };
+    (0..scaled(height)).map(|y| (0..scaled(width)).map(|x| pixel(y, x)).collect()).collect()
+}
+
 fn block((upper, lower): (u8, u8)) -> char {
     match (upper >= 128, lower >= 128) {
         (true, true) => '█',
@@ -88,6 +107,19 @@ mod tests {
     fn greys_set_both_colours_once_and_put_them_back() {
         let lines = Ink::Greys.draw(&[vec![0, 0, 255], vec![0, 0, 128]]);
         assert_eq!(lines, ["\x1b[38;5;232;48;5;232m▀▀\x1b[38;5;255;48;5;244m▀\x1b[0m"]);
+    }
+
+    #[test]
+    fn large_images_are_shrunk_to_means() {
+        assert_eq!(shrunk(rows(), 4), rows());
+        assert_eq!(shrunk(vec![vec![0, 100, 50, 70], vec![200, 100, 50, 30]], 2), [[100, 50]]);
+        for (height, width, expected) in
+            [(64, 64, [40, 40]), (48, 64, [30, 40]), (224, 3, [40, 1]), (41, 40, [40, 39])]
+        {
+            let shrunk = shrunk(vec![vec![7; width]; height], 40);
+            assert_eq!([shrunk.len(), shrunk[0].len()], expected);
+            assert!(shrunk.concat().iter().all(|&value| value == 7));
+        }
     }
 
     #[test]

@@ -7,16 +7,23 @@ use taper::pipeline::{Prediction, Predictor};
 
 use super::args::OutputArgs;
 use super::commands::find_run;
-use super::terminal;
+use super::picture::{Ink, shrunk};
+use super::{columns, terminal};
 
 /// Classes that are shown with their probabilities.
 const SHOWN_CLASSES: usize = 3;
 
-/// Columns of the widest image that is drawn.
-const WIDEST: usize = 40;
+/// Columns of the widest drawing, and rows of pixels of the highest; a larger image is drawn smaller.
+const LARGEST: usize = 40;
 
-/// Columns of the longest bar: with the image and the numbers, a name of ten letters fits into 80.
-const BAR: usize = 24;
+/// Columns of the longest bar.
+const LONGEST_BAR: usize = 24;
+
+/// Columns of the shortest that are left where a name is long.
+const SHORTEST_BAR: usize = 8;
+
+/// Columns of all beside drawing, name and bar: the probability, and what is between them.
+const BETWEEN: usize = "     100.0 %  ".len();
 
 pub(super) fn predict(images: &[PathBuf], run: Option<&Path>, output: &OutputArgs) -> Result<(), Error> {
     let predictor = Predictor::open(&find_run(run)?)?;
@@ -27,14 +34,13 @@ pub(super) fn predict(images: &[PathBuf], run: Option<&Path>, output: &OutputArg
         return Ok(());
     }
     for prediction in &predictions {
-        terminal::result(if output.quiet { line(prediction) } else { picture(prediction) });
+        if output.quiet {
+            terminal::result(line(prediction));
+        } else {
+            show(prediction);
+        }
     }
     Ok(())
-}
-
-/// Columns of the image.
-fn width_of(prediction: &Prediction) -> usize {
-    prediction.pixels.first().map_or(0, |row| row.len() / prediction.channels)
 }
 
 /// The image's rows in grey: the mean of a pixel's values.
@@ -54,21 +60,35 @@ fn line(prediction: &Prediction) -> String {
     format!("{}: {}", prediction.image, ranked.join("  "))
 }
 
-/// The image, and beside it the most probable classes with bars.
-fn picture(prediction: &Prediction) -> String {
+/// Prints the image, and beside it the most probable classes with bars. The first line has the whole name of the class.
+fn show(prediction: &Prediction) {
     let ink = terminal::ink();
-    let shown = &prediction.probabilities[..SHOWN_CLASSES.min(prediction.probabilities.len())];
-    let width = shown.iter().map(|(class, _)| class.chars().count()).max().unwrap_or(0);
-    let classes = shown.iter().map(|(class, probability)| {
-        let bar = ink.bar(*probability, BAR);
-        format!("   {class:<width$}  {:5.1} %  {bar}", 100.0 * probability)
-    });
-    let mut lines = if width_of(prediction) <= WIDEST { ink.draw(&greys(prediction)) } else { Vec::new() };
-    lines.resize(lines.len().max(shown.len()), String::new());
-    let first = lines.len().saturating_sub(shown.len()) / 2;
-    for (line, class) in lines.iter_mut().skip(first).zip(classes) {
-        line.push_str(&class);
+    let pixels = shrunk(greys(prediction), LARGEST);
+    let width = pixels.first().map_or(0, Vec::len);
+    let classes = classes(prediction, width, ink);
+    let drawing = ink.draw(&pixels);
+    let first = drawing.len().saturating_sub(classes.len()) / 2;
+    terminal::result(format!("{}: {}", prediction.image, prediction.class));
+    for at in 0..drawing.len().max(first + classes.len()) {
+        let class = at.checked_sub(first).and_then(|at| classes.get(at));
+        // Where a wide and low image has fewer lines than there are classes, blanks take its place.
+        let line = drawing.get(at).cloned().unwrap_or_else(|| " ".repeat(width));
+        terminal::drawn(&line, class.map_or("", String::as_str));
     }
-    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
-    format!("{}: {}\n{}\n", prediction.image, prediction.class, lines.join("\n"))
+    terminal::result("");
+}
+
+/// The most probable classes, each a line that fits beside a drawing of `drawing` columns.
+fn classes(prediction: &Prediction, drawing: usize, ink: Ink) -> Vec<String> {
+    let room = columns::LINE - drawing - BETWEEN;
+    let shown = prediction.probabilities.iter().take(SHOWN_CLASSES);
+    let names: Vec<String> =
+        shown.clone().map(|(class, _)| columns::cut(class, room - SHORTEST_BAR)).collect();
+    let width = names.iter().map(|name| columns::width(name)).max().unwrap_or(0);
+    let line = |(name, (_, probability)): (&String, &(String, f64))| {
+        let (name, bar) =
+            (columns::padded(name, width), ink.bar(*probability, LONGEST_BAR.min(room - width)));
+        format!("   {name}  {:5.1} %  {bar}", 100.0 * probability)
+    };
+    names.iter().zip(shown).map(line).collect()
 }

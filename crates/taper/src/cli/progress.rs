@@ -70,7 +70,7 @@ impl Progress {
             LoadEvent::Skipped(bad) => {
                 terminal::note(format!("WARNING: leaving out {}: {}", bad.path.display(), bad.reason));
             }
-            LoadEvent::FellBack { reason } => terminal::fallback(&reason),
+            LoadEvent::FellBack { reason } => self.bar.suspend(|| terminal::fallback(&reason)),
             _ => {}
         }
     }

@@ -4,11 +4,13 @@ use serde_json::json;
 use taper::{Error, pipeline};
 
 use super::args::{OutputArgs, RunArgs};
-use super::commands::open_run;
+use super::commands::{data_of, find_run};
 use super::terminal;
 
 pub(super) fn report(args: &RunArgs, output: &OutputArgs) -> Result<(), Error> {
-    let (folder, data) = open_run(args.run.as_deref(), &args.data, output)?;
+    let folder = find_run(args.run.as_deref())?;
+    let _lock = folder.lock()?;
+    let data = data_of(&folder, &args.data, output)?;
     pipeline::report(&folder, &data)?;
     if output.json {
         terminal::json(&json!({ "report": folder.report(), "plots": folder.plots() }));

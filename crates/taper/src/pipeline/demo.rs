@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use taper_data::synthetic::{Part, digits};
-use taper_data::{Choice, Dataset, load};
+use taper_data::{Choice, DataError, Dataset, load};
 use taper_demo::{Input, Network, Page, Sample};
 use taper_export::onnx::{Inspection, inspect_file};
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use taper_data::Choice;
 use taper_export::{DatasetInfo, Metadata, safetensors};
-use taper_files::remove_leftovers;
 use taper_graph::Graph;
 use taper_model::Trainer;
 use taper_model::exchange::{Alone, Exchange};
@@ -77,8 +76,6 @@ pub fn lead(
     let folder = RunFolder::new(options.out.clone().unwrap_or_else(|| default_folder(&data, &graph)));
     folder.check_free()?;
     let _lock = folder.lock()?;
-    remove_leftovers(folder.path())?;
-    remove_leftovers(&folder.checkpoints())?;
     let config = &resolved(config, &data);
     meet(&*exchange, config, &data)?;
     let checkpoints = resume::checkpoints(&folder, config, &data, options)?;

@@ -94,7 +94,7 @@ fn an_unfinished_run_is_not_gone_on_with_under_other_settings() {
     }
     let locked = run(folder.path(), &words("tutorial", "1000", &[]));
     assert_eq!(locked.status.code(), Some(1));
-    assert!(stderr(&locked).contains("another process trains into run"), "{}", stderr(&locked));
+    assert!(stderr(&locked).contains("another process writes into run"), "{}", stderr(&locked));
     child.kill().unwrap();
     child.wait().unwrap();
 

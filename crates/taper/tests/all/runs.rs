@@ -113,7 +113,7 @@ fn the_weights_of_a_file_are_exported_without_a_run() {
     let words = ["export", "weights.safetensors", "--model", "other.toml", "--rename", "conv1=stem.0"];
     let text = succeed(folder.path(), &[&words[..], &["--out", "other.onnx"]].concat());
     assert!(
-        text.contains("other.onnx: opset 17, profile portable, verified in rten")
+        text.contains("other.onnx\n          opset 17, profile portable, verified in rten")
             && text.contains("1000 random images"),
         "{text}"
     );

@@ -1,0 +1,70 @@
+//! One process at a time writes into the folder of a run.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use taper_files::{WriteError, create_folder, remove_leftovers};
+
+use super::{RunFolder, same_file};
+use crate::error::Error;
+
+/// For as long as it lives no other process gets one for the same folder. It is the system's, and gone with its process,
+/// in whatever way that ends.
+#[derive(Debug)]
+#[must_use = "the folder is locked for as long as this lives"]
+pub struct RunLock(#[expect(dead_code, reason = "it is closed when it is dropped")] File);
+
+impl RunFolder {
+    /// Keeps every other process from writing into the folder, which is made if it is not there, and deletes what one that was
+    /// killed left half written. [`train`](crate::pipeline::train) takes it by itself; who scores, exports or reports a run
+    /// that others may be writing to takes it before.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process has it, or a folder that cannot be written.
+    ///
+    /// ```no_run
+    /// use taper::{RunFolder, pipeline};
+    ///
+    /// let folder = RunFolder::new("runs/mnist-lenet5");
+    /// let data = pipeline::load_data(&folder.config()?.data, &mut |_| ())?;
+    /// let _lock = folder.lock()?;
+    /// pipeline::evaluate(&folder, &data)?;
+    /// # Ok::<(), taper::Error>(())
+    /// ```
+    pub fn lock(&self) -> Result<RunLock, Error> {
+        create_folder(&self.0)?;
+        let refused = |cause| Error::Write(WriteError::new(&self.0, cause));
+        let file = to_lock(&self.0).map_err(refused)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: self.0.clone() }),
+            Err(TryLockError::Error(cause)) => return Err(refused(cause)),
+        }
+        remove_leftovers(&self.0)?;
+        remove_leftovers(&self.checkpoints())?;
+        Ok(RunLock(file))
+    }
+
+    /// [`RunFolder::lock`] where the file `path`, which is to be written, lies in the folder; a run is read without.
+    ///
+    /// # Errors
+    /// As [`RunFolder::lock`].
+    pub fn lock_for(&self, path: &Path) -> Result<Option<RunLock>, Error> {
+        let lies_in_it = path.file_name().is_some_and(|name| same_file(&self.0.join(name), path));
+        lies_in_it.then(|| self.lock()).transpose()
+    }
+}
+
+/// What stands for a folder when it is locked: itself.
+#[cfg(unix)]
+fn to_lock(folder: &Path) -> io::Result<File> {
+    File::open(folder)
+}
+
+/// What stands for a folder when it is locked. The file stays: to delete it while another process opens it would give two of
+/// them a lock.
+#[cfg(not(unix))]
+fn to_lock(folder: &Path) -> io::Result<File> {
+    File::options().create(true).truncate(false).write(true).open(folder.join(".lock"))
+}
