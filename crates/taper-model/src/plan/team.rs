@@ -112,7 +112,11 @@ mod tests {
         for threads in [1, 2, 5] {
             let (mut items, done) = ([0; 7], AtomicUsize::new(0));
             let spare = Spare::new((0..40).map(|_| count(&done)).collect());
-            in_pool(threads, || for_each(&mut items, &spare, |item| Ok(*item += 1))).unwrap();
+            let work = |item: &mut i32| {
+                *item += 1;
+                Ok(())
+            };
+            in_pool(threads, || for_each(&mut items, &spare, work)).unwrap();
             let taken = done.load(Ordering::Relaxed);
             let rest: Vec<_> = spare.into_rest().collect();
             assert_eq!((items, taken + rest.len()), ([1; 7], 40));
