@@ -50,6 +50,10 @@ fn passes(group: &mut Group<'_>, layer: &BlockedLinear, x: &[f32], dy: &[f32]) {
         let (bias, y) = (Some(&bias[..]), &mut y);
         bencher.iter(|| layer.forward(CHUNK, x, &forward_weight, bias, &mut scratch, y).unwrap());
     });
+    group.bench_function(format!("forward on weights to be turned, {CHUNK} images"), |bencher| {
+        let (bias, y) = (Some(&bias[..]), &mut y);
+        bencher.iter(|| layer.forward_turning(CHUNK, x, &weight, bias, &mut scratch, y).unwrap());
+    });
     operations(group, nonzero(dy) * INPUTS);
     group.bench_function(format!("input gradient, {CHUNK} images"), |bencher| {
         bencher.iter(|| layer.backward_input(CHUNK, dy, &weight, &mut scratch, &mut dx).unwrap());

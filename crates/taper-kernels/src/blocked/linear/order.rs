@@ -6,7 +6,7 @@ use crate::simd::LANES;
 
 /// Vectors of inputs, and the most of outputs, of a tile of weights: it fills three quarters of a first-level cache of
 /// 32 KiB, and a product has a register for the sum of each vector.
-const INPUTS: usize = 8;
+pub(super) const INPUTS: usize = 8;
 const OUTPUTS: usize = 12;
 /// The most features along either side of a tile.
 pub(super) const LONGEST: usize = OUTPUTS * LANES;

@@ -7,10 +7,13 @@
 use std::ops::Range;
 
 use super::lists::{Block, Lists, Rows};
-use super::order::{Cut, LONGEST, Order, pieces};
+use super::order::{Cut, INPUTS, LONGEST, Order, pieces};
 use super::tiles::{Panel, dense, sparse};
+use super::transpose::transpose_tile;
 use crate::simd::{LANES, Simd};
 
+/// The most elements of a tile of weights.
+const TILE: usize = INPUTS * LANES * LONGEST;
 /// Rows for which a panel of weights is read once.
 const ROWS: usize = 64;
 /// So many rows are no longer few: see [`Product::in_one_sweep`].
@@ -24,6 +27,8 @@ pub(super) struct Product<'a> {
     pub(super) order: Order,
     /// Whether the rows are gradients of outputs, and the weights in the order of the backward pass.
     pub(super) backward: bool,
+    /// Whether the weights are in the order of the other pass, and are to be turned a tile at a time.
+    pub(super) turn: bool,
     pub(super) weight: &'a [f32],
 }
 
@@ -31,7 +36,7 @@ impl Product<'_> {
     /// Elements of scratch for so many rows, in either direction.
     pub(super) fn scratch_len(rows: usize, order: Order) -> usize {
         let (rows, blocks) = (rows.min(ROWS), order.inputs.len().max(order.outputs.len()));
-        rows * LONGEST + Lists::len(rows, blocks.min(BLOCKS))
+        TILE + rows * LONGEST + Lists::len(rows, blocks.min(BLOCKS))
     }
 
     /// What is summed over.
@@ -57,6 +62,7 @@ impl Product<'_> {
             return;
         }
         let (depth, width) = (self.depth(), self.columns().width);
+        let (turned, scratch) = scratch.split_at_mut(TILE);
         for rows in pieces(self.rows, ROWS) {
             let (sums, scratch) = scratch.split_at_mut(rows.len() * LONGEST);
             for first in (0..depth.len()).step_by(BLOCKS) {
@@ -65,9 +71,9 @@ impl Product<'_> {
                 let source = Rows { first: rows.start, cut: depth, blocks: blocks.clone() };
                 lists.fill(s, x, &source, |listed, all| !sparse_pays(listed, all, width));
                 if rows.len() >= FEW {
-                    self.by_panel(s, &lists, &rows, &blocks, sums, y);
+                    self.by_panel(s, &lists, &rows, &blocks, [sums, turned], y);
                 } else {
-                    self.in_one_sweep(s, &lists, &rows, &blocks, y);
+                    self.in_one_sweep(s, &lists, &rows, &blocks, turned, y);
                 }
             }
         }
@@ -82,7 +88,7 @@ impl Product<'_> {
         lists: &Lists<'_>,
         rows: &Range<usize>,
         blocks: &Range<usize>,
-        sums: &mut [f32],
+        [sums, turned]: [&mut [f32]; 2],
         y: &mut [f32],
     ) {
         let columns = self.columns();
@@ -102,7 +108,8 @@ impl Product<'_> {
                 } else {
                     0..0
                 };
-                self.multiply(s, &list, block, panel, next, [0, features.len()], sums);
+                let weight = self.tile_of(s, block, panel, turned);
+                self.multiply(s, &list, [block, panel], weight, next, [0, features.len()], sums);
             }
             for (sum, row) in sums.chunks_exact(features.len()).zip(rows.clone()) {
                 let start = row * columns.features();
@@ -119,6 +126,7 @@ impl Product<'_> {
         lists: &Lists<'_>,
         rows: &Range<usize>,
         blocks: &Range<usize>,
+        turned: &mut [f32],
         y: &mut [f32],
     ) {
         let (columns, panels) = (self.columns(), self.columns().len());
@@ -130,8 +138,23 @@ impl Product<'_> {
             };
             let start = rows.start * columns.features() + columns.piece(panel).start;
             let list = lists.block(block);
-            self.multiply(s, &list, blocks.start + block, panel, 0..0, [start, columns.features()], y);
+            let block = blocks.start + block;
+            let weight = self.tile_of(s, block, panel, turned);
+            self.multiply(s, &list, [block, panel], weight, 0..0, [start, columns.features()], y);
         }
+    }
+
+    /// The weights of a block of the depth and a panel of columns, in the order of this product.
+    #[inline(always)]
+    fn tile_of<'w, S: Simd>(&'w self, s: S, block: usize, panel: usize, turned: &'w mut [f32]) -> &'w [f32] {
+        let weight = &self.weight[self.tile(block, panel)];
+        if !self.turn {
+            return weight;
+        }
+        let sizes = [self.depth().piece(block).len(), self.columns().piece(panel).len()];
+        let turned = &mut turned[..weight.len()];
+        transpose_tile(s, sizes, weight, turned);
+        turned
     }
 
     /// Adds what a block of the depth gives a panel of columns, whose rows start at `start`, `stride` elements apart; `next` are the
@@ -142,14 +165,13 @@ impl Product<'_> {
         &self,
         s: S,
         list: &Block<'_>,
-        block: usize,
-        panel: usize,
+        [block, panel]: [usize; 2],
+        weight: &[f32],
         next: Range<usize>,
         [start, stride]: [usize; 2],
         y: &mut [f32],
     ) {
         let (depth, width) = (self.depth().piece(block).len(), self.columns().piece(panel).len() / LANES);
-        let weight = &self.weight[self.tile(block, panel)];
         let panel = Panel { weight, depth, width, start, stride, next: &self.weight[next] };
         if list.whole {
             dense(s, list, panel, y);

@@ -26,8 +26,9 @@ pub(super) fn transpose<S: Simd>(
     }
 }
 
+/// One of these tiles.
 #[inline(always)]
-fn transpose_tile<S: Simd>(s: S, [inputs, outputs]: [usize; 2], tile: &[f32], turned: &mut [f32]) {
+pub(super) fn transpose_tile<S: Simd>(s: S, [inputs, outputs]: [usize; 2], tile: &[f32], turned: &mut [f32]) {
     assert!(tile.len() == inputs * outputs && turned.len() == tile.len());
     for output in (0..outputs).step_by(LANES) {
         for input in (0..inputs).step_by(LANES) {

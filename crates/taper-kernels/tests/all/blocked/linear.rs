@@ -83,12 +83,18 @@ fn check(
     let mut y = vec![f32::NAN; images * outputs];
     layer.forward(images, x, &turned, Some(bias), &mut scratch, &mut y).unwrap();
     assert_close("y", &unpadded(&y, bias.len(), outputs), &expected.y)?;
+    let mut again = vec![f32::NAN; images * outputs];
+    layer.forward_turning(images, x, &packed, Some(bias), &mut scratch, &mut again).unwrap();
+    prop_assert!(again == y, "turned on the way");
     // One image at a time takes another way, to the same bits.
     for (image, y) in y.chunks(outputs).enumerate() {
         let mut alone = vec![f32::NAN; outputs];
         let x = &x[image * inputs..][..inputs];
         layer.forward(1, x, &turned, Some(bias), &mut scratch, &mut alone).unwrap();
         prop_assert!(alone == y, "image {}", image);
+        alone.fill(f32::NAN);
+        layer.forward_turning(1, x, &packed, Some(bias), &mut scratch, &mut alone).unwrap();
+        prop_assert!(alone == y, "image {}, turned on the way", image);
     }
 
     let mut dx = vec![f32::NAN; x.len()];
@@ -243,6 +249,7 @@ fn wrong_lengths_are_refused() {
         let needed = cut(3, scratch.len());
         let bias = vec![0.0; cut(4, 3)];
         refused(layer.forward(2, x, weight, Some(&bias), &mut scratch[..needed], &mut dy.to_vec()));
+        refused(layer.forward_turning(2, x, weight, Some(&bias), &mut scratch[..needed], &mut dy.to_vec()));
         if short < 4 {
             refused(layer.backward_input(2, dy, weight, &mut scratch[..needed], &mut x.to_vec()));
         }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use taper_kernels::blocked::{Blocked, BlockedLinear, LinearLists};
 use taper_kernels::{Aligned, Isa, KernelError};
 
-use super::weight::{Packed, Weight};
+use super::weight::Weight;
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
 use crate::plan::step::{Call, Contributions, Forward, Inputs, Job, Kept, Outcome, Rule, Step, room};
@@ -15,9 +15,10 @@ use crate::plan::team::run;
 #[derive(Debug)]
 pub(crate) struct LinearStep {
     kernel: BlockedLinear,
-    /// Empty where nothing is trained: the forward pass has an order of its own.
+    /// Empty where nothing is trained.
     weight: Weight,
-    forward: Packed,
+    /// The weight in the order of the forward pass, if nothing is trained.
+    forward: Aligned,
     /// The gradients of a batch's outputs, for the optimiser.
     lists: LinearLists,
     bias: Option<Weight>,
@@ -33,7 +34,7 @@ impl LinearStep {
         Self {
             kernel,
             weight: Weight::zeros(if purpose == Purpose::Training { kernel.weight_len() } else { 0 }),
-            forward: Packed::default(),
+            forward: Aligned::default(),
             lists: LinearLists::default(),
             bias: bias.then(|| Weight::zeros(out_features)),
             plain_len: in_features * out_features,
@@ -64,11 +65,11 @@ impl Step for LinearStep {
     fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], _saved: &mut [u8]) -> Outcome {
         let work = room(&mut call.scratch.work, self.kernel.scratch_len(call.images));
         let bias = self.bias.as_ref().map(|bias| &bias.values[..]);
-        let kernel = &self.kernel;
-        let weight = self.forward.get(kernel.weight_len(), |packed| {
-            kernel.pack_forward(0..kernel.blocks(), &self.weight.values, packed)
-        })?;
-        kernel.forward(call.images, x.get(0), weight, bias, work, y)
+        if self.weight.values.is_empty() {
+            self.kernel.forward(call.images, x.get(0), &self.forward, bias, work, y)
+        } else {
+            self.kernel.forward_turning(call.images, x.get(0), &self.weight.values, bias, work, y)
+        }
     }
 
     fn backward(
@@ -101,13 +102,11 @@ impl Step for LinearStep {
     }
 
     fn set_parameters(&mut self, parameters: &[&[f32]]) -> Outcome {
-        self.forward = Packed::default();
         if self.weight.values.is_empty() {
             let mut weight = Aligned::zeros(self.kernel.weight_len());
-            let mut forward = Aligned::zeros(weight.len());
+            self.forward = Aligned::zeros(weight.len());
             self.kernel.pack(parameters[0], &mut weight)?;
-            self.kernel.pack_forward(0..self.kernel.blocks(), &weight, &mut forward)?;
-            self.forward.put(forward);
+            self.kernel.pack_forward(0..self.kernel.blocks(), &weight, &mut self.forward)?;
         } else {
             self.kernel.pack(parameters[0], &mut self.weight.values)?;
         }
@@ -168,33 +167,22 @@ impl Step for LinearStep {
         if let Some(own) = &mut self.bias {
             own.step(bias, rule)?;
         }
-        let (kernel, len) = (self.kernel, self.kernel.block_len());
-        run(self.weight.jobs(
-            len,
-            rule,
-            self.forward.wanted(),
-            |block, own| {
-                own.copy_from_slice(&weight[block * len..][..own.len()]);
-                Ok(())
-            },
-            |block, weight, forward| kernel.pack_forward(block..block + 1, weight, forward),
-        ))
+        let len = self.kernel.block_len();
+        run(self.weight.jobs(len, rule, |block, own| {
+            own.copy_from_slice(&weight[block * len..][..own.len()]);
+            Ok(())
+        }))
     }
 
-    /// A block of the weight is a job: its gradient is still in the cache when the optimiser reads it, and what comes out when
-    /// the next forward pass's copy is made.
+    /// A block of the weight is a job: its gradient is still in the cache when the optimiser reads it.
     fn update<'a>(&'a mut self, batch: Contributions<'a>, rule: Rule) -> Result<Vec<Job<'a>>, KernelError> {
         let bias_gradient = self.bias_gradient(batch)?;
         let (kernel, x) = (self.kernel, batch.x());
         kernel.list(&batch.dy(), &mut self.lists)?;
         let lists = &self.lists;
-        let mut jobs = self.weight.jobs(
-            kernel.block_len(),
-            rule,
-            self.forward.wanted(),
-            move |block, gradient| kernel.backward_weight_blocks(block..block + 1, &x, lists, gradient),
-            move |block, weight, forward| kernel.pack_forward(block..block + 1, weight, forward),
-        );
+        let mut jobs = self.weight.jobs(kernel.block_len(), rule, move |block, gradient| {
+            kernel.backward_weight_blocks(block..block + 1, &x, lists, gradient)
+        });
         if let (Some(bias), Some(gradient)) = (&mut self.bias, bias_gradient) {
             jobs.push(Box::new(move |_| bias.step(&gradient, rule)));
         }

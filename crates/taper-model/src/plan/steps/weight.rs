@@ -50,15 +50,12 @@ impl Weight {
         Ok(())
     }
 
-    /// One optimiser step over parts of `len` elements, a job each; `gradient(part, …)` fills the gradient of a part. `beside` is
-    /// empty or has as many elements as there are values: `after(part, values, …)` fills its part from the new values.
+    /// One optimiser step over parts of `len` elements, a job each; `gradient(part, …)` fills the gradient of a part.
     pub(crate) fn jobs<'a>(
         &'a mut self,
         len: usize,
         rule: Rule,
-        beside: &'a mut [f32],
         gradient: impl Fn(usize, &mut [f32]) -> Outcome + Send + Sync + 'a,
-        after: impl Fn(usize, &[f32], &mut [f32]) -> Outcome + Send + Sync + 'a,
     ) -> Vec<Job<'a>> {
         let [first, second, average] = &mut self.kept;
         for (moment, kept) in [&mut *first, &mut *second].into_iter().zip(rule.optimizer.keeps()) {
@@ -71,19 +68,17 @@ impl Weight {
         self.steps += 1;
         let step = self.steps;
         let (len, count) = (len.max(1), self.values.len().div_ceil(len.max(1)));
-        let kept = pieces(first, len, count).into_iter().zip(pieces(second, len, count));
-        let others = pieces(average, len, count).into_iter().zip(pieces(beside, len, count));
-        let shared = Arc::new((gradient, after));
+        let moments = pieces(first, len, count).into_iter().zip(pieces(second, len, count));
+        let kept = moments.zip(pieces(average, len, count));
+        let gradient = Arc::new(gradient);
         let mut jobs: Vec<Job<'a>> = Vec::with_capacity(count);
-        let parts = self.values.chunks_mut(len).zip(kept).zip(others).enumerate();
-        for (part, ((values, (first, second)), (average, beside))) in parts {
-            let shared = Arc::clone(&shared);
+        for (part, (values, ((first, second), average))) in self.values.chunks_mut(len).zip(kept).enumerate()
+        {
+            let gradient = Arc::clone(&gradient);
             jobs.push(Box::new(move |memory| {
-                let (gradient, after) = &*shared;
                 let own = room(memory, values.len());
                 gradient(part, own)?;
-                move_part(values, own, [first, second, average], step, rule)?;
-                if beside.is_empty() { Ok(()) } else { after(part, values, beside) }
+                move_part(values, own, [first, second, average], step, rule)
             }));
         }
         jobs
@@ -96,7 +91,7 @@ impl Weight {
             own.copy_from_slice(&gradient[part * PART..][..own.len()]);
             Ok(())
         };
-        run(self.jobs(PART, rule, &mut [], own, |_, _, _| Ok(())))
+        run(self.jobs(PART, rule, own))
     }
 }
 
@@ -144,23 +139,12 @@ impl Packed {
         Ok(self.current.get().map_or(&[], |packed| &packed[..]))
     }
 
-    /// The weights have changed.
+    /// The weights have changed: those that somebody asked for of late are made anew, others forgotten.
     pub(crate) fn refresh(&mut self, pack: impl FnOnce(&mut [f32]) -> Outcome) -> Outcome {
-        let packed = self.wanted();
-        if packed.is_empty() { Ok(()) } else { pack(packed) }
-    }
-
-    /// The weights change: those that somebody asked for of late, to be filled anew; empty if nobody did.
-    pub(crate) fn wanted(&mut self) -> &mut [f32] {
         if !self.asked_for.swap(false, Ordering::Relaxed) {
             self.current = OnceLock::new();
         }
-        self.current.get_mut().map_or(&mut [], |packed| &mut packed[..])
-    }
-
-    /// Takes over packed weights.
-    pub(crate) fn put(&mut self, packed: Aligned) {
-        self.current = OnceLock::from(packed);
+        self.current.get_mut().map_or(Ok(()), |packed| pack(packed))
     }
 }
 
