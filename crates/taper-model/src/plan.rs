@@ -15,6 +15,7 @@ mod step;
 mod steps;
 mod tail;
 mod team;
+mod train;
 mod update;
 
 use std::ops::Range;
@@ -30,11 +31,11 @@ use chunk::{Buffer, Chunk};
 use draft::Purpose;
 pub use explain::Explanation;
 pub(crate) use operation::Around;
-pub(crate) use run::{Batch, check_labels};
 pub(crate) use step::{Kept, Rule};
 use step::{Scratch, Step};
 pub(crate) use tail::Part;
 use tail::Tail;
+pub(crate) use train::{Batch, check_labels};
 
 /// A network compiled to steps: what can be fused is, each value has the layout that its readers want, and all buffers are
 /// made once.

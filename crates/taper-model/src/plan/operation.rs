@@ -7,7 +7,7 @@ use taper_graph::Graph;
 use taper_kernels::{DropoutKey, KernelError};
 
 use super::chunk::Chunk;
-use super::run::Batch;
+use super::train::Batch;
 use super::{Plan, Purpose, build};
 use crate::error::ModelError;
 use crate::isa::isa;

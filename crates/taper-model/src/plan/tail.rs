@@ -6,8 +6,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::chunk::Chunk;
-use super::run::Batch;
 use super::step::Outcome;
+use super::train::Batch;
 use super::{Node, Phase, Plan};
 
 /// The last steps of a plan, from the first of its last linear layers on.
