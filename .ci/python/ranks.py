@@ -52,9 +52,11 @@ def main(program: str, example: str, folder: pathlib.Path) -> None:
         killed(rank, 2, train, out)
         call([*resumed, "--resume", "--out", out])
         same(out, TRAINED, whole, f"process {rank} killed")
-    stopped(train, folder / "stopped")
-    call([*mpirun(2), *train, "--resume", "--out", folder / "stopped"])
-    same(folder / "stopped", TRAINED, whole, "stopped by Ctrl-C")
+    long = changed(train, {"--epochs": "12"})
+    call([*long, "--shards", "2", "--out", folder / "long"])
+    stopped(long, folder / "stopped")
+    call([*mpirun(2), *long, "--resume", "--out", folder / "stopped"])
+    same(folder / "stopped", TRAINED, bits(folder / "long", TRAINED), "stopped by Ctrl-C")
 
     call([*train, "--shards", "4", "--out", folder / "four-shards"])
     call([*mpirun(4), *train, "--out", folder / "four"])
@@ -73,6 +75,12 @@ def main(program: str, example: str, folder: pathlib.Path) -> None:
 def mpirun(processes: int) -> list[str]:
     """What starts so many processes."""
     return [*MPIRUN, "-n", str(processes)]
+
+
+def changed(words: list, values: dict[str, str]) -> list:
+    """The command with other values of flags."""
+    before = [None, *words[:-1]]
+    return [values.get(flag, word) for flag, word in zip(before, words)]
 
 
 def bits(run: pathlib.Path, names: list[str]) -> list[bytes]:
@@ -143,7 +151,9 @@ def killed(rank: int, processes: int, train: list, out: pathlib.Path, early: boo
     them must say what to do.
     """
     if early:
-        loud = [word for word in train if word != "--quiet"] + ["--checkpoint-every", "100000", "--epochs", "1000"]
+        # An epoch, at whose end there would be one, takes seconds.
+        loud = changed(train, {"--checkpoint-every": "100000", "--limit": "20000"})
+        loud.remove("--quiet")
         process = start(processes, loud, out, lambda: "training:" in log(out).read_text())
         time.sleep(0.5)
         what_now = "there was no checkpoint yet"
@@ -166,13 +176,13 @@ def killed(rank: int, processes: int, train: list, out: pathlib.Path, early: boo
 
 
 def stopped(train: list, out: pathlib.Path) -> None:
-    """Ctrl-C ends a run with a checkpoint, and no error."""
+    """Ctrl-C ends a run with a checkpoint, and no error. (The processes end with 130; mpirun makes a 1 of it.)"""
     process = start(2, train, out, lambda: checkpoints(out))
     process.send_signal(signal.SIGINT)
     said = end(process, 2, out)
     print(f"stopped by Ctrl-C, with {process.returncode}\n{said}", flush=True)
-    if process.returncode != 130 or not checkpoints(out) or "error" in said:
-        raise SystemExit("Ctrl-C should end it with 130 and a checkpoint")
+    if process.returncode == 0 or not checkpoints(out) or "error" in said:
+        raise SystemExit("Ctrl-C should end it with a checkpoint")
     if not metrics(out)["train"]["interrupted"]:
         raise SystemExit(f"{out} does not say that it was interrupted")
 
@@ -224,7 +234,7 @@ def refusals(program: str, train: list, pipeline: list, folder: pathlib.Path) ->
     """What cannot be shared must be refused in a sentence."""
     out, photos, other = folder / "refused", folder / "photos", folder / "other-photos"
     shutil.copytree(photos, other)
-    (other / "train" / "disc" / "000.png").write_bytes((other / "train" / "disc" / "001.png").read_bytes())
+    (other / "train" / "disc" / "000.jpg").write_bytes((other / "train" / "disc" / "001.jpg").read_bytes())
     first, second = [*MPIRUN, "-n", "1"], [":", "-n", "1"]
     cases = [
         ([*mpirun(2), *train, "--out", out, "--shards", "3"], "3 shards of a batch cannot be dealt evenly to 2 ranks"),

@@ -120,8 +120,8 @@ def large_pictures(taper, folder):
             (photos / part / old).rename(photos / part / new)
     train = ["train", "--data-dir", "photos", "--image-size", "64", "--model", "lenet5", "--epochs", "1", "--out", "photos-run"]
     run([taper, *train], cwd=folder)
-    shutil.copy(photos / "test" / "rows" / "000.png", folder / "rows.png")
-    predict = [taper, "predict", "--run", "photos-run", "rows.png"]
+    shutil.copy(photos / "test" / "rows" / "000.jpg", folder / "rows.jpg")
+    predict = [taper, "predict", "--run", "photos-run", "rows.jpg"]
     for shown in [in_terminal(predict, 80, ("stdout",), folder), run(predict, cwd=folder)[0]]:
         lines = [line for line in check_lines(shown, 80) if line]
         classes = [line for line in lines if " %" in line]
