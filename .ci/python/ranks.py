@@ -2,7 +2,7 @@
 
     python3 ranks.py TAPER RANKS FOLDER
 
-TAPER and the example RANKS are built with the feature `mpi`. Needs Open MPI, no packages, and Linux.
+TAPER and the example RANKS are built with the feature `mpi`. Needs Open MPI, what requirements.txt lists, and Linux.
 """
 
 import json

@@ -2,8 +2,8 @@
 
     python3 terminal.py TAPER RUN FOLDER
 
-RUN is a finished run on digits. Needs no packages, but a system with terminals and bash; zsh, fish and groff are used where
-they are.
+RUN is a finished run on digits. Needs what requirements.txt lists, and a system with terminals and bash; zsh, fish and groff are
+used where they are.
 """
 
 import json

@@ -228,7 +228,7 @@ pub enum Error {
     )]
     NoRuns,
     /// Another process writes into the folder.
-    #[error("another process writes into {}; wait for it to end, or choose another folder with --out", path.display())]
+    #[error("another process writes into {}; wait for it to end, or, to train, choose another folder with --out", path.display())]
     Locked {
         /// The folder.
         path: PathBuf,

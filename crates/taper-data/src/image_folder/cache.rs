@@ -65,9 +65,9 @@ pub(super) fn lock(entry: &Path) -> Result<Lock, WriteError> {
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
     match file.lock() {
         Ok(()) => {}
-        // Two processes then decode the same images, and one file takes the place of the other.
-        Err(cause) if cause.kind() == io::ErrorKind::Unsupported => return Ok(Lock { _file: None }),
-        Err(cause) => return Err(refused(cause)),
+        Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Err(refused(cause)),
+        // No locks on this file system. Two processes then decode the same images, and one file takes the place of the other.
+        Err(_) => return Ok(Lock { _file: None }),
     }
     remove_leftovers(entry)?;
     Ok(Lock { _file: Some(file) })

@@ -23,6 +23,10 @@ impl<'a> Spare<'a> {
         Self(Mutex::new(jobs.into_iter()))
     }
 
+    fn len(&self) -> usize {
+        lock(&self.0).len()
+    }
+
     fn next(&self) -> Option<Job<'a>> {
         lock(&self.0).next()
     }
@@ -53,7 +57,8 @@ fn share<T: Send>(
     spare: Option<&Spare<'_>>,
     work: impl Fn(T, &mut Aligned) -> Outcome + Sync,
 ) -> Outcome {
-    let (threads, left) = (rayon::current_num_threads().min(items.len()), AtomicUsize::new(items.len()));
+    let wanted = items.len() + spare.map_or(0, Spare::len);
+    let (threads, left) = (rayon::current_num_threads().min(wanted), AtomicUsize::new(items.len()));
     let (items, failure) = (Mutex::new(items), Mutex::new(None::<KernelError>));
     let take_part = || {
         let mut memory = MEMORY.take();

@@ -128,8 +128,8 @@ impl<'a> Run<'a> {
         batches.skip(self.history.steps.len() - (epoch - 1) * self.steps_per_epoch);
         let shards = self.trainer.shards();
         thread::scope(|scope| {
-            let ahead = Ahead::start(scope, batches, shards);
-            self.train_on(&ahead, epoch, &mut totals, &|| earlier + clock.elapsed().as_secs_f64())
+            let mut ahead = Ahead::start(scope, batches, shards);
+            self.train_on(&mut ahead, epoch, &mut totals, &|| earlier + clock.elapsed().as_secs_f64())
         })?;
         totals.seconds = earlier + clock.elapsed().as_secs_f64();
         self.take_time(epoch, &totals);
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
     /// The steps of an epoch on the batches that are left of it; `seconds` tells how long the epoch has taken.
     fn train_on(
         &mut self,
-        batches: &Ahead,
+        batches: &mut Ahead<'_>,
         epoch: usize,
         totals: &mut Totals,
         seconds: &dyn Fn() -> f64,

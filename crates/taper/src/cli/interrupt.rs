@@ -74,7 +74,7 @@ fn speaks(folder: &RunFolder, rank: usize) -> bool {
     if !folder.path().is_dir() {
         return rank == 1;
     }
-    folder.lock().is_ok_and(|lock| SPEAKS.set(lock).is_ok())
+    folder.lock_alone().is_ok_and(|lock| SPEAKS.set(lock).is_ok())
 }
 
 /// Says that other processes share the run into `folder`, of which this one is the number `rank`.

@@ -34,16 +34,25 @@ impl RunFolder {
     /// ```
     pub fn lock(&self) -> Result<RunLock, Error> {
         create_folder(&self.0)?;
+        let lock = self.lock_alone()?;
+        remove_leftovers(&self.0)?;
+        remove_leftovers(&self.checkpoints())?;
+        Ok(lock)
+    }
+
+    /// The lock of a folder that is there, with all that lies in it left alone: a process on another machine, which the lock may
+    /// not keep out, may be writing.
+    ///
+    /// # Errors
+    /// As [`RunFolder::lock`].
+    pub fn lock_alone(&self) -> Result<RunLock, Error> {
         let refused = |cause| Error::Write(WriteError::new(&self.0, cause));
         let file = to_lock(&self.0).map_err(refused)?;
         match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: self.0.clone() }),
-            Err(TryLockError::Error(cause)) => return Err(refused(cause)),
+            Ok(()) => Ok(RunLock(file)),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: self.0.clone() }),
+            Err(TryLockError::Error(cause)) => Err(refused(cause)),
         }
-        remove_leftovers(&self.0)?;
-        remove_leftovers(&self.checkpoints())?;
-        Ok(RunLock(file))
     }
 
     /// [`RunFolder::lock`] where the file `path`, which is to be written, lies in the folder; a run is read without.
