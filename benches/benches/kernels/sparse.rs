@@ -65,7 +65,7 @@ fn gradients(criterion: &mut Bench, case: &Case, conv: &SparseConv, codes: &[u8]
     // Each gradient meets the weights of its output channel.
     operations(&mut group, entries * case.weight_len() / case.conv.out_channels);
     group.bench_function("weight gradient", |bencher| {
-        bencher.iter(|| conv.backward_weight(IMAGES, &x, &mut lists, &mut sum).unwrap());
+        bencher.iter(|| conv.backward_weight(IMAGES, &x, &mut lists, true, &mut sum).unwrap());
     });
     if !first_layer {
         group.bench_function("input gradient", |bencher| {

@@ -151,7 +151,7 @@ impl Elementwise {
     ) -> Result<(), KernelError> {
         x.check("x", self.sizes, images)?;
         y.check("y", self.sizes, images)?;
-        Runs::new(self.sizes, [x.halo, y.halo]).for_each(images, |_, [from, to], len| {
+        Runs::new(self.sizes, [x.halo, y.halo]).for_all(images, |[from, to], len| {
             function(&x.data[from..from + len], &mut y.data[to..to + len]);
         });
         self.clear_pads(images, y)
@@ -184,7 +184,7 @@ impl Elementwise {
         a.check("a", self.sizes, images)?;
         b.check("b", self.sizes, images)?;
         y.check("y", self.sizes, images)?;
-        Runs::new(self.sizes, [a.halo, b.halo, y.halo]).for_each(images, |_, [a_at, b_at, to], len| {
+        Runs::new(self.sizes, [a.halo, b.halo, y.halo]).for_all(images, |[a_at, b_at, to], len| {
             function(&a.data[a_at..a_at + len], &b.data[b_at..b_at + len], &mut y.data[to..to + len]);
         });
         self.clear_pads(images, y)
@@ -217,10 +217,10 @@ impl Elementwise {
         a.check(what_a, self.sizes, images)?;
         b.check(what_b, self.sizes, images)?;
         y.check(what, self.sizes, images)?;
-        Runs::new(self.sizes, [a.halo, b.halo, y.halo]).for_each(
+        Runs::new(self.sizes, [a.halo, b.halo, y.halo]).for_all(
             images,
             #[inline(always)]
-            |_, [a_at, b_at, y_at], len| {
+            |[a_at, b_at, y_at], len| {
                 for at in (0..len).step_by(LANES) {
                     // SAFETY: each length was checked, and runs lie within their images.
                     unsafe {

@@ -161,7 +161,7 @@ impl Blocked {
         x.check("x", *self, images)?;
         y.check("y", *self, images)?;
         let runs = Runs::new(*self, [x.halo, y.halo]);
-        runs.for_each(images, |_, [from, to], len| {
+        runs.for_all(images, |[from, to], len| {
             y.data[to..to + len].copy_from_slice(&x.data[from..from + len]);
         });
         Ok(())

@@ -104,7 +104,7 @@ impl Windows {
     fn clear(&self, images: usize, layout: Blocked, dx: &mut [f32]) {
         if !(self.apart && self.covered) {
             let runs = Runs::new(self.input, [layout.halo]);
-            runs.for_each(images, |_, [start], len| dx[start..start + len].fill(0.0));
+            runs.for_all(images, |[start], len| dx[start..start + len].fill(0.0));
         }
     }
 }

@@ -47,7 +47,7 @@ const ENTRIES: usize = 1 << 24;
 /// assert_eq!(dbias[0], 2.0);
 ///
 /// let (mut sum, mut dweight) = (vec![0.0; sparse.weight_sum_len()], [0.0]);
-/// sparse.backward_weight(1, &x, &mut lists, &mut sum)?;
+/// sparse.backward_weight(1, &x, &mut lists, true, &mut sum)?;
 /// sparse.unpack_weight_sum(&[&sum], &mut dweight)?;
 /// assert_eq!(dweight, [14.0]);
 ///

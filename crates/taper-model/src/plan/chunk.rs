@@ -85,6 +85,13 @@ impl Sums {
         self.used = [false; 3];
     }
 
+    /// Part number `part`, and whether it has been used before; if not, it holds anything.
+    pub(crate) fn part_to_fill(&mut self, part: usize, len: usize) -> (&mut [f32], bool) {
+        let sum = &mut self.parts[part];
+        sum.grow(len);
+        (sum, std::mem::replace(&mut self.used[part], true))
+    }
+
     /// Part number `part`, zero at first use.
     pub(crate) fn part(&mut self, part: usize, len: usize) -> &mut [f32] {
         let sum = &mut self.parts[part];

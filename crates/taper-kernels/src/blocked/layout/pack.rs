@@ -44,15 +44,30 @@ fn for_each_run(layout: &Blocked, images: usize, mut visit: impl FnMut(Rows, usi
 
 /// [`Blocked::pack`], whose caller has checked the lengths.
 pub(super) fn pack(layout: &Blocked, images: usize, x: &[f32], y: &mut [f32], isa: Isa) {
-    if layout.halo > 0 {
-        y.fill(0.0);
-    }
+    clear_halo(layout, y);
     dispatch!(isa, |s| for_each_run(
         layout,
         images,
         #[inline(always)]
         |rows, to| pack_run(s, rows, x, &mut y[to..to + rows.pixels * LANES])
     ));
+}
+
+/// Zeros around the planes of `y`: much less than all of it.
+fn clear_halo(layout: &Blocked, y: &mut [f32]) {
+    let (row, edge) = (layout.row(), layout.halo * LANES);
+    if edge == 0 || y.is_empty() {
+        return;
+    }
+    let first = layout.halo * row;
+    for plane in y.chunks_exact_mut(layout.plane()) {
+        plane[..first + edge].fill(0.0);
+        // The end of a row and the start of the next.
+        for start in (1..layout.height).map(|at| first + at * row - edge) {
+            plane[start..start + 2 * edge].fill(0.0);
+        }
+        plane[first + layout.height * row - edge..].fill(0.0);
+    }
 }
 
 #[inline(always)]

@@ -88,6 +88,8 @@ impl<'a> From<&'a mut [f32]> for ValuesMut<'a> {
 /// has a halo. Every run is a whole number of pixels and lies within its image in every layout.
 pub(crate) struct Runs<const N: usize> {
     layouts: [Blocked; N],
+    /// Whether no layout has a halo.
+    whole: bool,
     blocks: usize,
     rows: usize,
     /// Elements of a run.
@@ -100,7 +102,7 @@ impl<const N: usize> Runs<N> {
         let whole = halos.iter().all(|&halo| halo == 0);
         let (rows, pixels) = if whole { (1, sizes.pixels()) } else { (height, width) };
         let layouts = halos.map(|halo| sizes.with_halo(halo));
-        Self { layouts, blocks: sizes.blocks(), rows, len: pixels.saturating_mul(LANES) }
+        Self { layouts, whole, blocks: sizes.blocks(), rows, len: pixels.saturating_mul(LANES) }
     }
 
     /// The numbers of `images` images; none if there is nothing in them, since then there may be any number of them.
@@ -122,6 +124,22 @@ impl<const N: usize> Runs<N> {
             for (start, step) in starts.iter_mut().zip(steps) {
                 *start += step;
             }
+        }
+    }
+
+    /// Calls `visit(starts, elements)` for runs that hold all of `images` images: one, if no layout has a halo, since planes
+    /// and images follow each other then.
+    #[inline(always)]
+    pub(crate) fn for_all(&self, images: usize, mut visit: impl FnMut([usize; N], usize)) {
+        let images = self.images(images).len();
+        if self.whole && images > 0 {
+            visit([0; N], images * self.blocks * self.len);
+        } else {
+            self.for_each(
+                images,
+                #[inline(always)]
+                |_, starts, len| visit(starts, len),
+            );
         }
     }
 

@@ -149,7 +149,9 @@ impl LinearLists {
         x: &[&[f32]],
         dweight: &mut [f32],
     ) {
-        dweight.fill(0.0);
+        if self.images == 0 {
+            dweight.fill(0.0);
+        }
         let origin = order.tile(blocks.start, 0).start;
         let mut panel = Panel([0.0; IMAGES * LONGEST]);
         for_each_piece(
@@ -158,6 +160,7 @@ impl LinearLists {
             x,
             #[inline(always)]
             |piece, images| {
+                let add = piece > 0;
                 for block in blocks.clone() {
                     let inputs = order.inputs.piece(block);
                     let x = panel.gather(images, &inputs);
@@ -169,9 +172,9 @@ impl LinearLists {
                         if self.whole[piece * order.outputs.len() + at] {
                             let values = &self.values[first * PITCH..(first + outputs.len()) * PITCH];
                             let (sizes, rows) = ([images.len, inputs.len() / LANES], [0, inputs.len()]);
-                            add_product::<S, PITCH>(s, outputs.len(), values, sizes, x, rows, tile);
+                            add_product::<S, PITCH>(s, outputs.len(), values, sizes, x, add, rows, tile);
                         } else {
-                            self.sparse(s, x, first, inputs.len(), tile);
+                            self.sparse(s, x, first, inputs.len(), add, tile);
                         }
                     }
                 }
@@ -180,16 +183,16 @@ impl LinearLists {
     }
 
     /// Adds the products of the listed values with the rows of `x` to a tile of `stride` columns, whose first row is that of
-    /// the list `first`.
+    /// the list `first`; replaces the tile unless `add`.
     #[inline(always)]
-    fn sparse<S: Simd>(&self, s: S, x: &[f32], first: usize, stride: usize, tile: &mut [f32]) {
+    fn sparse<S: Simd>(&self, s: S, x: &[f32], first: usize, stride: usize, add: bool, tile: &mut [f32]) {
         macro_rules! widths {
             ($($width:literal)*) => {
                 match stride / LANES {
                     $($width => for (row, list) in tile.as_chunks_mut::<{ $width * LANES }>().0.iter_mut().zip(first..) {
                         let values = &self.values[list * PITCH..][..self.counts[list] as usize];
                         // SAFETY: the numbers are those of rows of `x`.
-                        unsafe { add_row::<S, $width>(s, values, &self.numbers[list * PITCH..], x, row) };
+                        unsafe { add_row::<S, $width>(s, values, &self.numbers[list * PITCH..], x, add, row) };
                     })*
                     _ => {}
                 }

@@ -7,6 +7,9 @@ use super::lists::{Block, SLOT};
 use super::order::pieces;
 use crate::simd::{LANES, Simd};
 
+/// Rows of a tile of a dense product: with two vectors of each, the sums fill the registers.
+const TALL: usize = 6;
+
 /// A panel of weights `[depth][width]` vectors, and the rows of outputs that belong to it.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<'a> {
@@ -58,12 +61,14 @@ fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: Panel<'_>
         let places = &list.places[row * SLOT..];
         panel.prefetch(s, row, list.counts.len());
         // SAFETY: each place is below the depth of the panel.
-        unsafe { add_row::<S, W>(s, values, places, weight, &mut y[panel.start + row * panel.stride..]) };
+        unsafe {
+            add_row::<S, W>(s, values, places, weight, true, &mut y[panel.start + row * panel.stride..])
+        };
     }
 }
 
 /// Adds to the first `W` vectors of `y` the products of `values` with the rows of `weight`, of `W` vectors, that `places`
-/// names.
+/// names; replaces them unless `add`.
 ///
 /// # Safety
 /// `weight` has each row that the first `values.len()` of `places` name.
@@ -73,15 +78,18 @@ pub(super) unsafe fn add_row<S: Simd, const W: usize>(
     values: &[f32],
     places: &[u32],
     weight: &[f32],
+    add: bool,
     y: &mut [f32],
 ) {
     let (places, y) = (&places[..values.len()], &mut y[..W * LANES]);
     // SAFETY: `y` has `W` vectors, `places` is as long as `values`, and the caller says that `weight` has those rows.
     unsafe {
-        let mut sums: [S::F; W] = std::array::from_fn(
-            #[inline(always)]
-            |v| s.load(y, v * LANES),
-        );
+        let mut sums = [s.splat(0.0); W];
+        if add {
+            for v in 0..W {
+                sums[v] = s.load(y, v * LANES);
+            }
+        }
         for at in 0..values.len() {
             let value = s.broadcast(values, at);
             let weight = weight.get_unchecked(*places.get_unchecked(at) as usize * (W * LANES)..);
@@ -99,14 +107,20 @@ pub(super) unsafe fn add_row<S: Simd, const W: usize>(
 #[inline(always)]
 pub(super) fn dense<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [f32]) {
     let rows = list.counts.len();
-    (0..rows).for_each(|row| panel.prefetch(s, row, rows));
     let Panel { weight, depth, width, start, stride, .. } = panel;
-    add_product::<S, SLOT>(s, rows, &list.values[..rows * SLOT], [depth, width], weight, [start, stride], y);
+    // The next weights are asked for between the rows: all at once they would keep the processor waiting.
+    for own in pieces(rows, TALL) {
+        own.clone().for_each(|row| panel.prefetch(s, row, rows));
+        let x = &list.values[own.start * SLOT..own.end * SLOT];
+        let start = start + own.start * stride;
+        add_product::<S, SLOT>(s, own.len(), x, [depth, width], weight, true, [start, stride], y);
+    }
 }
 
 /// Adds to `rows` rows of `width` vectors of `y`, which begin at `start` and lie `stride` elements apart, the products of
 /// `x`, rows of `depth` values that lie `PITCH` apart, with `weight`, `depth` rows of `width` vectors; in tiles of up to six
-/// rows and two vectors.
+/// rows and two vectors. They are replaced unless `add`.
+#[expect(clippy::too_many_arguments, reason = "the sizes and places of three matrices")]
 #[inline(always)]
 pub(super) fn add_product<S: Simd, const PITCH: usize>(
     s: S,
@@ -114,10 +128,11 @@ pub(super) fn add_product<S: Simd, const PITCH: usize>(
     x: &[f32],
     [depth, width]: [usize; 2],
     weight: &[f32],
+    add: bool,
     [start, stride]: [usize; 2],
     y: &mut [f32],
 ) {
-    for rows in pieces(rows, 6) {
+    for rows in pieces(rows, TALL) {
         let x = &x[rows.start * PITCH..rows.end * PITCH];
         for vector in (0..width).step_by(2) {
             let weight = &weight[vector * LANES..];
@@ -126,7 +141,7 @@ pub(super) fn add_product<S: Simd, const PITCH: usize>(
                 ($(($m:literal, $n:literal))*) => {
                     match (rows.len(), (width - vector).min(2)) {
                         $(($m, $n) => {
-                            tile::<S, PITCH, $m, $n>(s, x, depth, weight, width * LANES, y, stride);
+                            tile::<S, PITCH, $m, $n>(s, x, depth, (weight, width * LANES), add, (y, stride));
                         })*
                         _ => {}
                     }
@@ -143,10 +158,9 @@ fn tile<S: Simd, const PITCH: usize, const M: usize, const N: usize>(
     s: S,
     x: &[f32],
     depth: usize,
-    weight: &[f32],
-    pitch: usize,
-    y: &mut [f32],
-    stride: usize,
+    (weight, pitch): (&[f32], usize),
+    add: bool,
+    (y, stride): (&mut [f32], usize),
 ) {
     assert!(depth <= PITCH && x.len() == M * PITCH);
     let weight = &weight[..(depth.max(1) - 1) * pitch + N * LANES];
@@ -154,15 +168,14 @@ fn tile<S: Simd, const PITCH: usize, const M: usize, const N: usize>(
     // SAFETY: `y` has `M` rows of `N` vectors, `x` has `M` rows of `PITCH` values, no fewer than `depth`, and `weight`
     // has `N` vectors from each of `depth` multiples of `pitch` on.
     unsafe {
-        let mut sums: [[S::F; N]; M] = std::array::from_fn(
-            #[inline(always)]
-            |m| {
-                std::array::from_fn(
-                    #[inline(always)]
-                    |n| s.load(y, m * stride + n * LANES),
-                )
-            },
-        );
+        let mut sums = [[s.splat(0.0); N]; M];
+        if add {
+            for m in 0..M {
+                for n in 0..N {
+                    sums[m][n] = s.load(y, m * stride + n * LANES);
+                }
+            }
+        }
         for k in 0..depth {
             let weights: [S::F; N] = std::array::from_fn(
                 #[inline(always)]

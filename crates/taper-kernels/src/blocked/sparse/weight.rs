@@ -80,8 +80,8 @@ impl SparseConv {
         }
     }
 
-    /// Adds the weight gradients of `images` images, `x` with its halo, to `sum`. `lists` are those that
-    /// [`SparseConv::fill`] made of them; some room in them is written to.
+    /// Adds the weight gradients of `images` images, `x` with its halo, to `sum`, or replaces what it holds unless `add`.
+    /// `lists` are those that [`SparseConv::fill`] made of them; some room in them is written to.
     ///
     /// # Errors
     /// [`KernelError::Length`] if a slice does not have the length that the layouts give it, or the lists are of other
@@ -91,12 +91,17 @@ impl SparseConv {
         images: usize,
         x: &[f32],
         lists: &mut SparseLists,
+        add: bool,
         sum: &mut [f32],
     ) -> Result<(), KernelError> {
         check_len("x", x.len(), self.input.elements(images))?;
         check_len("sum of weight gradients", sum.len(), self.weight_sum_len())?;
         self.check_lists(lists, images)?;
+        if images == 0 && !add {
+            sum.fill(0.0);
+        }
         for (chunk, x) in x.chunks(self.chunk * self.input.image()).enumerate() {
+            let add = add || chunk > 0;
             match &self.weight {
                 Form::Blocks(offsets) => {
                     for block in 0..self.input.blocks() {
@@ -108,13 +113,14 @@ impl SparseConv {
                             lists,
                             chunk,
                             x,
+                            add,
                             &mut sum[sums..]
                         ));
                     }
                 }
                 Form::Rows(offsets) => {
                     self.gather(x, &mut lists.plain);
-                    dispatch!(self.isa, |s| self.over_rows(s, offsets, lists, chunk, sum));
+                    dispatch!(self.isa, |s| self.over_rows(s, offsets, lists, chunk, add, sum));
                 }
             }
         }
@@ -128,6 +134,7 @@ impl SparseConv {
     }
 
     /// One chunk of images and one block of input channels.
+    #[expect(clippy::too_many_arguments, reason = "what to add, and to what")]
     #[inline(always)]
     fn over_blocks<S: Simd>(
         &self,
@@ -136,6 +143,7 @@ impl SparseConv {
         lists: &SparseLists,
         chunk: usize,
         x: &[f32],
+        add: bool,
         sum: &mut [f32],
     ) {
         let (row, channel_sum) = (self.input.row(), self.channel_sum_len());
@@ -144,9 +152,9 @@ impl SparseConv {
             let list = self.list(lists, chunk, channel);
             let sum = &mut sum[channel * channel_sum..];
             if three {
-                accumulate::<S, 9, 1, 0>(s, &list, x, nine(row), &mut sum[..9 * LANES]);
+                accumulate::<S, 9, 1, 0>(s, &list, x, nine(row), add, &mut sum[..9 * LANES]);
             } else {
-                any_number::<S, 0>(s, &list, x, offsets, sum);
+                any_number::<S, 0>(s, &list, x, offsets, add, sum);
             }
         }
     }
@@ -159,12 +167,13 @@ impl SparseConv {
         offsets: &[usize],
         lists: &SparseLists,
         chunk: usize,
+        add: bool,
         sum: &mut [f32],
     ) {
         let channel_sum = self.channel_sum_len();
         for channel in 0..self.geometry.out_channels {
             let list = self.list(lists, chunk, channel);
-            any_number::<S, 3>(s, &list, &lists.plain, offsets, &mut sum[channel * channel_sum..]);
+            any_number::<S, 3>(s, &list, &lists.plain, offsets, add, &mut sum[channel * channel_sum..]);
         }
     }
 
@@ -226,33 +235,41 @@ fn nine(row: usize) -> [usize; 9] {
 
 /// [`accumulate`] with any number of offsets.
 #[inline(always)]
-fn any_number<S: Simd, const SHIFT: u32>(s: S, list: &List, x: &[f32], offsets: &[usize], sum: &mut [f32]) {
+fn any_number<S: Simd, const SHIFT: u32>(
+    s: S,
+    list: &List,
+    x: &[f32],
+    offsets: &[usize],
+    add: bool,
+    sum: &mut [f32],
+) {
     for (offsets, sum) in offsets.chunks(6).zip(sum.chunks_mut(6 * LANES)) {
         match *offsets {
-            [a] => accumulate::<S, 1, 4, SHIFT>(s, list, x, [a], sum),
-            [a, b] => accumulate::<S, 2, 4, SHIFT>(s, list, x, [a, b], sum),
-            [a, b, c] => accumulate::<S, 3, 2, SHIFT>(s, list, x, [a, b, c], sum),
-            [a, b, c, d] => accumulate::<S, 4, 2, SHIFT>(s, list, x, [a, b, c, d], sum),
-            [a, b, c, d, e] => accumulate::<S, 5, 2, SHIFT>(s, list, x, [a, b, c, d, e], sum),
-            [a, b, c, d, e, f] => accumulate::<S, 6, 2, SHIFT>(s, list, x, [a, b, c, d, e, f], sum),
+            [a] => accumulate::<S, 1, 4, SHIFT>(s, list, x, [a], add, sum),
+            [a, b] => accumulate::<S, 2, 4, SHIFT>(s, list, x, [a, b], add, sum),
+            [a, b, c] => accumulate::<S, 3, 2, SHIFT>(s, list, x, [a, b, c], add, sum),
+            [a, b, c, d] => accumulate::<S, 4, 2, SHIFT>(s, list, x, [a, b, c, d], add, sum),
+            [a, b, c, d, e] => accumulate::<S, 5, 2, SHIFT>(s, list, x, [a, b, c, d, e], add, sum),
+            [a, b, c, d, e, f] => accumulate::<S, 6, 2, SHIFT>(s, list, x, [a, b, c, d, e, f], add, sum),
             _ => {}
         }
     }
 }
 
-/// Adds to the `N` vectors of `sum`, for all entries, the gradient times the vectors at the `offsets` from the entry's
-/// start, which is divided by 2^`SHIFT`. `CHAINS` entries are worked on side by side, to hide the latency of additions.
+/// Adds to the `N` vectors of `sum`, which count as zero unless `add`, for all entries, the gradient times the vectors at the
+/// `offsets` from the entry's start, which is divided by 2^`SHIFT`. `CHAINS` entries are worked on side by side, to hide the latency of additions.
 #[inline(always)]
 fn accumulate<S: Simd, const N: usize, const CHAINS: usize, const SHIFT: u32>(
     s: S,
     list: &List,
     x: &[f32],
     offsets: [usize; N],
+    add: bool,
     sum: &mut [f32],
 ) {
     let sum = &mut sum[..N * LANES];
     let mut chains = [[s.splat(0.0); N]; CHAINS];
-    let add = |at: usize, chain: &mut [S::F; N]| {
+    let add_entry = |at: usize, chain: &mut [S::F; N]| {
         // SAFETY: both slices are of the list's length. The starts are those of a convolution with these very sizes, as the
         // signature of the lists proves; from a start, all offsets are within the block's plane, or in the room for plain
         // images, which has eight elements behind its last pixel.
@@ -267,16 +284,16 @@ fn accumulate<S: Simd, const N: usize, const CHAINS: usize, const SHIFT: u32>(
     let (mut at, len) = (0, list.starts.len());
     while at + CHAINS <= len {
         for (place, chain) in chains.iter_mut().enumerate() {
-            add(at + place, chain);
+            add_entry(at + place, chain);
         }
         at += CHAINS;
     }
     for at in at..len {
-        add(at, &mut chains[0]);
+        add_entry(at, &mut chains[0]);
     }
     for vector in 0..N {
         // SAFETY: `sum` has N vectors.
-        let before = unsafe { s.load(sum, vector * LANES) };
+        let before = if add { unsafe { s.load(sum, vector * LANES) } } else { s.splat(0.0) };
         let total = chains.iter().fold(before, |total, chain| s.add(total, chain[vector]));
         // SAFETY: as above.
         unsafe { s.store(total, sum, vector * LANES) };

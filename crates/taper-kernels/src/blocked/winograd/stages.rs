@@ -220,7 +220,7 @@ unsafe fn tile_to_plane<S: Simd, V: Transform, H: Transform>(
 ) {
     let rows = V::TO.min(layout.height - tile.row);
     let columns = H::TO.min(layout.width - tile.column);
-    let to = layout.at(0, tile.row, tile.column);
+    let (to, row) = (layout.at(0, tile.row, tile.column), layout.row());
     if rows == V::TO && columns == H::TO {
         square::<S, V, H>(
             s,
@@ -229,7 +229,7 @@ unsafe fn tile_to_plane<S: Simd, V: Transform, H: Transform>(
             |i, j| unsafe { s.load(results, from + points.at(i, j)) },
             #[inline(always)]
             // SAFETY: the pixel is inside the plane.
-            |i, j, value| unsafe { s.store(value, plane, to + i * layout.row() + j * LANES) },
+            |i, j, value| unsafe { s.store(value, plane, to + i * row + j * LANES) },
         );
     } else {
         square::<S, V, H>(
@@ -241,7 +241,7 @@ unsafe fn tile_to_plane<S: Simd, V: Transform, H: Transform>(
             |i, j, value| {
                 if i < rows && j < columns {
                     // SAFETY: the pixel is inside the plane.
-                    unsafe { s.store(value, plane, to + i * layout.row() + j * LANES) }
+                    unsafe { s.store(value, plane, to + i * row + j * LANES) }
                 }
             },
         );

@@ -76,10 +76,10 @@ fn check(case: &Case, isa: Isa, seed: u32) -> Result<(), TestCaseError> {
     prop_assert_eq!(entries, sparse.count(case.images, &codes).unwrap());
     assert_close("bias", &dbias[..out[0]], &bias_gradient(&oracle.dz, out, 0.5))?;
 
-    let mut sums = vec![vec![0.0; sparse.weight_sum_len()]; 2];
-    sparse.backward_weight(case.images, &x, &mut lists, &mut sums[0]).unwrap();
-    sparse.backward_weight(case.images, &x, &mut lists, &mut sums[0]).unwrap();
-    sparse.backward_weight(case.images, &x, &mut lists, &mut sums[1]).unwrap();
+    let mut sums = vec![vec![f32::NAN; sparse.weight_sum_len()]; 2];
+    sparse.backward_weight(case.images, &x, &mut lists, false, &mut sums[0]).unwrap();
+    sparse.backward_weight(case.images, &x, &mut lists, true, &mut sums[0]).unwrap();
+    sparse.backward_weight(case.images, &x, &mut lists, false, &mut sums[1]).unwrap();
     let mut found = vec![f32::NAN; g.weight_len()];
     sparse.unpack_weight_sum(&[&sums[0], &sums[1]], &mut found).unwrap();
     let third: Vec<f32> = found.iter().map(|found| found / 3.0).collect();
@@ -131,7 +131,7 @@ fn codes_that_no_forward_wrote_do_no_harm() {
     let mut lists = SparseLists::new(&sparse, 2, true).unwrap();
     sparse.fill(2, &codes, &dy, &mut lists, &mut [0.0; 16]).unwrap();
     let x = vec![1.0; 2 * input.image()];
-    sparse.backward_weight(2, &x, &mut lists, &mut vec![0.0; sparse.weight_sum_len()]).unwrap();
+    sparse.backward_weight(2, &x, &mut lists, true, &mut vec![0.0; sparse.weight_sum_len()]).unwrap();
     let packed = vec![1.0; sparse.backward_packed_len()];
     sparse.backward_input(2, &lists, &packed, &mut vec![0.0; 2 * input.with_halo(0).image()]).unwrap();
 }
@@ -160,10 +160,10 @@ fn what_does_not_fit_is_refused() {
     assert!(sparse.pays(0, 2) && !sparse.pays(2 * 9 * 16, 2));
 
     let (x, mut sum) = (vec![0.0; 2 * input.image()], vec![0.0; sparse.weight_sum_len()]);
-    assert_eq!(sparse.backward_weight(2, &x, &mut lists, &mut sum), Ok(()));
-    refused(sparse.backward_weight(1, &x[input.image()..], &mut lists, &mut sum));
-    refused(sparse.backward_weight(2, &x[1..], &mut lists, &mut sum));
-    refused(sparse.backward_weight(2, &x, &mut lists, &mut sum[1..]));
+    assert_eq!(sparse.backward_weight(2, &x, &mut lists, true, &mut sum), Ok(()));
+    refused(sparse.backward_weight(1, &x[input.image()..], &mut lists, true, &mut sum));
+    refused(sparse.backward_weight(2, &x[1..], &mut lists, true, &mut sum));
+    refused(sparse.backward_weight(2, &x, &mut lists, true, &mut sum[1..]));
     let mut dweight = vec![0.0; 9 * 27];
     refused(sparse.unpack_weight_sum(&[&sum[1..]], &mut dweight));
     refused(sparse.unpack_weight_sum(&[&sum], &mut dweight[1..]));
@@ -179,7 +179,7 @@ fn what_does_not_fit_is_refused() {
     let other = Conv2d { stride: [2; 2], ..Conv2d::new(9, 3).padding(1) };
     let e = Epilogue::new(Blocked::new([9, 2, 2], 0), true, None, None, 0, isa).unwrap();
     let other = SparseConv::new(&other, input, &e, isa).unwrap();
-    refused(other.backward_weight(2, &x, &mut lists, &mut sum));
+    refused(other.backward_weight(2, &x, &mut lists, true, &mut sum));
     let mut without = SparseLists::new(&sparse, 2, false).unwrap();
     assert_eq!(sparse.fill(2, &codes, &dy, &mut without, &mut dbias), Ok(0));
     refused(sparse.backward_input(2, &without, &packed, &mut dx));

@@ -94,8 +94,8 @@ impl ConvStep {
         let (room, mut lists) = self.borrow_lists(sparse, images, dx.is_some())?;
         let bias = sums.part(BIAS, self.kernel.output().blocks() * 8);
         sparse.fill(images, forward.saved, dy, &mut lists, bias)?;
-        let sum = sums.part(SPARSE, sparse.weight_sum_len());
-        sparse.backward_weight(images, forward.x.get(0), &mut lists, sum)?;
+        let (sum, add) = sums.part_to_fill(SPARSE, sparse.weight_sum_len());
+        sparse.backward_weight(images, forward.x.get(0), &mut lists, add, sum)?;
         if let Some(dx) = dx {
             let pack = |packed: &mut [f32]| sparse.pack_backward(&self.weight.values, packed);
             let packed = self.packed[2].get(sparse.backward_packed_len(), pack)?;
