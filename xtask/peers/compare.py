@@ -61,6 +61,8 @@ def command(case: Case, contender: str, options: argparse.Namespace) -> list[str
         "steps": case.steps,
         "seconds": case.seconds,
     }
+    # tract-bench does not train, and knows no rate.
+    settings |= {"rate": case.rate} if case.kind == "train" else {}
     return start + [word for name, value in settings.items() for word in (f"--{name}", str(value))]
 
 
@@ -132,12 +134,22 @@ def called(options: argparse.Namespace) -> str:
     return shlex.join(words + (["--quick"] if options.quick else []))
 
 
+def train(options: argparse.Namespace) -> None:
+    """Train the reference CNN for all who will be timed in inference: an activation of a trained network is 0 more often
+    than that of a random one, and who makes use of that should show what its users will see."""
+    case = Case("inference", "weights", "train", "tutorial", 100, options.threads, (), 20 if options.quick else 600, 0, 1)
+    weights = options.work / "networks" / f"{case.network}.safetensors"
+    subprocess.run([*command(case, TAPER, options), "--save", str(weights)], check=True, stdout=subprocess.DEVNULL)
+
+
 def main() -> int:
     """Measure everything that is asked for, and report."""
     options = arguments()
     networks.write(options.work / "networks", ROOT / "crates" / "taper-graph" / "presets")
     chosen = select(options.only, options.threads, options.quick)
     images.unpack(options.data_dir, options.work / "images")
+    if options.taper_bench and any(case.kind == "infer" for case in chosen):
+        train(options)
     with_file = [case for case in chosen if "onnxruntime" in case.contenders]
     if with_file:
         files = sorted({str(options.work / "networks" / f"{case.network}.toml") for case in with_file})

@@ -31,6 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=600, help="steps that are timed, at most")
     parser.add_argument("--seconds", type=float, default=600, help="no step begins later than this")
+    parser.add_argument("--rate", type=float, default=1e-3, help="Adam's learning rate")
     return parser.parse_args()
 
 
@@ -87,12 +88,15 @@ def pytorch(options: argparse.Namespace) -> dict:
     torch.manual_seed(0)
     description = read(options.network)
     network = Network(description)
+    weights = options.network.with_suffix(".safetensors")
+    if options.kind == "infer" and weights.exists():
+        network.load(description, weights)
     batches = Batches(options, description.input)
     channels_last = options.runtime == "pytorch-channels-last"
     if channels_last:
         network = network.to(memory_format=torch.channels_last)
     run = torch.compile(network) if options.runtime == "pytorch-compile" else network
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, foreach=True)
+    optimizer = torch.optim.Adam(network.parameters(), lr=options.rate, foreach=True)
     losses: list[torch.Tensor] = []
 
     def inputs(number: int):

@@ -1,4 +1,4 @@
-"""A network file as an ONNX model with random weights, for timing alone.
+"""A network file as an ONNX model, for timing alone: with the weights of the safetensors file beside it, or random ones.
 
     python onnx_model.py NETWORK.toml...
 
@@ -104,7 +104,10 @@ def main() -> None:
     """Write a model for each file of the command line."""
     for path in map(Path, sys.argv[1:]):
         description = read(path)
-        path.with_suffix(".onnx").write_bytes(build(description, Network(description).eval()))
+        network = Network(description)
+        if (weights := path.with_suffix(".safetensors")).exists():
+            network.load(description, weights)
+        path.with_suffix(".onnx").write_bytes(build(description, network.eval()))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ NOTE = """\
 `{command}` wrote this file.
 Each measurement is a process of its own; contenders take turns, in another order each round. A figure is the median over the rounds, with the best in brackets. The work is the same for all: the same
 network file, f32, the same images, batches made within the timed step. Weights are drawn as PyTorch draws them, and
-trained with Adam at 10⁻³. Memory is the most that the process held.
+trained with Adam at 10⁻³ where no other rate is named; inference is with the weights that Taper has after 600 such steps. Memory is the most that the process held.
 """
 
 
@@ -161,7 +161,7 @@ def write(measured: Measured, machine: list[tuple[str, str]], date: datetime.dat
         text += grid(of["inference"], "peak_memory_mib", min)
     if "start-up" in of:
         text += "\n## Start-up\n\nSeconds from the start of the process to its end, with one image classified. "
-        text += "Taper, PyTorch and candle draw their weights, the others read a file.\n"
+        text += "All read a file with the weights.\n"
         text += grid(of["start-up"], "process_seconds", min)
         text += "\nPeak memory of that process, MiB:\n"
         text += grid(of["start-up"], "peak_memory_mib", min)

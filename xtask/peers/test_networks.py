@@ -136,6 +136,24 @@ class Modules(unittest.TestCase):
                     expected = module(torch.from_numpy(x)).numpy()
                 np.testing.assert_allclose(session.run(None, {"input": x})[0], expected, rtol=1e-4, atol=1e-5)
 
+    def test_weights_are_taken_over_from_a_file(self):
+        import torch
+        from safetensors.torch import save_file
+
+        from torch_network import Network
+
+        for name in ["tutorial", "residual"]:
+            description = network.read(written()[name])
+            first, second = Network(description).eval(), Network(description).eval()
+            named = zip(description.layers, first.modules_in_order, strict=True)
+            tensors = {f"{layer.name}.{key}": value for layer, made in named for key, value in made.state_dict().items()}
+            x = torch.rand(2, *description.input)
+            with tempfile.TemporaryDirectory() as folder:
+                save_file(tensors, Path(folder) / "weights")
+                second.load(description, Path(folder) / "weights")
+            with torch.inference_mode():
+                self.assertTrue(torch.equal(first(x), second(x)), name)
+
     def test_the_reference_cnn_has_its_parameters(self):
         from torch_network import Network
 

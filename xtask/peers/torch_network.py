@@ -1,6 +1,9 @@
 """A network file as a PyTorch module."""
 
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from network import Description, Layer
@@ -82,6 +85,13 @@ class Network(nn.Module):
         # A value is let go after its last reader.
         self.last_use = {place: index for index, places in enumerate(self.places) for place in places}
         self.train()
+
+    def load(self, description: Description, file: Path) -> None:
+        """Take over the weights of a safetensors file of Taper's, in which a layer's are called as in PyTorch."""
+        found = load_file(file)
+        for layer, layer_module in zip(description.layers, self.modules_in_order, strict=True):
+            names = [name for name in layer_module.state_dict() if name != "num_batches_tracked"]
+            layer_module.load_state_dict({name: found[f"{layer.name}.{name}"] for name in names}, strict=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         values: dict[int, torch.Tensor] = {0: x}

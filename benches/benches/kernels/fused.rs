@@ -83,8 +83,9 @@ fn forward(group: &mut Group<'_>, case: &Case, kernel: &Kernel, epilogue: &Epilo
     let mut pass = |train: bool| {
         let codes_len = epilogue.codes_len(1);
         let mut emit = |image: usize, block: usize, plane: &mut [f32]| {
-            let y = &mut y[image * layout.image()..][..layout.image()];
-            let codes = train.then(|| &mut codes[image * codes_len..][..codes_len]);
+            let y = &mut y[image * layout.image() + block * layout.plane()..][..layout.plane()];
+            let len = layout.pixels() * 8;
+            let codes = train.then(|| &mut codes[image * codes_len + block * len..][..len]);
             let draw = train.then_some((KEY, image));
             epilogue.forward(plane, Some(&bias[block * 8..][..8]), y, codes, block, draw).unwrap();
         };

@@ -24,12 +24,13 @@ pub(crate) fn sparse(criterion: &mut Bench) {
 fn codes(epilogue: &Epilogue, output: Blocked, conv: &SparseConv) -> Vec<u8> {
     const NO_GRADIENT: u8 = 255;
     let key = DropoutKey { seed: 1, step: 1, layer: 1 };
-    let (mut planes, mut y) = (images(5, output), Aligned::zeros(epilogue.output().image()));
+    let (mut planes, mut y) = (images(5, output), Aligned::zeros(epilogue.output().plane()));
     let mut codes = vec![0; epilogue.codes_len(IMAGES)];
     for (image, planes) in planes.chunks_exact_mut(output.image()).enumerate() {
         let codes_len = epilogue.codes_len(1);
         for (block, plane) in planes.chunks_exact_mut(output.plane()).enumerate() {
-            let codes = &mut codes[image * codes_len..][..codes_len];
+            let len = epilogue.output().pixels() * 8;
+            let codes = &mut codes[image * codes_len + block * len..][..len];
             epilogue.forward(plane, None, &mut y, Some(codes), block, Some((key, image))).unwrap();
         }
     }

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor as RtenTensor, TensorView};
-use taper_graph::{Graph, Preset};
-use taper_model::{Model, Trainer, TrainerSettings};
+use taper_export::safetensors;
+use taper_export::{DatasetInfo, Metadata};
+use taper_graph::{Graph, Preset, Weights};
+use taper_model::{Inference, Model, Trainer, TrainerSettings};
 
+use crate::feed::Feed;
 use crate::layered::Layered;
 use crate::options::Options;
 use crate::stock::{Stock, StockTrainer};
-use crate::{LEARNING_RATE, Outcome, SEED};
+use crate::{Outcome, SEED};
 
 /// An engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,17 +63,20 @@ impl Engine {
             return Err(format!("{self:?} is written for the reference CNN, not for {}", graph.name()).into());
         }
         match (self, options.training) {
-            (Self::Taper, true) => taper_training(graph),
-            (Self::Taper, false) => taper_inference(graph),
+            (Self::Taper, true) => taper_training(graph, options.rate),
+            (Self::Taper, false) => {
+                let inference = Inference::new(&graph, &trained(&graph, options)?)?;
+                Ok(Box::new(move |images, _| Ok(f64::from(inference.logits(images)?[0]))))
+            }
             (Self::TaperLayers, true) => {
-                let mut network = Layered::new(&Model::new(graph, SEED)?.weights()?, LEARNING_RATE)?;
+                let mut network = Layered::new(&Model::new(graph, SEED)?.weights()?, options.rate)?;
                 Ok(Box::new(move |images, labels| Ok(network.step(images, labels)?)))
             }
             (Self::Candle, true) => {
-                let mut network = StockTrainer::new(&Model::new(graph, SEED)?.weights()?, LEARNING_RATE)?;
+                let mut network = StockTrainer::new(&Model::new(graph, SEED)?.weights()?, options.rate)?;
                 Ok(Box::new(move |images, labels| Ok(f64::from(network.step(images, labels)?))))
             }
-            (Self::Candle, false) => candle_inference(graph),
+            (Self::Candle, false) => candle_inference(&trained(&graph, options)?),
             (Self::Rten, false) => rten_inference(&graph, options),
             (Self::TaperLayers, false) => Err("taper-layers is timed in training alone".into()),
             (Self::Rten, true) => Err("rten does not train".into()),
@@ -78,19 +84,39 @@ impl Engine {
     }
 }
 
-fn taper_training(graph: Graph) -> Outcome<Step> {
+/// The weights beside the network file, or random ones if there are none.
+fn trained(graph: &Graph, options: &Options) -> Outcome<Weights> {
+    let file = options.network.with_extension("safetensors");
+    match file.exists() {
+        true => Ok(safetensors::load_weights(&file, graph)?),
+        false => Ok(Model::new(graph.clone(), SEED)?.weights()?),
+    }
+}
+
+fn taper_training(graph: Graph, rate: f64) -> Outcome<Step> {
+    let mut trainer = trainer(graph)?;
+    Ok(Box::new(move |images, labels| Ok(trainer.step(images, labels, rate)?.loss)))
+}
+
+fn trainer(graph: Graph) -> Outcome<Trainer> {
     let settings = TrainerSettings { seed: SEED, ..TrainerSettings::default() };
-    let mut trainer = Trainer::new(Model::new(graph, SEED)?, settings)?;
-    Ok(Box::new(move |images, labels| Ok(trainer.step(images, labels, LEARNING_RATE)?.loss)))
+    Ok(Trainer::new(Model::new(graph, SEED)?, settings)?)
 }
 
-fn taper_inference(graph: Graph) -> Outcome<Step> {
-    let inference = Model::new(graph, SEED)?.inference()?;
-    Ok(Box::new(move |images, _| Ok(f64::from(inference.logits(images)?[0]))))
+/// Trains the network as long as the options say, and writes its weights for those who are timed in inference.
+pub(crate) fn train_for_all(graph: Graph, feed: &mut Feed<'_>, options: &Options, to: &Path) -> Outcome<()> {
+    let mut trainer = trainer(graph)?;
+    for _ in 0..options.steps {
+        feed.advance()?;
+        trainer.step(&feed.images, &feed.labels, options.rate)?;
+    }
+    let model = trainer.into_model()?;
+    let metadata = Metadata::new(model.graph().clone(), DatasetInfo::default(), Vec::new());
+    Ok(safetensors::save(to, &model.weights()?, &metadata)?)
 }
 
-fn candle_inference(graph: Graph) -> Outcome<Step> {
-    let network = Stock::fixed(&Model::new(graph, SEED)?.weights()?)?;
+fn candle_inference(weights: &Weights) -> Outcome<Step> {
+    let network = Stock::fixed(weights)?;
     Ok(Box::new(move |images, labels| {
         let images = Tensor::from_slice(images, (labels.len(), 1, 28, 28), &Device::Cpu)?;
         Ok(f64::from(network.forward(&images, false)?.flatten_all()?.to_vec1::<f32>()?[0]))

@@ -23,7 +23,6 @@ use feed::Feed;
 use options::Options;
 
 const SEED: u64 = 1;
-const LEARNING_RATE: f64 = 1e-3;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -46,6 +45,10 @@ fn run(options: &Options) -> Outcome<String> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build()?;
     let mut feed = Feed::new(&data, options.batch)?;
     pool.install(|| {
+        if let Some(file) = &options.save {
+            engine::train_for_all(graph, &mut feed, options, file)?;
+            return Ok("{}".to_owned());
+        }
         let mut step = options.engine.start(graph, options)?;
         figures::time(options, &options.engine.version(), || {
             feed.advance()?;

@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::engine::Engine;
 
 const USAGE: &str = "usage: taper-bench train|infer [--engine taper|taper-layers|candle|rten] --network FILE --data DIR \
-                     --batch B --threads T --steps N --seconds S";
+                     --batch B --threads T --steps N --seconds S [--rate R] [--save FILE]";
 
 /// What the command line says.
 pub(crate) struct Options {
@@ -14,6 +14,10 @@ pub(crate) struct Options {
     pub(crate) training: bool,
     pub(crate) network: PathBuf,
     pub(crate) data: PathBuf,
+    /// Adam's learning rate.
+    pub(crate) rate: f64,
+    /// Nothing is timed: Taper trains, and the weights go here.
+    pub(crate) save: Option<PathBuf>,
     pub(crate) batch: usize,
     pub(crate) threads: usize,
     pub(crate) steps: usize,
@@ -32,6 +36,8 @@ impl Options {
             training,
             network: PathBuf::new(),
             data: PathBuf::new(),
+            rate: 1e-3,
+            save: None,
             batch: 100,
             threads: 1,
             steps: 100,
@@ -43,6 +49,8 @@ impl Options {
                 "--engine" => options.engine = Engine::named(&value)?,
                 "--network" => options.network = value.into(),
                 "--data" => options.data = value.into(),
+                "--rate" => options.rate = value.parse()?,
+                "--save" => options.save = Some(value.into()),
                 "--batch" => options.batch = value.parse()?,
                 "--threads" => options.threads = value.parse()?,
                 "--steps" => options.steps = value.parse()?,

@@ -11,6 +11,8 @@ mod phase;
 mod tiles;
 mod weight;
 
+use std::ops::Range;
+
 use taper_graph::Conv2d;
 
 use self::direction::{Channels, Direction};
@@ -200,10 +202,52 @@ impl DirectConv {
         scratch: &mut [f32],
         emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
+        self.forward_parts(0..self.parts(), images, x, packed, scratch, emit)
+    }
+
+    /// Into how many parts, of up to 16 output channels each, [`DirectConv::forward_parts`] can cut the work on an image.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.forward.units.len()
+    }
+
+    /// The first block of channels of a part, or the number of blocks behind the last part.
+    #[must_use]
+    pub fn part_start(&self, part: usize) -> usize {
+        self.forward.units.get(part).map_or(self.output.blocks(), |unit| unit.block)
+    }
+
+    /// [`DirectConv::forward`], to the same bits, but to the output channels of the parts `parts` alone: what threads share that
+    /// have but one image.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`] if a slice does not have its length.
+    ///
+    /// ```
+    /// use taper_graph::Conv2d;
+    /// use taper_kernels::{Isa, blocked::{Blocked, DirectConv}};
+    /// let input = Blocked::new([1, 1, 2], 0);
+    /// let direct = DirectConv::new(&Conv2d::new(40, 1), input, Isa::current()).ok_or("unsupported")?;
+    /// assert_eq!((direct.parts(), direct.part_start(2), direct.part_start(3)), (3, 4, 5));
+    /// let (x, packed) = (vec![1.0; input.image()], vec![1.0; direct.packed_len()]);
+    /// let (mut scratch, mut blocks) = (vec![0.0; direct.scratch_len()], Vec::new());
+    /// direct.forward_parts(1..3, 1, &x, &packed, &mut scratch, &mut |_image, block, _plane| blocks.push(block))?;
+    /// assert_eq!(blocks, [2, 3, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn forward_parts(
+        &self,
+        parts: Range<usize>,
+        images: usize,
+        x: &[f32],
+        packed: &[f32],
+        scratch: &mut [f32],
+        emit: &mut Emit<'_>,
+    ) -> Result<(), KernelError> {
         check_len("x", x.len(), self.forward.read.elements(images))?;
         check_len("packed", packed.len(), self.packed_len())?;
         check_len("scratch", scratch.len(), self.scratch_len())?;
-        dispatch!(self.isa, |s| self.forward.run(s, x, packed, scratch, emit))
+        dispatch!(self.isa, |s| self.forward.run(s, parts, x, packed, scratch, emit))
     }
 
     /// The gradient of the input, from the gradient `dz` of the output of `images` images and a weight from
@@ -225,7 +269,7 @@ impl DirectConv {
         check_len("dz", dz.len(), self.backward.read.elements(images))?;
         check_len("packed", packed.len(), self.backward_packed_len())?;
         check_len("scratch", scratch.len(), self.scratch_len())?;
-        dispatch!(self.isa, |s| self.backward.run(s, dz, packed, scratch, emit))
+        dispatch!(self.isa, |s| self.backward.run(s, 0..usize::MAX, dz, packed, scratch, emit))
     }
 
     /// Adds the weight gradient of `images` images to `sum`, which is in an order of its own:

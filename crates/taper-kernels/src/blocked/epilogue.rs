@@ -125,12 +125,12 @@ impl Epilogue {
         self.rate.map_or(1.0, |rate| rate.scale)
     }
 
-    /// Turns `plane`, the raw convolution `[H'·W'·8]` of the eight channels `block` of one image, into their part of `y`,
-    /// the image in the layout [`Epilogue::output`], whose halo stays as it is.
+    /// Turns `plane`, the raw convolution `[H'·W'·8]` of the eight channels `block` of one image, into their plane `y` of the
+    /// layout [`Epilogue::output`], whose halo stays as it is.
     ///
-    /// `bias` is that of the eight channels, zero beyond the last one. `codes` are those of the whole image,
-    /// `codes_len(1)` of them; evaluation needs none. `draw` is the key of the dropout mask and the image's number in the
-    /// batch; without it nothing is dropped.
+    /// `bias` is that of the eight channels, zero beyond the last one. `codes` are those of the plane, eight for each of
+    /// its pixels; evaluation needs none. `draw` is the key of the dropout mask and the image's number in the batch;
+    /// without it nothing is dropped.
     ///
     /// # Errors
     /// [`KernelError::Length`] if a slice does not have the length that the layouts give it, or there is no such block.
@@ -144,10 +144,11 @@ impl Epilogue {
         draw: Option<(DropoutKey, usize)>,
     ) -> Result<(), KernelError> {
         let pixels = self.output.pixels();
+        let codes_len = pixels.saturating_mul(LANES);
         check_len("plane", plane.len(), self.conv.plane())?;
         check_len("bias", bias.map_or(LANES, <[f32]>::len), LANES)?;
-        check_len("y", y.len(), self.output.image())?;
-        check_len("codes", codes.as_ref().map_or(self.codes_len(1), |codes| codes.len()), self.codes_len(1))?;
+        check_len("y", y.len(), self.output.plane())?;
+        check_len("codes", codes.as_ref().map_or(codes_len, |codes| codes.len()), codes_len)?;
         if block >= self.output.blocks() {
             return Err(KernelError::Length {
                 what: "blocks",
@@ -155,8 +156,6 @@ impl Epilogue {
                 found: block + 1,
             });
         }
-        let mut codes = codes.as_mut().map(|codes| &mut codes[block * pixels * LANES..][..pixels * LANES]);
-        let y = &mut y[block * self.output.plane()..][..self.output.plane()];
         let draw = self.rate.zip(draw).map(|(rate, (key, image))| {
             let plane = (image as u64).wrapping_mul(self.output.blocks() as u64).wrapping_add(block as u64);
             (Draw { key, rate }, plane.wrapping_mul(pixels as u64))

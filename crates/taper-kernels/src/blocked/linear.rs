@@ -118,7 +118,52 @@ impl BlockedLinear {
         scratch: &mut [f32],
         y: &mut [f32],
     ) -> Result<(), KernelError> {
-        self.run_forward(images, x, (weight, false), bias, scratch, y)
+        self.run_forward(0..self.parts(), images, x, (weight, false), bias, scratch, y)
+    }
+
+    /// Into how many parts, of up to 96 outputs each, [`BlockedLinear::forward_parts`] can cut the work on a row.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.order().outputs.len()
+    }
+
+    /// The first output of a part, or what a row of outputs has behind the last part.
+    #[must_use]
+    pub fn part_start(&self, part: usize) -> usize {
+        self.order().outputs.piece(part).start
+    }
+
+    /// [`BlockedLinear::forward`], to the same bits, but to the outputs of the parts `parts` alone, of which `y` has rows: what
+    /// threads share that have but one image.
+    ///
+    /// # Errors
+    /// As [`BlockedLinear::forward`].
+    ///
+    /// ```
+    /// use taper_kernels::{Isa, blocked::BlockedLinear};
+    /// let layer = BlockedLinear::new(1, 200, Isa::current());
+    /// let (mut weight, mut turned) = (vec![0.0; layer.weight_len()], vec![0.0; layer.weight_len()]);
+    /// layer.pack(&[3.0; 200], &mut weight)?;
+    /// layer.pack_forward(0..1, &weight, &mut turned)?;
+    /// let last = layer.part_start(layer.parts() - 1)..layer.part_start(layer.parts());
+    /// let (mut scratch, mut y) = (vec![0.0; layer.scratch_len(1)], vec![0.0; last.len()]);
+    /// let x = [2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    /// layer.forward_parts(layer.parts() - 1..layer.parts(), 1, &x, &turned, Some(&[0.5; 200]), &mut scratch, &mut y)?;
+    /// assert!(y.iter().all(|&y| y == 6.5));
+    /// # Ok::<(), taper_kernels::KernelError>(())
+    /// ```
+    #[expect(clippy::too_many_arguments, reason = "those of the layer, and what part of it")]
+    pub fn forward_parts(
+        &self,
+        parts: Range<usize>,
+        images: usize,
+        x: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        scratch: &mut [f32],
+        y: &mut [f32],
+    ) -> Result<(), KernelError> {
+        self.run_forward(parts, images, x, (weight, false), bias, scratch, y)
     }
 
     /// [`BlockedLinear::forward`], to the same bits, with the weight itself: it is turned a tile at a time, which is better than to
@@ -145,11 +190,13 @@ impl BlockedLinear {
         scratch: &mut [f32],
         y: &mut [f32],
     ) -> Result<(), KernelError> {
-        self.run_forward(images, x, (weight, true), bias, scratch, y)
+        self.run_forward(0..self.parts(), images, x, (weight, true), bias, scratch, y)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "as `forward_parts`")]
     fn run_forward(
         &self,
+        parts: Range<usize>,
         images: usize,
         x: &[f32],
         (weight, turn): (&[f32], bool),
@@ -157,16 +204,21 @@ impl BlockedLinear {
         scratch: &mut [f32],
         y: &mut [f32],
     ) -> Result<(), KernelError> {
-        self.check_rows(images, ("x", x.len()), ("y", y.len()))?;
+        let parts = parts.start.min(parts.end)..parts.end.min(self.parts());
+        let [start, end] = [parts.start, parts.end].map(|part| self.part_start(part));
+        check_len("x", x.len(), images.saturating_mul(self.in_stride))?;
+        check_len("y", y.len(), images.saturating_mul(end - start))?;
         self.check_shared(images, weight.len(), scratch.len())?;
         check_len("bias", bias.map_or(self.out_features, <[f32]>::len), self.out_features)?;
         y.fill(0.0);
         if let Some(bias) = bias {
-            for row in y.chunks_exact_mut(self.out_stride.max(1)) {
-                row[..self.out_features].copy_from_slice(bias);
+            let bias = &bias[start.min(bias.len())..end.min(bias.len())];
+            for row in y.chunks_exact_mut((end - start).max(1)) {
+                row[..bias.len()].copy_from_slice(bias);
             }
         }
-        let product = Product { rows: images, order: self.order(), backward: false, turn, weight };
+        let order = self.order();
+        let product = Product { rows: images, order, backward: false, turn, panels: parts, weight };
         dispatch!(self.isa, |s| product.add(s, x, scratch, y));
         Ok(())
     }
@@ -183,10 +235,12 @@ impl BlockedLinear {
         scratch: &mut [f32],
         dx: &mut [f32],
     ) -> Result<(), KernelError> {
-        self.check_rows(images, ("gradient of x", dx.len()), ("dy", dy.len()))?;
+        check_len("gradient of x", dx.len(), images.saturating_mul(self.in_stride))?;
+        check_len("dy", dy.len(), images.saturating_mul(self.out_stride))?;
         self.check_shared(images, weight.len(), scratch.len())?;
         dx.fill(0.0);
-        let product = Product { rows: images, order: self.order(), backward: true, turn: false, weight };
+        let (order, panels) = (self.order(), 0..self.order().inputs.len());
+        let product = Product { rows: images, order, backward: true, turn: false, panels, weight };
         dispatch!(self.isa, |s| product.add(s, dy, scratch, dx));
         Ok(())
     }
@@ -253,16 +307,6 @@ impl BlockedLinear {
 
     fn order(&self) -> Order {
         Order::new(self.in_stride, self.out_stride)
-    }
-
-    fn check_rows(
-        &self,
-        images: usize,
-        (inputs, input_len): (&'static str, usize),
-        (outputs, output_len): (&'static str, usize),
-    ) -> Result<(), KernelError> {
-        check_len(inputs, input_len, images.saturating_mul(self.in_stride))?;
-        check_len(outputs, output_len, images.saturating_mul(self.out_stride))
     }
 
     fn check_shared(&self, images: usize, weight: usize, scratch: usize) -> Result<(), KernelError> {

@@ -12,8 +12,11 @@ mod stages;
 mod tiles;
 mod transform;
 
+use std::ops::Range;
+
 use taper_graph::Conv2d;
 
+use self::pack::PANEL;
 use self::pass::{Pass, split};
 use self::stages::{LINE, Points, multiply_transposed, to_points};
 use self::tiles::PAIRS;
@@ -138,7 +141,49 @@ impl WinogradConv {
         scratch: &mut [f32],
         emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
-        self.forward.run(images, x, packed, scratch, emit)
+        self.forward_parts(0..self.parts(), images, x, packed, scratch, emit)
+    }
+
+    /// Into how many parts, of up to 16 output channels each, [`WinogradConv::forward_parts`] can cut the work on an image.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.forward.channels.panels().count()
+    }
+
+    /// The first block of channels of a part, or the number of blocks behind the last part.
+    #[must_use]
+    pub fn part_start(&self, part: usize) -> usize {
+        self.output().blocks().min(part.saturating_mul(PANEL / LANES))
+    }
+
+    /// [`WinogradConv::forward`], to the same bits, but to the output channels of the parts `parts` alone: what threads share
+    /// that have but one image.
+    ///
+    /// # Errors
+    /// [`KernelError::Length`].
+    ///
+    /// ```
+    /// use taper_graph::Conv2d;
+    /// use taper_kernels::{Isa, blocked::{Blocked, WinogradConv}};
+    /// let image = Blocked::new([1, 4, 4], 1);
+    /// let conv = WinogradConv::new(&Conv2d::new(40, 3).padding(1), image, Isa::current()).ok_or("not 3×3, stride 1")?;
+    /// assert_eq!((conv.parts(), conv.part_start(2), conv.part_start(3)), (3, 4, 5));
+    /// let (x, packed) = (vec![1.0; image.image()], vec![1.0; conv.packed_len()]);
+    /// let (mut scratch, mut blocks) = (vec![0.0; conv.scratch_len(1)], Vec::new());
+    /// conv.forward_parts(1..3, 1, &x, &packed, &mut scratch, &mut |_image, block, _plane| blocks.push(block))?;
+    /// assert_eq!(blocks, [2, 3, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn forward_parts(
+        &self,
+        parts: Range<usize>,
+        images: usize,
+        x: &[f32],
+        packed: &[f32],
+        scratch: &mut [f32],
+        emit: &mut Emit<'_>,
+    ) -> Result<(), KernelError> {
+        self.forward.run(parts, images, x, packed, scratch, emit)
     }
 
     /// The halo of the output's gradient: 2 less the padding.
@@ -174,7 +219,7 @@ impl WinogradConv {
         scratch: &mut [f32],
         emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
-        self.backward.run(images, dz, packed, scratch, emit)
+        self.backward.run(0..usize::MAX, images, dz, packed, scratch, emit)
     }
 
     /// Elements of a sum of weight gradients.

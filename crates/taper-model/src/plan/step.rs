@@ -28,6 +28,27 @@ pub(crate) trait Step: Debug + Send + Sync {
     /// Fills `y`; in training also what the backward pass will need.
     fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], saved: &mut [u8]) -> Outcome;
 
+    /// Into how many parts the forward pass of one image can be cut in evaluation, so that threads can share it; 1 if not.
+    fn parts(&self) -> usize {
+        1
+    }
+
+    /// Where in the image that it writes a part starts, or its length behind the last part.
+    fn part_start(&self, _part: usize) -> usize {
+        0
+    }
+
+    /// Fills `y`, the parts `parts` of the output for one image.
+    fn forward_parts(
+        &self,
+        _parts: Range<usize>,
+        call: &mut Call<'_>,
+        x: Inputs<'_>,
+        y: &mut [f32],
+    ) -> Outcome {
+        self.forward(call, x, y, &mut [])
+    }
+
     /// Fills `dx`, the gradient of input number `place`, unless it is not wanted, and adds to `sums` what the gradients of the
     /// parameters are made of. Called once for every input that wants a gradient, and for the first in any case.
     fn backward(

@@ -141,6 +141,23 @@ fn inference_gives_the_modules_logits_whatever_the_batch() {
     }
 }
 
+/// Fewer images than threads: these share the steps of each image, which does not change a bit.
+#[test]
+fn threads_that_share_an_image_give_the_bits_of_one() {
+    for graph in graphs() {
+        let inference = Model::new(graph.clone(), SEED).unwrap().inference().unwrap();
+        let images = images(&graph, 2, 1);
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| inference.logits(&images).unwrap())
+        };
+        let alone = on(1);
+        for threads in [3, 5, 8] {
+            assert_eq!(on(threads), alone, "{} on {threads} threads", graph.name());
+        }
+    }
+}
+
 /// A dilated window can lie on padding alone, where the maximum is −∞: of which ReLU makes 0 if it comes behind, as in
 /// PyTorch.
 #[test]

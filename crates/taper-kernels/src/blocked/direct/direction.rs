@@ -1,5 +1,7 @@
 //! A convolution in one direction: from images to outputs, or from gradients of outputs to gradients of images.
 
+use std::ops::Range;
+
 use super::phase::Phase;
 use super::tiles::{Offsets, Product};
 use crate::blocked::{Blocked, Emit};
@@ -110,17 +112,18 @@ impl Direction {
         self.channels.depthwise
     }
 
-    /// Convolves `images` images; all lengths have been checked.
+    /// Convolves images to the channels of some units; all lengths have been checked.
     pub(super) fn run<S: Simd>(
         &self,
         s: S,
+        units: Range<usize>,
         x: &[f32],
         packed: &[f32],
         scratch: &mut [f32],
         emit: &mut Emit<'_>,
     ) -> Result<(), KernelError> {
         for (part, x) in x.chunks(self.at_once() * self.read.image()).enumerate() {
-            for (index, unit) in self.units.iter().enumerate() {
+            for (index, unit) in self.units.iter().enumerate().take(units.end).skip(units.start) {
                 let packed = &packed[index * self.unit_len..(index + 1) * self.unit_len];
                 for scan in &self.scans {
                     self.scan(s, unit, scan, x, packed, scratch)?;

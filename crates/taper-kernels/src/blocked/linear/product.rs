@@ -29,6 +29,8 @@ pub(super) struct Product<'a> {
     pub(super) backward: bool,
     /// Whether the weights are in the order of the other pass, and are to be turned a tile at a time.
     pub(super) turn: bool,
+    /// The panels of columns that there is a result of.
+    pub(super) panels: Range<usize>,
     pub(super) weight: &'a [f32],
 }
 
@@ -47,6 +49,12 @@ impl Product<'_> {
     /// What a row of the result has.
     fn columns(&self) -> Cut {
         if self.backward { self.order.inputs } else { self.order.outputs }
+    }
+
+    /// The columns of the result, among all.
+    fn result(&self) -> Range<usize> {
+        let columns = self.columns();
+        columns.piece(self.panels.start).start..columns.piece(self.panels.end).start
     }
 
     /// Where the weights of a block of the depth and a panel of columns stand.
@@ -91,19 +99,22 @@ impl Product<'_> {
         [sums, turned]: [&mut [f32]; 2],
         y: &mut [f32],
     ) {
-        let columns = self.columns();
-        for panel in 0..columns.len() {
+        let (columns, result) = (self.columns(), self.result());
+        for panel in self.panels.clone() {
             let features = columns.piece(panel);
+            let own = |row: usize| {
+                let start = row * result.len() + features.start - result.start;
+                start..start + features.len()
+            };
             let sums = &mut sums[..rows.len() * features.len()];
             for (sum, row) in sums.chunks_exact_mut(features.len()).zip(rows.clone()) {
-                let start = row * columns.features();
-                sum.copy_from_slice(&y[start + features.start..start + features.end]);
+                sum.copy_from_slice(&y[own(row)]);
             }
             for block in blocks.clone() {
                 let list = lists.block(block - blocks.start);
                 let next = if block + 1 < blocks.end {
                     self.tile(block + 1, panel)
-                } else if panel + 1 < columns.len() {
+                } else if panel + 1 < self.panels.end {
                     self.tile(blocks.start, panel + 1)
                 } else {
                     0..0
@@ -112,8 +123,7 @@ impl Product<'_> {
                 self.multiply(s, &list, [block, panel], weight, next, [0, features.len()], sums);
             }
             for (sum, row) in sums.chunks_exact(features.len()).zip(rows.clone()) {
-                let start = row * columns.features();
-                y[start + features.start..start + features.end].copy_from_slice(sum);
+                y[own(row)].copy_from_slice(sum);
             }
         }
     }
@@ -129,18 +139,19 @@ impl Product<'_> {
         turned: &mut [f32],
         y: &mut [f32],
     ) {
-        let (columns, panels) = (self.columns(), self.columns().len());
+        let (result, panels) = (self.result(), self.panels.len());
         for visited in 0..panels * blocks.len() {
             let [panel, block] = if self.backward {
                 [visited / blocks.len(), visited % blocks.len()]
             } else {
                 [visited % panels, visited / panels]
             };
-            let start = rows.start * columns.features() + columns.piece(panel).start;
+            let panel = self.panels.start + panel;
+            let start = rows.start * result.len() + self.columns().piece(panel).start - result.start;
             let list = lists.block(block);
             let block = blocks.start + block;
             let weight = self.tile_of(s, block, panel, turned);
-            self.multiply(s, &list, [block, panel], weight, 0..0, [start, columns.features()], y);
+            self.multiply(s, &list, [block, panel], weight, 0..0, [start, result.len()], y);
         }
     }
 

@@ -1,5 +1,7 @@
 //! One convolution in the Winograd domain, forward or backward.
 
+use std::ops::Range;
+
 use super::pack::{Channels, PANEL};
 use super::stages::{LINE, Points, multiply, to_plane, to_points};
 use super::tiles::{Chunk, PAIRS, Tiling};
@@ -87,9 +89,10 @@ impl Pass {
         Ok(())
     }
 
-    /// Convolves `images` images; `emit` gets each plane.
+    /// Convolves `images` images to the channels of some panels; `emit` gets each plane.
     pub(super) fn run(
         &self,
+        panels: Range<usize>,
         images: usize,
         x: &[f32],
         packed: &[f32],
@@ -120,13 +123,14 @@ impl Pass {
                     (inputs, scratch.values),
                 );
             });
-            self.multiply_chunk(&chunk, packed, (inputs, outputs), &mut scratch, emit);
+            self.multiply_chunk(&panels, &chunk, packed, (inputs, outputs), &mut scratch, emit);
         }
         Ok(())
     }
 
     fn multiply_chunk(
         &self,
+        panels: &Range<usize>,
         chunk: &Chunk,
         packed: &[f32],
         (inputs, outputs): (Points, Points),
@@ -135,7 +139,7 @@ impl Pass {
     ) {
         let keep = self.planes() > 1;
         let plane_len = self.output.plane();
-        for panel in self.channels.panels() {
+        for panel in self.channels.panels().take(panels.end).skip(panels.start) {
             // SAFETY: the lengths are checked, and the scratch space has room for every chunk.
             dispatch!(self.isa, |s| unsafe {
                 let channels = (&self.channels, panel);

@@ -75,6 +75,17 @@ fn run(conv: &Conv2d, image: [usize; 3], halo: usize, isa: Isa, [x, w, dy]: [&[f
     let mut y = Store::new(direct.output(), images);
     direct.forward(images, &blocked, &packed, &mut scratch, &mut |n, b, plane| y.emit(n, b, plane)).unwrap();
 
+    let (mut parts, middle) = (Store::new(direct.output(), images), direct.parts() / 2);
+    for own in [middle..direct.parts(), 0..middle] {
+        let blocks = direct.part_start(own.start)..direct.part_start(own.end);
+        let mut emit = |n: usize, b: usize, plane: &mut [f32]| {
+            assert!(blocks.contains(&b));
+            parts.emit(n, b, plane);
+        };
+        direct.forward_parts(own, images, &blocked, &packed, &mut scratch, &mut emit).unwrap();
+    }
+    assert!(parts.y.iter().zip(&y.y).all(|(part, y)| part.to_bits() == y.to_bits()));
+
     let mut packed = vec![f32::NAN; direct.backward_packed_len()];
     direct.pack_backward(w, &mut packed).unwrap();
     let mut dx = Store::new(input.with_halo(0), images);

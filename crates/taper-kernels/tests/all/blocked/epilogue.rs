@@ -119,6 +119,8 @@ pub(crate) fn forward(
         for block in 0..conv.blocks() {
             let plane = &mut raw[image * conv.image() + block * conv.plane()..][..conv.plane()];
             let bias = &bias[block * 8..][..8];
+            let y = &mut y[block * e.output().plane()..][..e.output().plane()];
+            let codes = &mut codes[block * e.output().pixels() * 8..][..e.output().pixels() * 8];
             e.forward(plane, Some(bias), y, Some(codes), block, Some((KEY, first + image))).unwrap();
         }
     }
@@ -188,10 +190,11 @@ fn evaluation_gives_the_values_of_training_without_dropout() {
         let without = Epilogue::new(conv, true, Some(&pool), None, 1, isa).unwrap();
         let mut z = blocked(conv, &random(1, 11 * 49));
         let (mut y, mut expected) = (vec![0.0; e.output().image()], vec![0.0; e.output().image()]);
-        for (block, plane) in z.chunks_mut(conv.plane()).enumerate() {
-            e.forward(plane, None, &mut y, None, block, None).unwrap();
-            let mut codes = vec![0; e.codes_len(1)];
-            without.forward(plane, None, &mut expected, Some(&mut codes), block, None).unwrap();
+        let planes = y.chunks_mut(e.output().plane()).zip(expected.chunks_mut(e.output().plane()));
+        for (block, (plane, (y, expected))) in z.chunks_mut(conv.plane()).zip(planes).enumerate() {
+            e.forward(plane, None, y, None, block, None).unwrap();
+            let mut codes = vec![0; e.output().pixels() * 8];
+            without.forward(plane, None, expected, Some(&mut codes), block, None).unwrap();
         }
         assert_eq!(y, expected);
     }
@@ -234,7 +237,7 @@ fn of_equal_values_the_first_gets_the_gradient_and_a_kept_zero_has_one() {
 fn wrong_arguments_are_refused() {
     let conv = Blocked::new([9, 4, 4], 0);
     let e = Epilogue::new(conv, true, Some(&MaxPool2d::new(2)), None, 1, Isa::current()).unwrap();
-    let (lens, codes) = ([conv.plane(), 8, e.output().image()], e.codes_len(1));
+    let (lens, codes) = ([conv.plane(), 8, e.output().plane()], e.output().pixels() * 8);
     let run = |[plane, bias, y]: [usize; 3], codes: usize, block: usize| {
         let (mut plane, bias, mut y, mut codes) =
             (vec![0.0; plane], vec![0.0; bias], vec![0.0; y], vec![0; codes]);
@@ -248,6 +251,7 @@ fn wrong_arguments_are_refused() {
     }
     assert!(run(lens, codes + 1, 0).is_err());
     assert!(run(lens, codes, 2).is_err());
+    let codes = e.codes_len(1);
     let back = |lens: [usize; 4]| {
         let [codes, dy, dz, dbias] = lens;
         e.backward_dense(&vec![0; codes], &vec![0.0; dy], &mut vec![0.0; dz], 1, 1, &mut vec![0.0; dbias])

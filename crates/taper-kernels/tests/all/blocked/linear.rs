@@ -97,6 +97,15 @@ fn check(
         prop_assert!(alone == y, "image {}, turned on the way", image);
     }
 
+    let middle = layer.parts() / 2;
+    for parts in [0..middle, middle..layer.parts()] {
+        let own = layer.part_start(parts.start)..layer.part_start(parts.end);
+        let mut part = vec![f32::NAN; images * own.len()];
+        layer.forward_parts(parts, images, x, &turned, Some(bias), &mut scratch, &mut part).unwrap();
+        let all: Vec<f32> = y.chunks(outputs).flat_map(|y| &y[own.clone()]).copied().collect();
+        prop_assert!(part == all, "outputs {:?}", own);
+    }
+
     let mut dx = vec![f32::NAN; x.len()];
     layer.backward_input(images, &dy, &packed, &mut scratch, &mut dx).unwrap();
     assert_close("dx", &to_plain(&dx), &expected.dx)?;

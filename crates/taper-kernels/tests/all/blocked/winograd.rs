@@ -51,6 +51,26 @@ impl Case {
         })
     }
 
+    /// [`Case::forward`] in two parts of the output channels, the later one first.
+    fn forward_in_parts(&self, isa: Isa) -> Vec<f32> {
+        let kernel = self.winograd(isa);
+        let x = pack(self.input(), &self.x, self.g.batch);
+        let mut packed = vec![f32::NAN; kernel.packed_len()];
+        kernel.pack(&self.weight, &mut packed).unwrap();
+        let middle = kernel.parts() / 2;
+        gather(kernel.output(), self.g.batch, |emit| {
+            let mut scratch = vec![f32::NAN; kernel.scratch_len(self.g.batch)];
+            for parts in [middle..kernel.parts(), 0..middle] {
+                let blocks = kernel.part_start(parts.start)..kernel.part_start(parts.end);
+                let mut emit = |image: usize, block: usize, plane: &mut [f32]| {
+                    assert!(blocks.contains(&block));
+                    emit(image, block, plane);
+                };
+                kernel.forward_parts(parts, self.g.batch, &x, &packed, &mut scratch, &mut emit).unwrap();
+            }
+        })
+    }
+
     fn backward_input(&self, isa: Isa) -> Vec<f32> {
         let kernel = self.winograd(isa);
         let dz = pack(kernel.output().with_halo(kernel.gradient_halo()), &self.dz, self.g.batch);
@@ -170,6 +190,16 @@ fn the_images_of_a_group_do_not_change_the_bits() {
     for isa in Isa::available() {
         let (five, one) = (five.forward(isa), one.forward(isa));
         assert!(five[..one.len()].iter().zip(&one).all(|(a, b)| a.to_bits() == b.to_bits()));
+    }
+}
+
+#[test]
+fn parts_of_the_channels_have_the_bits_of_all() {
+    for (outputs, size) in [(8, 7), (40, 7), (64, 14), (150, 45)] {
+        let case = Case::new(Conv2d::new(outputs, 3).padding(1), 2, [9, size, size], 1, 3).unwrap();
+        for isa in Isa::available() {
+            assert_eq!(case.forward(isa), case.forward_in_parts(isa), "{outputs} channels of {size}×{size}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Convolution, bias, ReLU, max-pool and dropout in one pass.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use taper_graph::Conv2d;
@@ -74,6 +75,11 @@ impl ConvStep {
     /// The layout of the gradient of the convolution's own output.
     fn dz(&self) -> Blocked {
         self.kernel.output().with_halo(self.kernel.gradient_halo())
+    }
+
+    /// Of the eight channels of a block.
+    fn bias_of(&self, block: usize) -> Option<&[f32]> {
+        self.bias.as_ref().map(|bias| &bias.values[block * 8..][..8])
     }
 
     fn packed(&self) -> Result<&[f32], KernelError> {
@@ -214,18 +220,49 @@ impl Step for ConvStep {
     fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], saved: &mut [u8]) -> Outcome {
         let packed = self.packed()?;
         let work = room(&mut call.scratch.work, self.kernel.scratch_len(call.images));
-        let (len, codes_len) = (self.epilogue.output().image(), self.epilogue.codes_len(1));
+        let output = self.epilogue.output();
+        let (len, plane_len) = (output.image(), output.plane());
+        let (codes_len, plane_codes) = (self.epilogue.codes_len(1), output.pixels() * 8);
         let first = call.first;
         // What is drawn when there is no dropout does not matter.
         let layer = self.following.dropout.map_or(0, |dropout| dropout.layer);
         let dropout = call.dropout.map(|key| DropoutKey { layer, ..key });
         let mut outcome = Ok(());
         self.kernel.forward(call.images, x.get(0), packed, work, &mut |image, block, plane| {
-            let bias = self.bias.as_ref().map(|bias| &bias.values[block * 8..block * 8 + 8]);
-            let y = &mut y[image * len..(image + 1) * len];
-            let codes = dropout.is_some().then(|| &mut saved[image * codes_len..(image + 1) * codes_len]);
+            let y = &mut y[image * len + block * plane_len..][..plane_len];
+            let codes = image * codes_len + block * plane_codes;
+            let codes = dropout.is_some().then(|| &mut saved[codes..codes + plane_codes]);
             let draw = dropout.map(|key| (key, first + image));
-            let done = self.epilogue.forward(plane, bias, y, codes, block, draw);
+            let done = self.epilogue.forward(plane, self.bias_of(block), y, codes, block, draw);
+            if outcome.is_ok() {
+                outcome = done;
+            }
+        })?;
+        outcome
+    }
+
+    fn parts(&self) -> usize {
+        self.kernel.parts()
+    }
+
+    fn part_start(&self, part: usize) -> usize {
+        self.kernel.part_start(part) * self.epilogue.output().plane()
+    }
+
+    fn forward_parts(
+        &self,
+        parts: Range<usize>,
+        call: &mut Call<'_>,
+        x: Inputs<'_>,
+        y: &mut [f32],
+    ) -> Outcome {
+        let packed = self.packed()?;
+        let work = room(&mut call.scratch.work, self.kernel.scratch_len(1));
+        let (first, len) = (self.kernel.part_start(parts.start), self.epilogue.output().plane());
+        let mut outcome = Ok(());
+        self.kernel.forward_parts(parts, x.get(0), packed, work, &mut |_, block, plane| {
+            let y = &mut y[(block - first) * len..][..len];
+            let done = self.epilogue.forward(plane, self.bias_of(block), y, None, block, None);
             if outcome.is_ok() {
                 outcome = done;
             }

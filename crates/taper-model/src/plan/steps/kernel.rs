@@ -1,5 +1,7 @@
 //! Which kernel a convolution runs on.
 
+use std::ops::Range;
+
 use taper_graph::Conv2d;
 use taper_kernels::Isa;
 use taper_kernels::blocked::{Blocked, DirectConv, WinogradConv};
@@ -92,6 +94,46 @@ impl ConvKernel {
         emit: &mut Emit<'_>,
     ) -> Outcome {
         each!(self, kernel => kernel.forward(images, x, packed, scratch, emit))
+    }
+
+    /// Into how many parts [`ConvKernel::forward_parts`] can cut the work on an image.
+    pub(crate) fn parts(&self) -> usize {
+        match self {
+            Self::Winograd(kernel) => kernel.parts(),
+            Self::Direct(kernel) => kernel.parts(),
+            Self::Plain(_) => 1,
+        }
+    }
+
+    /// The first block of channels of a part, or the number of blocks behind the last part.
+    pub(crate) fn part_start(&self, part: usize) -> usize {
+        match self {
+            Self::Winograd(kernel) => kernel.part_start(part),
+            Self::Direct(kernel) => kernel.part_start(part),
+            Self::Plain(kernel) => {
+                if part == 0 {
+                    0
+                } else {
+                    kernel.output().blocks()
+                }
+            }
+        }
+    }
+
+    /// [`ConvKernel::forward`] of one image, to some parts of its channels.
+    pub(crate) fn forward_parts(
+        &self,
+        parts: Range<usize>,
+        x: &[f32],
+        packed: &[f32],
+        scratch: &mut [f32],
+        emit: &mut Emit<'_>,
+    ) -> Outcome {
+        match self {
+            Self::Winograd(kernel) => kernel.forward_parts(parts, 1, x, packed, scratch, emit),
+            Self::Direct(kernel) => kernel.forward_parts(parts, 1, x, packed, scratch, emit),
+            Self::Plain(kernel) => kernel.forward(1, x, packed, scratch, emit),
+        }
     }
 
     /// The halo of the output's gradient.

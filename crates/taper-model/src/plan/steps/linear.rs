@@ -1,5 +1,7 @@
 //! The fully connected layer.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use taper_kernels::blocked::{Blocked, BlockedLinear, LinearLists};
 use taper_kernels::{Aligned, Isa, KernelError};
@@ -70,6 +72,27 @@ impl Step for LinearStep {
         } else {
             self.kernel.forward_turning(call.images, x.get(0), &self.weight.values, bias, work, y)
         }
+    }
+
+    /// In evaluation.
+    fn parts(&self) -> usize {
+        if self.weight.values.is_empty() { self.kernel.parts() } else { 1 }
+    }
+
+    fn part_start(&self, part: usize) -> usize {
+        self.kernel.part_start(part)
+    }
+
+    fn forward_parts(
+        &self,
+        parts: Range<usize>,
+        call: &mut Call<'_>,
+        x: Inputs<'_>,
+        y: &mut [f32],
+    ) -> Outcome {
+        let work = room(&mut call.scratch.work, self.kernel.scratch_len(1));
+        let bias = self.bias.as_ref().map(|bias| &bias.values[..]);
+        self.kernel.forward_parts(parts, 1, x.get(0), &self.forward, bias, work, y)
     }
 
     fn backward(
