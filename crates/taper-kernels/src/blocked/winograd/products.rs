@@ -34,16 +34,19 @@ impl<const ALONG: bool> Product<'_, ALONG> {
     /// Every element that the sizes and strides name must be in its slice.
     #[inline(always)]
     pub(super) unsafe fn run<S: Simd, const N: usize>(mut self, s: S, c: &mut [f32]) {
+        // Even shares: three rows leave the multipliers idle more often than five or six. The larger ones come first, so that
+        // the processor can foresee which is next.
         let panels = self.rows.div_ceil(ROWS);
+        let (share, larger) = (self.rows / panels.max(1), self.rows % panels.max(1));
         let terms = self.terms;
         for first in (0..terms).step_by(TERMS) {
             self.terms = (terms - first).min(TERMS);
+            let mut start = 0;
             for panel in 0..panels {
-                // Even shares: three rows leave the multipliers idle more often than five or six.
-                let (start, end) = (panel * self.rows / panels, (panel + 1) * self.rows / panels);
+                let rows = share + usize::from(panel < larger);
                 // SAFETY: the caller's promise; these are rows of the product.
                 unsafe {
-                    match end - start {
+                    match rows {
                         1 => self.panel::<S, 1, N>(s, start, c),
                         2 => self.panel::<S, 2, N>(s, start, c),
                         3 => self.panel::<S, 3, N>(s, start, c),
@@ -52,6 +55,7 @@ impl<const ALONG: bool> Product<'_, ALONG> {
                         _ => self.panel::<S, 6, N>(s, start, c),
                     }
                 }
+                start += rows;
             }
             self.a_at += if ALONG { self.terms } else { self.terms * self.a_step };
             self.b_at += self.terms * self.b_step;
