@@ -189,16 +189,14 @@ fn flatten(picture: &DynamicImage) -> Vec<u8> {
 
 /// The paper's grey level: the median of the picture's border.
 fn paper(grey: &[u8], width: usize) -> u8 {
-    let rows = grey.len() / width.max(1);
-    let mut border: Vec<u8> = grey
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| {
-            let (row, column) = (index / width, index % width);
-            row == 0 || column == 0 || row + 1 == rows || column + 1 == width
-        })
-        .map(|(_, &value)| value)
-        .collect();
+    let last = (grey.len() / width.max(1)).saturating_sub(1);
+    let mut border = Vec::new();
+    for (row, pixels) in grey.chunks(width.max(1)).enumerate() {
+        match pixels {
+            [left, .., right] if 0 < row && row < last => border.extend([*left, *right]),
+            _ => border.extend_from_slice(pixels),
+        }
+    }
     border.sort_unstable();
     border.get(border.len() / 2).copied().unwrap_or(0)
 }

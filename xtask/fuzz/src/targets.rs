@@ -2,12 +2,15 @@
 //! memory than the file's size can justify. A test of the crate `taper` has the same list, and runs what was found.
 
 use std::fs;
+use std::io;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use image::{GrayImage, ImageFormat, Luma};
 use prost::Message;
 use sha2::{Digest, Sha256};
-use taper::data::{idx, parquet, prepare};
+use taper::data::image_folder::{self, ImageFolder, ImageFolderError, ImageOptions};
+use taper::data::{Choice, Expected, LoadOptions, idx, parquet, prepare};
 use taper::export::{onnx, safetensors};
 use taper::graph::{Graph, Linear, Op};
 use taper::train::{CheckpointFolder, History};
@@ -39,10 +42,12 @@ const COMPRESSED: usize = 3 * 1032;
 const TEXT: usize = 256;
 
 /// Every reader.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 10] = [
     Target { name: "idx", read: read_idx, fixed: BUFFERS, memory: COMPRESSED },
+    Target { name: "cifar", read: read_cifar, fixed: BUFFERS, memory: TEXT },
     Target { name: "parquet_rows", read: read_parquet, fixed: BUFFERS, memory: COMPRESSED },
     Target { name: "picture", read: read_picture, fixed: PICTURE, memory: COMPRESSED },
+    Target { name: "image_cache", read: read_image_cache, fixed: BUFFERS, memory: TEXT },
     Target { name: "weights", read: read_weights, fixed: BUFFERS, memory: TEXT },
     Target { name: "checkpoint", read: read_checkpoint, fixed: BUFFERS, memory: TEXT },
     Target { name: "network", read: read_network, fixed: BUFFERS, memory: TEXT },
@@ -68,6 +73,20 @@ fn read_idx(folder: &Path, bytes: &[u8]) {
     with_file(folder, "input", bytes, |path| {
         let _ = idx::read_images(path);
         let _ = idx::read_labels(path);
+        let _ = idx::read_first_of_rows(path);
+    });
+}
+
+/// The binary version of CIFAR-10, with these bytes as each of its files.
+fn read_cifar(folder: &Path, bytes: &[u8]) {
+    with_file(folder, "test_batch.bin", bytes, |path| {
+        for batch in 1..=5 {
+            let _ = fs::hard_link(path, folder.join(format!("data_batch_{batch}.bin")));
+        }
+        let mut options = LoadOptions::new(Choice::Cifar10);
+        options.data_dir = Some(folder.to_owned());
+        options.expected = Expected::Any;
+        let _ = taper::data::load(&options, &mut |_| ());
     });
 }
 
@@ -78,9 +97,78 @@ fn read_parquet(folder: &Path, bytes: &[u8]) {
     });
 }
 
-/// Pictures to be classified.
+/// Pictures to be classified, as digits are drawn and as a folder of images has them.
 fn read_picture(_: &Path, bytes: &[u8]) {
     let _ = prepare::digit(bytes);
+    let _ = image_folder::picture(bytes, [if bytes.len().is_multiple_of(2) { 1 } else { 3 }, 8, 6]);
+}
+
+/// The decoded images of a folder: these bytes are what the file in the cache has behind its first page, up to the hash of what it was
+/// made from. That and the checksum are made right: with others it is not looked at.
+fn read_image_cache(folder: &Path, bytes: &[u8]) {
+    let (photos, cache, kept) = (folder.join("photos"), folder.join("cache"), folder.join("kept"));
+    if !kept.is_file() && write_photos(&photos, &cache, &kept).is_err() {
+        return;
+    }
+    let Ok([start, _, source]) = fs::read(&kept).map(split_image_cache) else { return };
+    let hashed = [bytes, &source].concat();
+    let whole = [&start[..], &hashed, &Sha256::digest(&hashed)].concat();
+    if cached_images(&cache).and_then(|path| fs::write(path, whole)).is_ok()
+        && let Ok(found) = read_photos(&photos, &cache)
+    {
+        let _ = (found.train.images.pixels().is_ok(), found.test.images.pixels().is_ok());
+    }
+}
+
+/// What [`read_image_cache`] reads of the cache of its folder as it is first written, for a start.
+///
+/// # Errors
+/// If nothing can be written to `folder`.
+pub fn image_cache(folder: &Path) -> io::Result<Vec<u8>> {
+    let kept = folder.join("kept");
+    write_photos(&folder.join("photos"), &folder.join("cache"), &kept)?;
+    let [_, held, _] = split_image_cache(fs::read(kept)?);
+    Ok(held)
+}
+
+/// The first page of a file of the cache, what it holds, and the hash of what that was made from.
+fn split_image_cache(mut file: Vec<u8>) -> [Vec<u8>; 3] {
+    let rest = file.split_off(file.len().min(4096));
+    let (rest, _checksum) = rest.split_at(rest.len().saturating_sub(32));
+    let (held, source) = rest.split_at(rest.len().saturating_sub(32));
+    [file, held.to_vec(), source.to_vec()]
+}
+
+/// Four pictures and one that is none, in two classes, and the file that the cache makes of them, which is copied to `kept`.
+fn write_photos(photos: &Path, cache: &Path, kept: &Path) -> io::Result<()> {
+    for name in ["a/0", "a/1", "a/none", "b/0", "b/1"] {
+        let path = photos.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(photos))?;
+        let mut picture = io::Cursor::new(Vec::new());
+        if !name.ends_with("none") {
+            let grey = GrayImage::from_pixel(3, 2, Luma([name.len() as u8]));
+            grey.write_to(&mut picture, ImageFormat::Png).map_err(io::Error::other)?;
+        }
+        fs::write(path, picture.into_inner())?;
+    }
+    read_photos(photos, cache).map_err(io::Error::other)?;
+    let images = cached_images(cache)?;
+    // A file that is refused would be made anew, which takes longer than to read it; with a lock that cannot be opened it is not.
+    let lock = images.with_file_name("lock");
+    fs::remove_file(&lock)?;
+    fs::create_dir(lock)?;
+    fs::copy(images, kept).map(drop)
+}
+
+/// The one file of a cache.
+fn cached_images(cache: &Path) -> io::Result<PathBuf> {
+    let entry = fs::read_dir(cache)?.next().ok_or(io::ErrorKind::NotFound)?;
+    Ok(entry?.path().join("images"))
+}
+
+fn read_photos(photos: &Path, cache: &Path) -> Result<ImageFolder, ImageFolderError> {
+    let options = ImageOptions { skip_bad: true, ..ImageOptions::default() };
+    image_folder::read_cached(photos, &options, cache, &mut |_, _| ())
 }
 
 /// Safetensors files of Taper's and of others.

@@ -95,7 +95,9 @@ pub(super) fn open(path: &Path, source: &Sha) -> Option<Cached> {
     let [count, channels, height, width, left_out] = sizes;
     let image = [height, width].iter().try_fold(channels, |n, &side| n.checked_mul(side))?;
     let list = START.checked_add(image.checked_mul(count)?)?;
-    if list.checked_add(left_out.checked_mul(8)?) != Some(tail) || image == 0 {
+    // Without an image, what it would take says nothing of the file's size.
+    let is_of_images = count > 0 && image > 0 && [1, 3].contains(&channels);
+    if list.checked_add(left_out.checked_mul(8)?) != Some(tail) || !is_of_images {
         return None;
     }
     if sha_of(&file, START..file.len() - 32).ok()? != file.bytes(file.len() - 32).ok()? {
@@ -207,9 +209,10 @@ mod tests {
             fs::write(&path, &whole[..len]).unwrap();
             assert!(open(&path, &[9; 32]).is_none(), "{len} bytes");
         }
-        // No image at all, which no folder gives, and sizes that overflow.
+        // No image at all, which no folder gives, also of a size that no memory has, and sizes that overflow.
         for sizes in [
             [0, 0, 0, 0, 0],
+            [0, 1, 1 << 30, 1 << 30, 0],
             [u64::MAX, 2, 1 << 40, 1 << 40, 0],
             [0, 1, 1, 1, u64::MAX / 4],
             [0, 1 << 40, 1 << 40, 1, 0],
@@ -220,6 +223,10 @@ mod tests {
             fs::write(&path, [&whole[..START], &tail, &sha[..]].concat()).unwrap();
             assert!(open(&path, &[9; 32]).is_none(), "{sizes:?}");
         }
+        // Five channels, which no image is decoded to.
+        let fill = |take: &mut dyn FnMut(&[u8]) -> io::Result<()>| take(&[0; 5]).map(|()| vec![]);
+        write(&path, &[9; 32], [5, 1, 1], fill).unwrap();
+        assert!(open(&path, &[9; 32]).is_none());
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Pictures to be classified.
+//! Pictures to be classified, and those of folders.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| taper_fuzz::run("picture", bytes));
+use libfuzzer_sys::Corpus;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| -> Corpus { taper_fuzz::run_unless_large("picture", bytes) });

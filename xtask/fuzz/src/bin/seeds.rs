@@ -20,7 +20,7 @@ use taper::export::{DatasetInfo, Metadata, safetensors};
 use taper::graph::{Conv2d, Graph, Linear, MaxPool2d, Op, Preset};
 use taper::model::Model;
 use taper::train::{CheckpointFolder, Checkpointing, Control, FitConfig, fit_with_checkpoints};
-use taper_fuzz::targets::{ALL, small_network};
+use taper_fuzz::targets::{ALL, image_cache, small_network};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -31,6 +31,8 @@ fn main() -> Outcome {
     }
     let to = |target: &str| folder.join(target);
     write_idx(&to("idx"))?;
+    fs::write(to("cifar").join("image"), [7; 3073])?;
+    fs::write(to("image_cache").join("photos"), image_cache(tempfile::tempdir()?.path())?)?;
     write_parquet(&to("parquet_rows"))?;
     write_pictures(&to("picture"))?;
     write_networks(&to("network"), &to("weights"), &to("onnx"))?;
@@ -46,6 +48,9 @@ fn write_idx(folder: &Path) -> Outcome {
     for name in ["labels", "labels.gz"] {
         idx::write_labels(&folder.join(name), &[5, 0, 4])?;
     }
+    // The labels of QMNIST: two rows of three whole numbers.
+    let rows = [0x0c02_i32, 2, 3, 5, 17, 2, 0, 65_536, 1];
+    fs::write(folder.join("rows"), rows.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<_>>())?;
     Ok(())
 }
 
@@ -86,7 +91,8 @@ fn write_parquet(folder: &Path) -> Outcome {
 fn write_pictures(folder: &Path) -> Outcome {
     fs::write(folder.join("digit.png"), &encoded(1)?[0])?;
     let colors: Vec<u8> = (0..12 * 12 * 3).map(|place| (place * 7) as u8).collect();
-    for (name, format) in [("colors.png", ImageFormat::Png), ("colors.jpeg", ImageFormat::Jpeg)] {
+    let formats = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP];
+    for (name, format) in ["colors.png", "colors.jpeg", "colors.webp"].into_iter().zip(formats) {
         let mut file = Cursor::new(Vec::new());
         image::write_buffer_with_format(&mut file, &colors, 12, 12, ExtendedColorType::Rgb8, format)?;
         fs::write(folder.join(name), file.into_inner())?;
