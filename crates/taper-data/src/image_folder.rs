@@ -89,6 +89,21 @@ pub struct ImageFolder {
     pub skipped: Vec<BadImage>,
 }
 
+/// What [`read_cached`] is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CacheEvent {
+    /// It waits for another process that decodes the same images.
+    Waiting,
+    /// So many images are decoded.
+    Decoding {
+        /// Images that are decoded.
+        done: usize,
+        /// Images in all.
+        total: usize,
+    },
+}
+
 /// Reads all images below `folder` into memory; `progress` hears how many of how many are decoded.
 ///
 /// # Errors
@@ -105,7 +120,7 @@ pub fn read(
 /// As [`read`], but decodes into a file below the folder `cache`, from which images are read as they are wanted: they need not fit
 /// into memory, and are not decoded again until a file below `folder` is added, removed, replaced or changed (by its size, times and
 /// inode), or another size or number of channels is asked for, or Taper's version is another. The file takes a byte for every value.
-/// One process decodes while others that want the same wait for it.
+/// One process decodes while others that want the same wait for it; `on_event` hears of either.
 ///
 /// # Errors
 /// As [`read`], and [`ImageFolderError::Cache`] for a file that cannot be written.
@@ -113,9 +128,9 @@ pub fn read_cached(
     folder: &Path,
     options: &ImageOptions,
     cache: &Path,
-    progress: &mut dyn FnMut(usize, usize),
+    on_event: &mut dyn FnMut(CacheEvent),
 ) -> Result<ImageFolder, ImageFolderError> {
-    read_by(folder, options, |files| decoded::in_cache(folder, files, options, cache, progress))
+    read_by(folder, options, |files| decoded::in_cache(folder, files, options, cache, on_event))
 }
 
 fn read_by(

@@ -11,7 +11,7 @@ use crate::error::DataError;
 use crate::folder::{self, Files, Found};
 use crate::hash::{self, PartHashes};
 use crate::hub::{self, HubError};
-use crate::image_folder::{self, ImageFolder, ImageOptions};
+use crate::image_folder::{self, CacheEvent, ImageFolder, ImageOptions};
 use crate::{idx, parquet, synthetic};
 pub use options::{LoadEvent, LoadOptions, Loaded, Provenance};
 
@@ -121,10 +121,16 @@ fn from_images(
     on_event: &mut dyn FnMut(LoadEvent),
 ) -> Result<Loaded, DataError> {
     on_event(LoadEvent::Trying { source: format!("the folders of images in {}", folder.display()) });
-    let progress = &mut |done, total| on_event(LoadEvent::Decoding { done, total });
     let found = match &options.image_cache {
-        Some(cache) => image_folder::read_cached(folder, &options.images, cache, progress)?,
-        None => image_folder::read(folder, &options.images, progress)?,
+        Some(cache) => image_folder::read_cached(folder, &options.images, cache, &mut |event| {
+            on_event(match event {
+                CacheEvent::Waiting => LoadEvent::Waiting { folder: folder.to_owned() },
+                CacheEvent::Decoding { done, total } => LoadEvent::Decoding { done, total },
+            });
+        })?,
+        None => image_folder::read(folder, &options.images, &mut |done, total| {
+            on_event(LoadEvent::Decoding { done, total });
+        })?,
     };
     let ImageFolder { train, validation, test, skipped } = found;
     skipped.iter().for_each(|bad| on_event(LoadEvent::Skipped(bad.clone())));

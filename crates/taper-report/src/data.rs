@@ -6,14 +6,19 @@ use crate::markdown::{code, count, escape, facts, percent};
 impl DataFacts {
     /// Whether the data are Taper's own drawings and not MNIST.
     pub(crate) fn is_synthetic(&self) -> bool {
-        self.name == "synthetic"
+        self.source.starts_with("synthetic:")
+    }
+
+    /// Whether they are images in folders, which are what they are whatever their folder is called.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.source.starts_with("folder:")
     }
 
     /// The data's name in a sentence.
     pub(crate) fn spoken_name(&self) -> &str {
         match self.name.as_str() {
-            "mnist" => "MNIST",
-            "synthetic" => "synthetic digits",
+            _ if self.is_synthetic() => "synthetic digits",
+            "mnist" if !self.is_folder() => "MNIST",
             other => other,
         }
     }
@@ -72,4 +77,24 @@ pub(crate) fn limits(card: &ModelCard<'_>) -> String {
         percent(card.evaluation.ece),
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_are_told_by_their_source_and_not_by_the_name_of_a_folder() {
+        for (name, source, spoken, is_synthetic) in [
+            ("synthetic", "synthetic:seed=0", "synthetic digits", true),
+            ("synthetic", "folder:synthetic", "synthetic", false),
+            ("mnist", "hub:ylecun/mnist@main", "MNIST", false),
+            ("mnist", "idx", "MNIST", false),
+            ("mnist", "folder:mnist", "mnist", false),
+            ("photos", "folder:photos", "photos", false),
+        ] {
+            let data = DataFacts { name: name.to_owned(), source: source.to_owned(), ..DataFacts::default() };
+            assert_eq!((data.spoken_name(), data.is_synthetic()), (spoken, is_synthetic), "{name}, {source}");
+        }
+    }
 }

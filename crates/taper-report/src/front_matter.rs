@@ -30,7 +30,7 @@ pub(crate) fn render(card: &ModelCard<'_>) -> String {
 /// data, whatever its name.
 fn on_hub(data: &DataFacts) -> Option<[&'static str; 2]> {
     let choice = data.name.parse::<Choice>().ok()?;
-    if data.source.starts_with("folder:") { None } else { choice.on_hub() }
+    if data.is_folder() { None } else { choice.on_hub() }
 }
 
 /// The scores as the Hub shows them beside the card and compares them: its `model-index`, which is Papers with Code's.
@@ -124,6 +124,7 @@ mod tests {
             ("synthetic", "synthetic:seed=0"),
             ("photos", "folder:photos"),
             ("mnist", "folder:mnist"),
+            ("synthetic", "folder:synthetic"),
         ] {
             let header = header(name, source);
             assert!(!header.contains("datasets:") && !header.contains("config:"), "{header}");

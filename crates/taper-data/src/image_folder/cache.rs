@@ -12,7 +12,7 @@
 //! Numbers are little-endian. A file is made for one state of the folder; with another, or a damaged file, it is made anew, by one
 //! process at a time: it has a folder of its own in the cache, with a file beside it that is locked meanwhile.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -57,13 +57,22 @@ pub(super) struct Lock {
     _file: Option<File>,
 }
 
-/// Waits until no other process makes the images of the entry in the folder `entry`, and deletes what one that was killed left.
-pub(super) fn lock(entry: &Path) -> Result<Lock, WriteError> {
+/// Waits until no other process makes the images of the entry in the folder `entry`, which `on_wait` hears of, and deletes what one
+/// that was killed left.
+pub(super) fn lock(entry: &Path, on_wait: impl FnOnce()) -> Result<Lock, WriteError> {
     create_private_folder(entry)?;
     let path = entry.join(LOCK);
     let refused = |cause| WriteError::new(&path, cause);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
-    match file.lock() {
+    let locked = match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            on_wait();
+            file.lock()
+        }
+        Err(TryLockError::Error(cause)) => Err(cause),
+        Ok(()) => Ok(()),
+    };
+    match locked {
         Ok(()) => {}
         Err(cause) if cause.kind() == io::ErrorKind::Interrupted => return Err(refused(cause)),
         // No locks on this file system. Two processes then decode the same images, and one file takes the place of the other.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::ImageOptions;
 use super::cache::{self, Cached};
 use super::decode::{self, Target};
 use super::error::ImageFolderError;
 use super::scan::File;
+use super::{CacheEvent, ImageOptions};
 use crate::hash::{self, Sha};
 use crate::images::Images;
 
@@ -52,22 +52,24 @@ pub(super) fn in_cache(
     files: &[File],
     options: &ImageOptions,
     cache: &Path,
-    progress: &mut dyn FnMut(usize, usize),
+    on_event: &mut dyn FnMut(CacheEvent),
 ) -> Result<Decoded, ImageFolderError> {
     let source = source(folder, files, options);
     let entry = cache_entry(folder, options, cache);
     let path = cache::images_of(&entry);
     let found = || cache::open(&path, &source).and_then(|cached| explained(cached, files));
+    let all = CacheEvent::Decoding { done: files.len(), total: files.len() };
     if let Some(decoded) = found() {
-        progress(files.len(), files.len());
+        on_event(all);
         return Ok(decoded);
     }
-    let _lock = cache::lock(&entry)?;
+    let _lock = cache::lock(&entry, || on_event(CacheEvent::Waiting))?;
     // Another process may have decoded them meanwhile.
     if let Some(decoded) = found() {
-        progress(files.len(), files.len());
+        on_event(all);
         return Ok(decoded);
     }
+    let progress = &mut |done, total| on_event(CacheEvent::Decoding { done, total });
     let (target, unreadable) = find_target(files, options)?;
     let mut left_out = Vec::new();
     cache::write(&path, &source, [target.channels, target.height, target.width], |take| {

@@ -92,7 +92,7 @@ pub enum ImageFolderError {
         /// Its height and width.
         other_size: [usize; 2],
     },
-    /// Files that are no whole images, all of them.
+    /// Files that are no whole images, all of them; the message names the first 20.
     #[error("{}", list(folder, bad))]
     Bad {
         /// The data folder.
@@ -134,6 +134,9 @@ pub enum ImageFolderError {
     },
 }
 
+/// The most files that a message names: more of them would hide what comes before.
+const LISTED: usize = 20;
+
 fn by([height, width]: [usize; 2]) -> String {
     format!("{height}x{width}")
 }
@@ -141,9 +144,12 @@ fn by([height, width]: [usize; 2]) -> String {
 fn list(folder: &Path, bad: &[BadImage]) -> String {
     let count = if bad.len() == 1 { "1 file is".to_owned() } else { format!("{} files are", bad.len()) };
     let mut text = format!("{}: {count} no whole image:", folder.display());
-    for BadImage { path, reason } in bad {
+    for BadImage { path, reason } in bad.iter().take(LISTED) {
         let shown = path.strip_prefix(folder).unwrap_or(path);
         let _ = write!(text, "\n  {}: {reason}", shown.display());
+    }
+    if bad.len() > LISTED {
+        let _ = write!(text, "\n  and {} more", bad.len() - LISTED);
     }
     text + "\nRepair or remove them, or leave them out with --skip-bad"
 }

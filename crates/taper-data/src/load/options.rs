@@ -117,6 +117,11 @@ pub enum LoadEvent {
         /// Bytes in all.
         total: u64,
     },
+    /// It waits for another process that decodes the images of the same folder.
+    Waiting {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// It has decoded so many images of a folder.
     Decoding {
         /// Images that are decoded.

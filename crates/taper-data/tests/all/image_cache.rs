@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use image::{Rgb, RgbImage};
-use taper_data::image_folder::{self, ImageFolder, ImageFolderError, ImageOptions};
-use taper_data::{Choice, LoadOptions, load};
+use taper_data::image_folder::{self, CacheEvent, ImageFolder, ImageFolderError, ImageOptions};
+use taper_data::{Choice, LoadEvent, LoadOptions, load};
 use tempfile::TempDir;
 
 fn save(folder: &Path, name: &str, level: u8) {
@@ -29,7 +29,7 @@ fn photos() -> (TempDir, PathBuf, PathBuf) {
 }
 
 fn read(photos: &Path, cache: &Path) -> Result<ImageFolder, ImageFolderError> {
-    image_folder::read_cached(photos, &ImageOptions::default(), cache, &mut |_, _| ())
+    image_folder::read_cached(photos, &ImageOptions::default(), cache, &mut |_| ())
 }
 
 /// What is in a folder, in order.
@@ -123,7 +123,7 @@ fn files_that_are_no_images_are_told_each_time() {
     // They need not be decoded again to be left out.
     let kept = file(&cache);
     let options = ImageOptions { skip_bad: true, ..ImageOptions::default() };
-    let left = image_folder::read_cached(&photos, &options, &cache, &mut |_, _| ()).unwrap();
+    let left = image_folder::read_cached(&photos, &options, &cache, &mut |_| ()).unwrap();
     assert_eq!((left.skipped.len(), left.train.len() + left.test.len()), (2, 40));
     assert_eq!(file(&cache), kept);
 }
@@ -173,14 +173,15 @@ fn a_process_of_its_own() {
     let [photos, cache] =
         ["TAPER_TEST_PHOTOS", "TAPER_TEST_CACHE"].map(|name| std::env::var_os(name).unwrap());
     let mut decoded = false;
-    let progress = &mut |done, _| {
-        decoded |= done == 0;
-        if done == 0 && std::env::var_os("TAPER_TEST_DIES").is_some() {
+    let on_event = &mut |event| {
+        let begins = matches!(event, CacheEvent::Decoding { done: 0, .. });
+        decoded |= begins;
+        if begins && std::env::var_os("TAPER_TEST_DIES").is_some() {
             std::process::abort();
         }
     };
     let options = ImageOptions::default();
-    image_folder::read_cached(photos.as_ref(), &options, cache.as_ref(), progress).unwrap();
+    image_folder::read_cached(photos.as_ref(), &options, cache.as_ref(), on_event).unwrap();
     // Past the test harness, which would keep it to itself.
     writeln!(std::io::stdout(), "{}", if decoded { "it decoded" } else { "it found" }).unwrap();
 }
@@ -206,4 +207,30 @@ fn of_processes_at_once_one_decodes() {
     let count = |word: &str| said.iter().filter(|said| said.contains(word)).count();
     assert_eq!((count("it decoded"), count("it found")), (1, 3), "{said:?}");
     file(&cache);
+}
+
+#[test]
+fn who_waits_for_another_process_says_so() {
+    let (_folder, photos, cache) = photos();
+    read(&photos, &cache).unwrap();
+    let (images, _) = file(&cache);
+    let lock = fs::File::open(images.with_file_name("lock")).unwrap();
+    let mut options = LoadOptions::new(Choice::ImageFolder);
+    (options.data_dir, options.image_cache) = (Some(photos.clone()), Some(cache));
+    for (is_locked, waits) in [(false, 0), (true, 1)] {
+        fs::remove_file(&images).unwrap();
+        if is_locked {
+            lock.lock().unwrap();
+        }
+        let mut waited = 0;
+        let on_event = &mut |event| {
+            if event == (LoadEvent::Waiting { folder: photos.clone() }) {
+                waited += 1;
+                // The other process ends.
+                lock.unlock().unwrap();
+            }
+        };
+        assert_eq!(load(&options, on_event).unwrap().train.len(), 36);
+        assert_eq!(waited, waits);
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) fn read_with(folder: &Path, options: &ImageOptions) -> Result<ImageFo
     let plain = image_folder::read(folder, options, &mut |_, _| ());
     let cache = tempfile::tempdir().unwrap();
     for state in ["new", "filled"] {
-        match (&plain, image_folder::read_cached(folder, options, &cache.path().join("in"), &mut |_, _| ())) {
+        match (&plain, image_folder::read_cached(folder, options, &cache.path().join("in"), &mut |_| ())) {
             (Ok(plain), Ok(cached)) => {
                 assert_eq!(plain.train, cached.train, "{state}");
                 assert_eq!(plain.test, cached.test, "{state}");

@@ -82,12 +82,15 @@ fn everything_that_is_no_whole_image_is_listed_and_left_out_if_asked() {
         let found = read_with(folder.path(), &ImageOptions { skip_bad: true, ..options }).unwrap();
         assert_eq!((found.train.len() + found.test.len(), found.skipped.len()), (24, 8));
     }
-    // However many they are.
+    // Of many, the first are named.
     for number in 0..30 {
         fs::write(at(&format!("cat/z{number}.png")), "x").unwrap();
     }
-    let text = read_with(folder.path(), &sized([3, 4])).unwrap_err().to_string();
-    assert!(text.contains("38 files are no whole image") && text.lines().count() == 40, "{text}");
+    let error = read_with(folder.path(), &sized([3, 4])).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("38 files are no whole image") && text.contains("\n  and 18 more\n"), "{text}");
+    assert_eq!(text.lines().count(), 23, "{text}");
+    assert!(matches!(error, ImageFolderError::Bad { bad, .. } if bad.len() == 38));
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(super) fn run(cli: &Cli, ranks: &Ranks) -> Result<ExitCode, Error> {
         Command::Man { out } => shell::man(out.as_deref())?,
         Command::Reference { run, out } => {
             let folder = find_run(run.run.as_deref())?;
+            let _lock = RunFolder::lock_around(out)?;
             let data = data_of(&folder, &run.data, output)?;
             pipeline::reference(&folder, &data, out)?;
         }
@@ -60,7 +61,6 @@ fn pipeline(args: &TrainArgs, ranks: &Ranks, output: &OutputArgs) -> Result<Exit
     if interrupt::asked() || is_finished {
         return Ok(finish_training(&run, output));
     }
-    let _lock = run.folder.lock()?;
     let test = pipeline::evaluate(&run.folder, &run.data)?;
     let exported = pipeline::export(&run.folder, &run.data, &run.folder.onnx(), &Form::default())?;
     pipeline::report(&run.folder, &run.data)?;

@@ -38,6 +38,7 @@ pub(super) fn compare(runs: &[PathBuf], html: Option<&Path>, output: &OutputArgs
 /// The same table on a page, with curves.
 fn write_page(folders: &[RunFolder], lines: &[Line], path: &Path) -> Result<(), Error> {
     let Some((header, lines)) = lines.split_first() else { return Ok(()) };
+    let _lock = RunFolder::lock_around(path)?;
     let mut overlay = pipeline::overlay(folders)?;
     for (run, name) in overlay.runs.iter_mut().zip(&header.cells) {
         run.name.clone_from(name);

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory};
 use taper::export::onnx::inspect_file;
 use taper::export::safetensors::{Rename, Renames};
 use taper::pipeline::{self, Foreign};
-use taper::{DataConfig, Error, ExportMetrics, ModelConfig};
+use taper::{DataConfig, Error, ExportMetrics, ModelConfig, RunFolder};
 
 use super::args::{Cli, DataArgs, OutputArgs, thread_count};
 use super::commands::{data_of, find_run, load, print_export};
@@ -93,7 +93,7 @@ pub(super) fn export(args: &ExportArgs, output: &OutputArgs) -> Result<(), Error
         _ => {
             let folder = find_run(args.run.as_deref())?;
             let path = args.out.clone().unwrap_or_else(|| folder.onnx());
-            let _lock = folder.lock_for(&path)?;
+            let _lock = RunFolder::lock_around(&path)?;
             let data = data_of(&folder, &args.data, output)?;
             (pipeline::export(&folder, &data, &path, &args.form.form())?, path, "test")
         }
@@ -123,6 +123,7 @@ fn export_file(
     out: &Path,
     output: &OutputArgs,
 ) -> Result<ExportMetrics, Error> {
+    let _lock = RunFolder::lock_around(out)?;
     let foreign = match &args.model {
         Some(name) => {
             let graph = ModelConfig::from_name(name)?.graph()?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use taper::train::{RangeCurve, RangePoint, RangeTest};
-use taper::{Error, pipeline};
+use taper::{Error, RunFolder, pipeline};
 
 use super::args::{FindArgs, OutputArgs};
 use super::progress::Progress;
@@ -38,6 +38,7 @@ pub(super) fn find(args: &FindArgs, output: &OutputArgs) -> Result<ExitCode, Err
         print(&curve);
     }
     if let Some(path) = &args.out {
+        let _lock = RunFolder::lock_around(path)?;
         write_csv(path, &curve)?;
     }
     Ok(ExitCode::SUCCESS)

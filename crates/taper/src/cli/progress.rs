@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use taper::data::LoadEvent;
+use taper::data::image_folder::BadImage;
 use taper::graph::thousands;
 use taper::pipeline::RunEvent;
 use taper::train::{Control, EpochEnd, Event, StepEnd};
@@ -14,6 +15,9 @@ use super::{interrupt, terminal};
 /// Where there is no terminal, a line at least this often, so that a log shows the run is alive.
 const LINE_EVERY: Duration = Duration::from_secs(20);
 
+/// The most files left out that are named: a folder may have a hundred thousand.
+const NAMED: usize = 20;
+
 /// Shows the progress of one run.
 pub(super) struct Progress {
     quiet: bool,
@@ -22,6 +26,8 @@ pub(super) struct Progress {
     started: Instant,
     /// Steps that an earlier process made.
     earlier: Option<usize>,
+    /// Files that are no whole images.
+    left_out: usize,
 }
 
 impl Progress {
@@ -30,12 +36,25 @@ impl Progress {
             if quiet || !terminal::watched() { ProgressBar::hidden() } else { ProgressBar::no_length() };
         // Until there is something to show; indicatif's own style would show an empty bar.
         bar.set_style(style("{wide_msg}"));
-        Self { quiet, bar, last_line: Instant::now(), started: Instant::now(), earlier: None }
+        Self { quiet, bar, last_line: Instant::now(), started: Instant::now(), earlier: None, left_out: 0 }
     }
 
     fn line(&self, text: &str) {
         if !self.quiet {
             self.bar.suspend(|| terminal::note(text));
+        }
+    }
+
+    /// Loud even if the rest is to be quiet.
+    fn warning(&self, text: &str) {
+        self.bar.suspend(|| terminal::note(format!("WARNING: {text}")));
+    }
+
+    /// Names the first files that are left out; how many more there are is said when the data are there.
+    fn skipped(&mut self, bad: &BadImage) {
+        self.left_out += 1;
+        if self.left_out <= NAMED {
+            self.warning(&format!("leaving out {}: {}", bad.path.display(), bad.reason));
         }
     }
 
@@ -53,11 +72,19 @@ impl Progress {
                     self.line(&format!("data: received {file}, {} bytes", thousands(total)));
                 }
             }
-            LoadEvent::Decoded { source, train, test } => self.line(&format!(
-                "data: {source}, {} training and {} test images",
-                thousands(train as u64),
-                thousands(test as u64)
-            )),
+            LoadEvent::Decoded { source, train, test } => {
+                if let Some(more) = self.left_out.checked_sub(NAMED).filter(|&more| more > 0) {
+                    self.warning(&format!("and leaving out {} more", thousands(more as u64)));
+                }
+                self.line(&format!(
+                    "data: {source}, {} training and {} test images",
+                    thousands(train as u64),
+                    thousands(test as u64)
+                ));
+            }
+            LoadEvent::Waiting { folder } => {
+                self.line(&format!("data: waiting for another process that prepares {}", folder.display()));
+            }
             LoadEvent::Decoding { done, total } => {
                 self.bar.set_style(style("[{bar:20}] {pos}/{len} images {wide_msg}"));
                 self.bar.set_length(total as u64);
@@ -66,10 +93,7 @@ impl Progress {
                     self.bar.reset();
                 }
             }
-            // Loud even if the rest is to be quiet.
-            LoadEvent::Skipped(bad) => {
-                terminal::note(format!("WARNING: leaving out {}: {}", bad.path.display(), bad.reason));
-            }
+            LoadEvent::Skipped(bad) => self.skipped(&bad),
             LoadEvent::FellBack { reason } => self.bar.suspend(|| terminal::fallback(&reason)),
             _ => {}
         }
@@ -85,9 +109,8 @@ impl Progress {
                     from.display()
                 ));
             }
-            // Loud even if the rest is to be quiet.
             RunEvent::Damaged { path, reason, .. } => {
-                terminal::note(format!("WARNING: passing over the checkpoint {}: {reason}", path.display()));
+                self.warning(&format!("passing over the checkpoint {}: {reason}", path.display()));
             }
             RunEvent::Finished { folder, .. } => {
                 self.line(&format!("the run in {} is finished; there is nothing to do", folder.display()));

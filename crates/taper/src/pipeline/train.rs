@@ -17,10 +17,12 @@ use super::{Data, Observer, RunEvent, RunOptions, fit, load_data, resume};
 use crate::config::{Config, DataConfig};
 use crate::error::Error;
 use crate::metrics::{DatasetMetrics, Metrics, ModelMetrics, TrainMetrics};
-use crate::run::RunFolder;
+use crate::run::{RunFolder, RunLock};
 
-/// A run after training.
+/// A run after training. No other process can write into its folder while this lives: what is scored and exported next is what
+/// was trained.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TrainedRun {
     /// Where it is.
     pub folder: RunFolder,
@@ -28,6 +30,8 @@ pub struct TrainedRun {
     pub data: Data,
     /// What is known so far.
     pub metrics: Metrics,
+    /// Of the folder that was trained in, which is another than [`TrainedRun::folder`] where an interrupted run did not replace one.
+    pub lock: RunLock,
 }
 
 /// Gets the data, trains the network and writes all of the run but the ONNX file and the test scores. A run that stood
@@ -75,7 +79,7 @@ pub fn lead(
     let graph = fit::graph(config, &data, &train)?;
     let folder = RunFolder::new(options.out.clone().unwrap_or_else(|| default_folder(&data, &graph)));
     folder.check_free()?;
-    let _lock = folder.lock()?;
+    let lock = folder.lock()?;
     let config = &resolved(config, &data);
     meet(&*exchange, config, &data)?;
     let checkpoints = resume::checkpoints(&folder, config, &data, options)?;
@@ -84,7 +88,7 @@ pub fn lead(
         let metrics = folder.metrics()?;
         tell(&*exchange, &folder, Beginning::Finished)?;
         (observer.run)(RunEvent::Finished { folder: folder.path() });
-        return Ok(TrainedRun { folder, data, metrics });
+        return Ok(TrainedRun { folder, data, metrics, lock });
     }
     let sizes = [train.len(), validation.len(), data.test.len()];
     let (newest, from) = from.unzip();
@@ -131,7 +135,7 @@ pub fn lead(
     if !fitted.interrupted {
         folder.clear_checkpoints(&checkpoints)?;
     }
-    Ok(TrainedRun { folder, data, metrics })
+    Ok(TrainedRun { folder, data, metrics, lock })
 }
 
 fn default_folder(data: &Data, graph: &Graph) -> PathBuf {

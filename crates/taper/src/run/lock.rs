@@ -6,7 +6,7 @@ use std::path::Path;
 
 use taper_files::{WriteError, create_folder, remove_leftovers};
 
-use super::{RunFolder, same_file};
+use super::{METRICS, RunFolder};
 use crate::error::Error;
 
 /// For as long as it lives no other process gets one for the same folder. It is the system's, and gone with its process,
@@ -17,8 +17,8 @@ pub struct RunLock(#[expect(dead_code, reason = "it is closed when it is dropped
 
 impl RunFolder {
     /// Keeps every other process from writing into the folder, which is made if it is not there, and deletes what one that was
-    /// killed left half written. [`train`](crate::pipeline::train) takes it by itself; who scores, exports or reports a run
-    /// that others may be writing to takes it before.
+    /// killed left half written. [`train`](crate::pipeline::train) takes it by itself, and the run that it returns has it; who
+    /// scores, exports or reports a run at another time takes it before.
     ///
     /// # Errors
     /// [`Error::Locked`] if another process has it, or a folder that cannot be written.
@@ -55,13 +55,16 @@ impl RunFolder {
         }
     }
 
-    /// [`RunFolder::lock`] where the file `path`, which is to be written, lies in the folder; a run is read without.
+    /// [`RunFolder::lock`] where the file `path`, which is to be written, lies in the folder of a run, finished or not: whoever
+    /// has the lock may delete what is half written there. Elsewhere nothing is locked.
     ///
     /// # Errors
     /// As [`RunFolder::lock`].
-    pub fn lock_for(&self, path: &Path) -> Result<Option<RunLock>, Error> {
-        let lies_in_it = path.file_name().is_some_and(|name| same_file(&self.0.join(name), path));
-        lies_in_it.then(|| self.lock()).transpose()
+    pub fn lock_around(path: &Path) -> Result<Option<RunLock>, Error> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = Self::new(parent.unwrap_or(Path::new(".")));
+        let is_run = folder.0.join(METRICS).is_file() || folder.checkpoints().is_dir();
+        is_run.then(|| folder.lock()).transpose()
     }
 }
 

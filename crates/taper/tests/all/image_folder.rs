@@ -256,4 +256,13 @@ fn bad_images_are_listed_or_left_out_loudly() {
     let config = fs::read_to_string(folder.path().join("run/config.toml")).unwrap();
     assert!(config.contains("dataset = \"image-folder\"") && config.contains("skip_bad = true"), "{config}");
     assert!(!config.contains("validation ="), "{config}");
+
+    // A hundred thousand would hide all else.
+    for number in 0..24 {
+        fs::write(folder.path().join(format!("some/bars/broken{number}.jpg")), "x").unwrap();
+    }
+    let words = ["download", "--data-dir", "some", "--channels", "1", "--skip-bad", "--quiet"];
+    let said = stderr(&run(folder.path(), &words));
+    assert_eq!(said.matches("WARNING: leaving out some/bars/broken").count(), 20, "{said}");
+    assert!(said.ends_with("\nWARNING: and leaving out 5 more\n") && said.lines().count() == 21, "{said}");
 }

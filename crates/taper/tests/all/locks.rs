@@ -3,6 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use taper::data::Choice;
+use taper::pipeline::{self, Observer, RunOptions};
+use taper::train::Control;
+use taper::{Config, Error, ModelConfig};
+
 use crate::program::{copy_of_small_run, run, stderr, succeed};
 
 /// Names in a folder, sorted.
@@ -36,12 +41,16 @@ fn a_run_that_another_process_writes_to_is_left_alone() {
     lock.lock().unwrap();
     // A report that is being written by the process with the lock.
     fs::create_dir(run_folder.join(".taper-Ab3xYz")).unwrap();
+    fs::copy(run_folder.join("model.safetensors"), folder.path().join("other.safetensors")).unwrap();
     for words in [
         &["report", "run"][..],
         &["evaluate", "run"],
         &["evaluate", "run", "--tta"],
         &["export", "run"],
         &["export", "run", "--softmax", "--out", "run/softmax.onnx"],
+        &["export", "other.safetensors", "--out", "run/other.onnx"],
+        &["compare", "run", "run", "--html", "run/compared.html"],
+        &["reference", "run", "--out", "run/reference.safetensors"],
         &["train", "--dataset", "synthetic", "--limit", "400", "--out", "run"],
         &["pipeline", "--dataset", "synthetic", "--limit", "400", "--out", "run"],
     ] {
@@ -53,6 +62,30 @@ fn a_run_that_another_process_writes_to_is_left_alone() {
     // A run may be read at any time.
     succeed(folder.path(), &["export", "run", "--softmax", "--out", "softmax.onnx"]);
     succeed(folder.path(), &["compare", "run", "run"]);
+    // A run that was stopped before its end has no metrics yet.
+    let unfinished = folder.path().join("unfinished");
+    fs::create_dir_all(unfinished.join("checkpoints")).unwrap();
+    let other = fs::File::open(&unfinished).unwrap();
+    other.lock().unwrap();
+    let refused = run(folder.path(), &["export", "other.safetensors", "--out", "unfinished/other.onnx"]);
+    assert!(stderr(&refused).contains("another process writes into unfinished;"), "{}", stderr(&refused));
     drop(lock);
     succeed(folder.path(), &["report", "run"]);
+}
+
+#[test]
+fn a_run_stays_locked_between_its_training_and_what_comes_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config { model: ModelConfig::from_name("lenet5").unwrap(), ..Config::default() };
+    config.data.dataset = Choice::Synthetic;
+    (config.data.limit, config.data.validation, config.train.epochs) = (Some(100), Some(100), 1);
+    let mut options = RunOptions::default();
+    options.out = Some(folder.path().join("run"));
+    let mut observer = Observer { data: &mut |_| (), run: &mut |_| (), train: &mut |_| Control::Continue };
+    let run = pipeline::train(&config, &options, &mut observer).unwrap();
+    let again = run.folder.clone();
+    assert!(matches!(again.lock(), Err(Error::Locked { .. })), "others may write before it is scored");
+    pipeline::evaluate(&run.folder, &run.data).unwrap();
+    drop(run);
+    let _lock = again.lock().unwrap();
 }
