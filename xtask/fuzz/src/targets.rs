@@ -168,7 +168,7 @@ fn cached_images(cache: &Path) -> io::Result<PathBuf> {
 
 fn read_photos(photos: &Path, cache: &Path) -> Result<ImageFolder, ImageFolderError> {
     let options = ImageOptions { skip_bad: true, ..ImageOptions::default() };
-    image_folder::read_cached(photos, &options, cache, &mut |_, _| ())
+    image_folder::read_cached(photos, &options, cache, &mut |_| ())
 }
 
 /// Safetensors files of Taper's and of others.
