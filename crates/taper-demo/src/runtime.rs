@@ -38,6 +38,7 @@ pub(crate) struct PackageFile {
 }
 
 impl Package {
+    #[cfg(feature = "download")]
     pub(crate) fn files(&self) -> [&PackageFile; 2] {
         [&self.script, &self.wasm]
     }
