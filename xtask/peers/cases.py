@@ -39,7 +39,7 @@ def training(threads: int, quick: bool) -> list[Case]:
 
     return [
         case("Reference CNN, at most an epoch", (TAPER, "taper-layers", *PYTORCH, "candle"), 600, 30.0, 2),
-        case(five, two, 3000, 60.0, 1),
+        case(five, two, 3000, 60.0, 2),
         # The peak of the recipe `fast`. The more an activation is 0, the less Taper has to do.
         case(f"{five}, learning rate 4·10⁻³", two, 3000, 60.0, 1, 4e-3),
         case("Reference CNN, compiled", (TAPER, "pytorch-compile"), 300, 20.0, 1),
@@ -49,7 +49,7 @@ def training(threads: int, quick: bool) -> list[Case]:
 def inference(threads: int, quick: bool) -> list[Case]:
     """The reference CNN, from one image at a time to a thousand; and the time until the first answer."""
     contenders = (TAPER, *PYTORCH, "onnxruntime", "rten", TRACT, "candle")
-    seconds, rounds = 5.0, 1
+    seconds, rounds = 5.0, 1 if quick else 2
     cases = []
     for batch, steps in [(1, 2000), (100, 200), (1000, 20)]:
         count = min(steps, 5) if quick else steps

@@ -2,14 +2,14 @@
 
 use crate::choice::Choice;
 use crate::load::MNIST_REPOSITORY;
+use crate::parquet;
 
 /// A row of the table.
 pub(crate) struct Known {
     pub(crate) choice: Choice,
     /// As its authors call it, for messages and cards.
     pub(crate) title: &'static str,
-    /// Its repository on the Hub, if there is one whose files are as this table says, the folder of its Parquet files, and the name of
-    /// the column with the images.
+    /// Its repository on the Hub, if there is one whose files are as this table says.
     pub(crate) hub: Option<Hub>,
     /// What its files in a folder are called.
     pub(crate) files: Names,
@@ -25,8 +25,33 @@ pub(crate) struct Known {
 /// Where a dataset is on the Hub.
 pub(crate) struct Hub {
     pub(crate) repository: &'static str,
+    /// What the Hub calls the part of the repository that this is, for model cards.
+    config: &'static str,
+    /// With a slash at its end; nothing for the top of the repository.
     pub(crate) folder: &'static str,
-    pub(crate) image_column: &'static str,
+    pub(crate) files: HubFiles,
+}
+
+/// The form of a dataset's files on the Hub.
+pub(crate) enum HubFiles {
+    /// One file with the training images and one with the test images.
+    Parquet { image_column: &'static str },
+    /// The files of [`Known::files`], with `.gz`.
+    Idx,
+}
+
+impl Hub {
+    const fn parquet(
+        repository: &'static str,
+        [config, folder]: [&'static str; 2],
+        image_column: &'static str,
+    ) -> Self {
+        Self { repository, config, folder, files: HubFiles::Parquet { image_column } }
+    }
+
+    const fn idx(repository: &'static str, [config, folder]: [&'static str; 2]) -> Self {
+        Self { repository, config, folder, files: HubFiles::Idx }
+    }
 }
 
 /// How the files of a dataset are called.
@@ -68,6 +93,7 @@ const DIGITS: Classes = Classes::Characters("0123456789");
 
 const fn emnist(
     choice: Choice,
+    hub: Hub,
     [train, test]: [&'static str; 2],
     counts: [usize; 2],
     first_label: u8,
@@ -76,7 +102,7 @@ const fn emnist(
     Known {
         choice,
         title: "EMNIST",
-        hub: None,
+        hub: Some(hub),
         files: Names::Idx { train, test, form: Form::Emnist { first_label } },
         image: [1, 28, 28],
         counts,
@@ -91,11 +117,11 @@ static TABLE: [Known; 8] = [
     Known {
         choice: Choice::FashionMnist,
         title: "Fashion-MNIST",
-        hub: Some(Hub {
-            repository: "zalando-datasets/fashion_mnist",
-            folder: "fashion_mnist",
-            image_column: "image",
-        }),
+        hub: Some(Hub::parquet(
+            "zalando-datasets/fashion_mnist",
+            ["fashion_mnist", "fashion_mnist/"],
+            parquet::IMAGE_COLUMN,
+        )),
         files: Names::Idx { train: "train", test: "t10k", form: Form::Mnist },
         image: [1, 28, 28],
         counts: [60_000, 10_000],
@@ -117,7 +143,7 @@ static TABLE: [Known; 8] = [
     Known {
         choice: Choice::Kmnist,
         title: "Kuzushiji-MNIST",
-        hub: Some(Hub { repository: "tanganke/kmnist", folder: "kmnist", image_column: "image" }),
+        hub: Some(Hub::parquet("tanganke/kmnist", ["kmnist", "kmnist/"], parquet::IMAGE_COLUMN)),
         files: Names::Idx { train: "train", test: "t10k", form: Form::Mnist },
         image: [1, 28, 28],
         counts: [60_000, 10_000],
@@ -138,6 +164,7 @@ static TABLE: [Known; 8] = [
     // G. Cohen et al. 2017, https://www.nist.gov/itl/products-and-services/emnist-dataset
     emnist(
         Choice::EmnistBalanced,
+        Hub::idx("Royc30ne/emnist-balanced", ["default", ""]),
         ["emnist-balanced-train", "emnist-balanced-test"],
         [112_800, 18_800],
         0,
@@ -145,18 +172,33 @@ static TABLE: [Known; 8] = [
     ),
     emnist(
         Choice::EmnistLetters,
+        Hub::idx("Royc30ne/emnist-letters", ["default", ""]),
         ["emnist-letters-train", "emnist-letters-test"],
         [124_800, 20_800],
         1,
         Classes::Characters("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     ),
-    emnist(Choice::EmnistDigits, ["emnist-digits-train", "emnist-digits-test"], [240_000, 40_000], 0, DIGITS),
-    emnist(Choice::EmnistMnist, ["emnist-mnist-train", "emnist-mnist-test"], [60_000, 10_000], 0, DIGITS),
+    emnist(
+        Choice::EmnistDigits,
+        Hub::idx("Royc30ne/emnist-digits", ["default", ""]),
+        ["emnist-digits-train", "emnist-digits-test"],
+        [240_000, 40_000],
+        0,
+        DIGITS,
+    ),
+    emnist(
+        Choice::EmnistMnist,
+        Hub::idx("tanganke/emnist_mnist", ["emnist-mnist", "raw/"]),
+        ["emnist-mnist-train", "emnist-mnist-test"],
+        [60_000, 10_000],
+        0,
+        DIGITS,
+    ),
     // A. Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html
     Known {
         choice: Choice::Cifar10,
         title: "CIFAR-10",
-        hub: Some(Hub { repository: "uoft-cs/cifar10", folder: "plain_text", image_column: "img" }),
+        hub: Some(Hub::parquet("uoft-cs/cifar10", ["plain_text", "plain_text/"], "img")),
         files: Names::CifarBinary,
         image: [3, 32, 32],
         counts: [50_000, 10_000],
@@ -189,7 +231,7 @@ impl Choice {
     pub fn on_hub(self) -> Option<[&'static str; 2]> {
         match self {
             Choice::Mnist => Some([MNIST_REPOSITORY, "mnist"]),
-            other => known(other)?.hub.as_ref().map(|hub| [hub.repository, hub.folder]),
+            other => known(other)?.hub.as_ref().map(|hub| [hub.repository, hub.config]),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::hash::{Expected, PartHashes};
 use crate::images::Images;
-use crate::known::{Form, Hub, Known, Names};
+use crate::known::{Form, Hub, HubFiles, Known, Names};
 use crate::stored::ReadError;
 use crate::{folder, idx, parquet};
 
@@ -31,30 +31,16 @@ pub(super) fn load(
 
 fn from_folder(known: &Known, folder: &Path, options: &LoadOptions) -> Result<Loaded, DataError> {
     fs::read_dir(folder).map_err(|cause| DataError::Folder { folder: folder.to_owned(), cause })?;
-    let (source, [train, test], places) = match find(known, folder)? {
-        Some(Found::Idx(files, form)) => {
-            let [train, test] = &files;
-            let read = |[images, labels]: &[PathBuf; 2]| read_idx(known, images, labels, form);
-            ("idx", [read(train)?, read(test)?], [train[0].clone(), test[0].clone()])
-        }
-        Some(Found::Cifar(train, test)) => {
-            let parts = [
-                dataset(known, cifar::read(&train)?, &train[0])?,
-                dataset(known, cifar::read(&test)?, &test[0])?,
-            ];
-            ("binary", parts, [train[0].clone(), test[0].clone()])
-        }
-        Some(Found::Parquet([train, test])) => {
-            let column = known.hub.as_ref().map_or(parquet::IMAGE_COLUMN, |hub| hub.image_column);
-            let parts = [read_parquet(known, &train, column)?, read_parquet(known, &test, column)?];
-            ("parquet", parts, [train[0].clone(), test[0].clone()])
-        }
-        None => {
-            let (folder, title) = (folder.to_owned(), known.title);
-            return Err(DataError::NoFilesOf { folder, title, files: described(known) });
-        }
+    let Some(found) = find(known, folder)? else {
+        let (folder, title) = (folder.to_owned(), known.title);
+        return Err(DataError::NoFilesOf { folder, title, files: described(known) });
     };
-    loaded(known, [train, test], places, source.to_owned(), options, Some(folder.to_owned()))
+    let source = match &found {
+        Found::Idx(..) => "idx",
+        Found::Cifar(..) => "binary",
+        Found::Parquet(_) => "parquet",
+    };
+    loaded(known, &found, source.to_owned(), options, Some(folder.to_owned()))
 }
 
 fn from_hub(
@@ -63,22 +49,71 @@ fn from_hub(
     options: &LoadOptions,
     on_event: &mut dyn FnMut(LoadEvent),
 ) -> Result<Loaded, DataError> {
-    let names = ["train", "test"].map(|part| format!("{}/{part}-00000-of-00001.parquet", hub.folder));
-    let names = names.each_ref().map(String::as_str);
-    let paths = super::fetch(hub.repository, &names, options, on_event)?;
-    let [train, test] = <[PathBuf; 2]>::try_from(paths).unwrap_or_default();
-    let read = |path: &PathBuf| read_parquet(known, std::slice::from_ref(path), hub.image_column);
-    let parts = [read(&train)?, read(&test)?];
+    let below = |name: String| format!("{}{name}", hub.folder);
+    let mut fetch = |names: Vec<String>| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        super::fetch(hub.repository, &names, options, on_event)
+    };
+    let found = match (&hub.files, &known.files) {
+        (HubFiles::Idx, Names::Idx { train, test, form }) => {
+            let names = idx_names([train, test], *form);
+            let paths = fetch(names.into_iter().flatten().map(|name| below(name + ".gz")).collect())?;
+            let [a, b, c, d] = <[PathBuf; 4]>::try_from(paths).unwrap_or_default();
+            Found::Idx([[a, b], [c, d]], *form)
+        }
+        _ => {
+            let names = ["train", "test"].map(|part| below(format!("{part}-00000-of-00001.parquet")));
+            let [train, test] = <[PathBuf; 2]>::try_from(fetch(names.to_vec())?).unwrap_or_default();
+            Found::Parquet([vec![train], vec![test]])
+        }
+    };
     let source = format!("hub:{}@{}", hub.repository, options.revision);
-    let location = train.parent().map(PathBuf::from);
-    loaded(known, parts, [train, test], source, options, location)
+    let location = found.first_files()[0].parent().map(PathBuf::from);
+    loaded(known, &found, source, options, location)
 }
 
+/// The files of both parts.
 enum Found {
-    /// Images and labels of both parts.
+    /// Images and labels of each.
     Idx([[PathBuf; 2]; 2], Form),
-    Cifar(Vec<PathBuf>, Vec<PathBuf>),
+    Cifar([Vec<PathBuf>; 2]),
     Parquet([Vec<PathBuf>; 2]),
+}
+
+impl Found {
+    fn first_files(&self) -> [PathBuf; 2] {
+        match self {
+            Found::Idx(parts, _) => parts.each_ref().map(|[images, _]| images.clone()),
+            Found::Cifar(parts) | Found::Parquet(parts) => {
+                parts.each_ref().map(|files| files.first().cloned().unwrap_or_default())
+            }
+        }
+    }
+
+    fn read(&self, known: &Known) -> Result<[Dataset; 2], DataError> {
+        match self {
+            Found::Idx([train, test], form) => {
+                Ok([read_idx(known, train, *form)?, read_idx(known, test, *form)?])
+            }
+            Found::Cifar([train, test]) => Ok([
+                dataset(known, cifar::read(train)?, &train[0])?,
+                dataset(known, cifar::read(test)?, &test[0])?,
+            ]),
+            Found::Parquet([train, test]) => {
+                let column = match known.hub.as_ref().map(|hub| &hub.files) {
+                    Some(HubFiles::Parquet { image_column }) => image_column,
+                    _ => parquet::IMAGE_COLUMN,
+                };
+                Ok([read_parquet(known, train, column)?, read_parquet(known, test, column)?])
+            }
+        }
+    }
+}
+
+/// What the IDX files of both parts are called: images and labels of each.
+fn idx_names(parts: [&str; 2], form: Form) -> [[String; 2]; 2] {
+    let labels = if form == Form::Qmnist { "labels-idx2-int" } else { "labels-idx1-ubyte" };
+    parts.map(|part| [format!("{part}-images-idx3-ubyte"), format!("{part}-{labels}")])
 }
 
 /// The dataset's own files in `folder` or where archives unpack them, else Parquet files as on the Hub.
@@ -86,9 +121,7 @@ fn find(known: &Known, folder: &Path) -> Result<Option<Found>, DataError> {
     match &known.files {
         Names::Idx { train, test, form } => {
             for below in ["", "raw", "gzip", "FashionMNIST/raw", "KMNIST/raw", "QMNIST/raw", "EMNIST/raw"] {
-                let labels = if *form == Form::Qmnist { "labels-idx2-int" } else { "labels-idx1-ubyte" };
-                let names = [train, test]
-                    .map(|part| [format!("{part}-images-idx3-ubyte"), format!("{part}-{labels}")]);
+                let names = idx_names([train, test], *form);
                 if let Some(files) = folder::four(&folder.join(below), &names)? {
                     return Ok(Some(Found::Idx(files, *form)));
                 }
@@ -105,7 +138,7 @@ fn find(known: &Known, folder: &Path) -> Result<Option<Found>, DataError> {
                     if let Some(missing) = all().find(|path| !path.is_file()) {
                         return Err(folder::incomplete(folder, missing, present));
                     }
-                    return Ok(Some(Found::Cifar(train, test)));
+                    return Ok(Some(Found::Cifar([train, test])));
                 }
             }
         }
@@ -133,7 +166,7 @@ fn described(known: &Known) -> String {
     }
 }
 
-fn read_idx(known: &Known, images: &Path, labels: &Path, form: Form) -> Result<Dataset, DataError> {
+fn read_idx(known: &Known, [images, labels]: &[PathBuf; 2], form: Form) -> Result<Dataset, DataError> {
     let read = idx::read_images(images)?;
     let rows = match form {
         Form::Mnist => (read, idx::read_labels(labels)?),
@@ -168,15 +201,15 @@ fn dataset(known: &Known, (images, labels): (Images, Vec<u8>), file: &Path) -> R
     Dataset::new(images, labels, known.classes.names()).map_err(at)
 }
 
-/// Checks what was read against the table.
+/// Reads the files, and checks what they hold against the table.
 fn loaded(
     known: &Known,
-    [train, test]: [Dataset; 2],
-    [train_file, test_file]: [PathBuf; 2],
+    found: &Found,
     source: String,
     options: &LoadOptions,
     location: Option<PathBuf>,
 ) -> Result<Loaded, DataError> {
+    let ([train, test], [train_file, test_file]) = (found.read(known)?, found.first_files());
     for (part, file, count) in [(&train, train_file, known.counts[0]), (&test, test_file, known.counts[1])] {
         let images = &part.images;
         let image = [images.channels(), images.height(), images.width()];

@@ -227,3 +227,40 @@ fn cifar_comes_from_the_hub() {
     options.hub.offline = true;
     assert_eq!(load(&options, &mut |_| ()).unwrap().provenance.sha256, loaded.provenance.sha256);
 }
+
+#[cfg(feature = "hub")]
+#[test]
+fn emnist_comes_from_the_hub_as_its_authors_packed_it() {
+    use super::hub;
+    use super::server::{Fault, Route, Server};
+
+    for (choice, repository, below) in [
+        (Choice::EmnistLetters, "Royc30ne/emnist-letters", ""),
+        (Choice::EmnistMnist, "tanganke/emnist_mnist", "raw/"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = ["train", "test"].map(|part| format!("{}-{part}", choice.name()));
+        write_idx(folder.path(), parts.each_ref().map(String::as_str), &[1, 2, 9], ".gz");
+        let names: Vec<String> = parts
+            .iter()
+            .flat_map(|part| ["images-idx3", "labels-idx1"].map(|what| format!("{part}-{what}-ubyte.gz")))
+            .collect();
+        let paths: Vec<String> = names.iter().map(|name| format!("{below}{name}")).collect();
+        let contents = names.iter().map(|name| fs::read(folder.path().join(name)).unwrap());
+        let files: Vec<(&str, Vec<u8>)> = paths.iter().map(String::as_str).zip(contents).collect();
+        let server = Server::start(&files, Route::Direct, Fault::None);
+        let mut options = LoadOptions::new(choice);
+        options.expected = Expected::Any;
+        options.hub = hub::options(&folder.path().join("cache"), &server.endpoint);
+        let loaded = load(&options, &mut |_| ()).unwrap();
+        assert_eq!(loaded.provenance.source, format!("hub:{repository}@main"));
+        let given = read(choice, folder.path()).unwrap();
+        assert_eq!((loaded.train, loaded.test), (given.train, given.test));
+        let asked = server.take_requests().concat();
+        for path in &paths {
+            assert!(asked.contains(&format!("/datasets/{repository}/resolve/main/{path}")), "{asked}");
+        }
+        options.hub.offline = true;
+        assert_eq!(load(&options, &mut |_| ()).unwrap().provenance.sha256, loaded.provenance.sha256);
+    }
+}
