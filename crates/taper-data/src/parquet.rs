@@ -16,6 +16,7 @@
 mod column;
 mod pages;
 mod png;
+mod watch;
 
 use std::fs::File;
 use std::io;
@@ -29,6 +30,7 @@ use thiserror::Error;
 use crate::dataset::DatasetError;
 use crate::images::Images;
 use png::Pixels;
+use watch::{PATIENCE, Progress, Whole, watched};
 
 /// Name of the column that holds the images.
 pub const IMAGE_COLUMN: &str = "image";
@@ -72,6 +74,11 @@ pub enum ParquetProblem {
         /// What the decoder said.
         cause: String,
     },
+    /// The decoder found no end of something.
+    #[error(
+        "nothing more of it was decoded for half a minute; the file is damaged (download it again), or on a disk that does not answer"
+    )]
+    Stalled,
     /// A column is missing.
     #[error("there is no column `{column}` of {kind}; the columns are: {}", present.join(", "))]
     Column {
@@ -151,13 +158,21 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Rows, ParquetError> {
 /// # Errors
 /// [`ParquetError`] with the file, the row and the column.
 pub fn read_column<P: AsRef<Path>>(paths: &[P], image: &'static str) -> Result<Rows, ParquetError> {
-    let mut pixels = Pixels::default();
-    let mut labels = Vec::new();
+    let mut read = (Pixels::default(), Vec::new());
     for path in paths {
         let path = path.as_ref();
-        read_file(path, image, &mut pixels, &mut labels)
-            .map_err(|problem| ParquetError { path: path.to_owned(), problem })?;
+        let at = |problem| ParquetError { path: path.to_owned(), problem };
+        let file = open(path).map_err(at)?;
+        let (mut pixels, mut labels) = read;
+        let decoded = watched(PATIENCE, move |progress| {
+            read_file(file, image, progress, (&mut pixels, &mut labels)).map(|()| (pixels, labels))
+        });
+        read = decoded
+            .map_err(ParquetProblem::Read)
+            .and_then(|result| result.unwrap_or(Err(ParquetProblem::Stalled)))
+            .map_err(at)?;
     }
+    let (pixels, labels) = read;
     let last = paths.last().map(|path| path.as_ref().to_owned()).unwrap_or_default();
     let at = |problem| ParquetError { path: last, problem };
     match pixels.finish() {
@@ -168,23 +183,24 @@ pub fn read_column<P: AsRef<Path>>(paths: &[P], image: &'static str) -> Result<R
     }
 }
 
-fn read_file(
-    path: &Path,
-    image: &'static str,
-    pixels: &mut Pixels,
-    labels: &mut Vec<u8>,
-) -> Result<(), ParquetProblem> {
+fn open(path: &Path) -> Result<File, ParquetProblem> {
     let file = File::open(path).map_err(ParquetProblem::Read)?;
     let metadata = file.metadata().map_err(ParquetProblem::Read)?;
     if !metadata.is_file() {
         return Err(ParquetProblem::Read(io::Error::other("it is not a file")));
     }
-    if metadata.len() == 0 {
-        return Err(ParquetProblem::Empty);
-    }
+    if metadata.len() == 0 { Err(ParquetProblem::Empty) } else { Ok(file) }
+}
+
+fn read_file(
+    file: File,
+    image: &'static str,
+    progress: &Progress,
+    (pixels, labels): (&mut Pixels, &mut Vec<u8>),
+) -> Result<(), ParquetProblem> {
     let run = || {
-        let reader = SerializedFileReader::new(file).map_err(ParquetProblem::format("the footer"))?;
-        read_rows(&reader, image, pixels, labels)
+        let reader = SerializedFileReader::new(Whole(file)).map_err(ParquetProblem::format("the footer"))?;
+        read_rows(&reader, image, progress, (pixels, labels))
     };
     // The decoder has assertions that a damaged file might reach in spite of the checks in `pages`. What was
     // decoded so far is given up with the error, so nothing half-changed is looked at again.
@@ -197,8 +213,8 @@ fn read_file(
 fn read_rows(
     reader: &dyn FileReader,
     column: &'static str,
-    pixels: &mut Pixels,
-    labels: &mut Vec<u8>,
+    progress: &Progress,
+    (pixels, labels): (&mut Pixels, &mut Vec<u8>),
 ) -> Result<(), ParquetProblem> {
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let image = column::find_binary(&schema, column)?;
@@ -209,9 +225,11 @@ fn read_rows(
             .get_row_group(index)
             .map_err(ParquetProblem::format(format!("row group {index} (from row {first})")))?;
         column::read_binary(&*group, image, column, first, &mut |row, encoded| {
+            progress.tick();
             pixels.push(encoded).map_err(|problem| problem.at(row))
         })?;
         column::read_integers(&*group, label, LABEL_COLUMN, first, &mut |row, label| {
+            progress.tick();
             labels.push(u8::try_from(label).map_err(|_| ParquetProblem::Label { row, label })?);
             Ok(())
         })?;

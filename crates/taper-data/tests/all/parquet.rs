@@ -195,3 +195,13 @@ fn a_truncated_or_damaged_file_never_panics() {
     }
     assert!(refused > whole.len() / 2, "only {refused} of {} damaged files were refused", 2 * whole.len());
 }
+
+#[test]
+fn a_list_that_goes_on_behind_the_end_of_the_file_is_refused_at_once() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/fuzz/parquet_rows/counts-beyond-the-end");
+    let error = reader::read(&[path]).unwrap_err();
+    assert!(matches!(error.problem, ParquetProblem::Format { .. }), "{error}");
+    let error = error.to_string();
+    assert!(error.contains("the file ends here"), "{error}");
+}

@@ -1,0 +1,110 @@
+//! Decoding that is given up when it stands still.
+//!
+//! Where a file's metadata has lists that the decoder does not know, it counts their elements, however many a few bytes claim
+//! (<https://github.com/apache/arrow-rs/issues/9874>): that may take hours, and it cannot be told to stop.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parquet::errors::Result;
+use parquet::file::reader::{ChunkReader, Length};
+
+/// How often the thread is looked at. What stops the whole process stops the looks as well.
+const LOOK: Duration = Duration::from_millis(100);
+/// Looks without progress after which the thread is given up: 30 s, so that a disk may wake up.
+pub(super) const PATIENCE: usize = 300;
+
+/// Counts what is done.
+#[derive(Clone, Default)]
+pub(super) struct Progress(Arc<AtomicUsize>);
+
+impl Progress {
+    pub(super) fn tick(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs `work` on a thread of its own. `None` if it made no progress for `patience` looks: the thread then goes on to its end, or to
+/// that of the process, and what it gives is thrown away.
+pub(super) fn watched<T: Send + 'static>(
+    patience: usize,
+    work: impl FnOnce(&Progress) -> T + Send + 'static,
+) -> io::Result<Option<T>> {
+    let progress = Progress::default();
+    let (seen, (sender, receiver)) = (progress.clone(), sync_channel(1));
+    thread::Builder::new().name("parquet".to_owned()).spawn(move || sender.send(work(&progress)))?;
+    let (mut last, mut still) = (0, 0);
+    while still < patience {
+        match receiver.recv_timeout(LOOK) {
+            Ok(result) => return Ok(Some(result)),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                let now = seen.0.load(Ordering::Relaxed);
+                still = if now == last { still + 1 } else { 0 };
+                last = now;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A file whose end is an error to those who read on, as it is not to the decoder where it passes over what it does not know.
+pub(super) struct Whole(pub(super) File);
+
+/// A reader from some place of a [`Whole`] file on.
+pub(super) struct Rest(BufReader<File>);
+
+impl Length for Whole {
+    fn len(&self) -> u64 {
+        Length::len(&self.0)
+    }
+}
+
+impl ChunkReader for Whole {
+    type T = Rest;
+
+    fn get_read(&self, start: u64) -> Result<Rest> {
+        self.0.get_read(start).map(Rest)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        self.0.get_bytes(start, length)
+    }
+}
+
+impl Read for Rest {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 if !buffer.is_empty() => {
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends here"))
+            }
+            read => Ok(read),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_still_is_given_up_and_what_is_slow_is_not() {
+        let (release, wait) = sync_channel::<()>(0);
+        assert_eq!(watched(2, move |_| wait.recv().is_err()).unwrap(), None);
+        drop(release);
+        let slow = watched(3, |progress| {
+            for _ in 0..10 {
+                progress.tick();
+                thread::sleep(LOOK);
+            }
+            7
+        });
+        assert_eq!(slow.unwrap(), Some(7));
+    }
+}
