@@ -14,6 +14,7 @@
 //! ```
 
 mod column;
+mod header;
 mod pages;
 mod png;
 mod watch;
@@ -24,13 +25,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use ::parquet::errors::ParquetError as FormatError;
-use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use thiserror::Error;
 
 use crate::dataset::DatasetError;
 use crate::images::Images;
 use png::Pixels;
-use watch::{PATIENCE, Progress, Whole, watched};
+use watch::{PATIENCE, Progress, watched};
 
 /// Name of the column that holds the images.
 pub const IMAGE_COLUMN: &str = "image";
@@ -199,8 +200,9 @@ fn read_file(
     (pixels, labels): (&mut Pixels, &mut Vec<u8>),
 ) -> Result<(), ParquetProblem> {
     let run = || {
-        let reader = SerializedFileReader::new(Whole(file)).map_err(ParquetProblem::format("the footer"))?;
-        read_rows(&reader, image, progress, (pixels, labels))
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file);
+        let metadata = metadata.map_err(ParquetProblem::format("the footer"))?;
+        read_rows((&file, &metadata), image, progress, (pixels, labels))
     };
     // The decoder has assertions that a damaged file might reach in spite of the checks in `pages`. What was
     // decoded so far is given up with the error, so nothing half-changed is looked at again.
@@ -211,29 +213,26 @@ fn read_file(
 }
 
 fn read_rows(
-    reader: &dyn FileReader,
+    (file, metadata): (&File, &ParquetMetaData),
     column: &'static str,
     progress: &Progress,
     (pixels, labels): (&mut Pixels, &mut Vec<u8>),
 ) -> Result<(), ParquetProblem> {
-    let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let image = column::find_binary(&schema, column)?;
-    let label = column::find_integer(&schema, LABEL_COLUMN)?;
+    let schema = metadata.file_metadata().schema_descr();
+    let image = column::find_binary(schema, column)?;
+    let label = column::find_integer(schema, LABEL_COLUMN)?;
     let mut first = 0;
-    for index in 0..reader.num_row_groups() {
-        let group = reader
-            .get_row_group(index)
-            .map_err(ParquetProblem::format(format!("row group {index} (from row {first})")))?;
-        column::read_binary(&*group, image, column, first, &mut |row, encoded| {
+    for group in metadata.row_groups() {
+        column::read_binary((file, group), image, column, first, &mut |row, encoded| {
             progress.tick();
             pixels.push(encoded).map_err(|problem| problem.at(row))
         })?;
-        column::read_integers(&*group, label, LABEL_COLUMN, first, &mut |row, label| {
+        column::read_integers((file, group), label, LABEL_COLUMN, first, &mut |row, label| {
             progress.tick();
             labels.push(u8::try_from(label).map_err(|_| ParquetProblem::Label { row, label })?);
             Ok(())
         })?;
-        first += usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+        first += usize::try_from(group.num_rows()).unwrap_or(0);
     }
     Ok(())
 }

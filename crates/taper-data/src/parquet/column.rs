@@ -1,9 +1,11 @@
 //! One leaf column of a row group, value by value.
 
+use std::fs::File;
+
 use parquet::basic::Type;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType};
-use parquet::file::reader::RowGroupReader;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::{ParquetProblem, pages};
@@ -12,6 +14,9 @@ use super::{ParquetProblem, pages};
 const CHUNK: usize = 1024;
 
 type Result<T> = std::result::Result<T, ParquetProblem>;
+
+/// The file, and one of its row groups.
+pub(super) type Group<'a> = (&'a File, &'a RowGroupMetaData);
 
 /// The leaf with the encoded files: `name.bytes`, or `name` itself.
 pub(super) fn find_binary(schema: &SchemaDescriptor, name: &'static str) -> Result<usize> {
@@ -48,7 +53,7 @@ fn find(
 /// Calls `take` with the row's number and bytes, for each row of the group; `first` is the number of its first
 /// row.
 pub(super) fn read_binary(
-    group: &dyn RowGroupReader,
+    group: Group<'_>,
     leaf: usize,
     name: &'static str,
     first: usize,
@@ -67,7 +72,7 @@ pub(super) fn read_binary(
 
 /// As [`read_binary`], for integers of either width.
 pub(super) fn read_integers(
-    group: &dyn RowGroupReader,
+    group: Group<'_>,
     leaf: usize,
     name: &'static str,
     first: usize,
@@ -92,21 +97,22 @@ fn changed(name: &str, row: usize) -> ParquetProblem {
     ParquetProblem::Format { place: place(name, row), cause: "its type differs from the schema's".to_owned() }
 }
 
-fn open(group: &dyn RowGroupReader, leaf: usize, name: &'static str, first: usize) -> Result<ColumnReader> {
-    let pages = pages::open(group, leaf).map_err(ParquetProblem::format(place(name, first)))?;
-    Ok(get_column_reader(group.metadata().column(leaf).column_descr_ptr(), pages))
+fn open((file, group): Group<'_>, leaf: usize, name: &'static str, first: usize) -> Result<ColumnReader> {
+    let column = group.columns().get(leaf).ok_or_else(|| changed(name, first))?;
+    let pages = pages::open(file, column).map_err(ParquetProblem::format(place(name, first)))?;
+    Ok(get_column_reader(column.column_descr_ptr(), pages))
 }
 
 fn read<T: DataType>(
     mut reader: ColumnReaderImpl<T>,
-    group: &dyn RowGroupReader,
+    group: Group<'_>,
     leaf: usize,
     name: &'static str,
     first: usize,
     take: &mut dyn FnMut(usize, &T::T) -> Result<()>,
 ) -> Result<()> {
-    let full = group.metadata().column(leaf).column_descr().max_def_level();
-    let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+    let full = group.1.column(leaf).column_descr().max_def_level();
+    let rows = usize::try_from(group.1.num_rows()).unwrap_or(0);
     let (mut levels, mut values) = (Vec::new(), Vec::new());
     let mut done = 0;
     while done < rows {

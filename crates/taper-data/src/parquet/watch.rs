@@ -1,19 +1,14 @@
 //! Decoding that is given up when it stands still.
 //!
-//! Where a file's metadata has lists that the decoder does not know, it counts their elements, however many a few bytes claim
+//! Where a file's footer has lists that the decoder does not know, it counts their elements, however many a few bytes claim
 //! (<https://github.com/apache/arrow-rs/issues/9874>): that may take hours, and it cannot be told to stop.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
-
-use bytes::Bytes;
-use parquet::errors::Result;
-use parquet::file::reader::{ChunkReader, Length};
 
 /// How often the thread is looked at. What stops the whole process stops the looks as well.
 const LOOK: Duration = Duration::from_millis(100);
@@ -52,41 +47,6 @@ pub(super) fn watched<T: Send + 'static>(
         }
     }
     Ok(None)
-}
-
-/// A file whose end is an error to those who read on, as it is not to the decoder where it passes over what it does not know.
-pub(super) struct Whole(pub(super) File);
-
-/// A reader from some place of a [`Whole`] file on.
-pub(super) struct Rest(BufReader<File>);
-
-impl Length for Whole {
-    fn len(&self) -> u64 {
-        Length::len(&self.0)
-    }
-}
-
-impl ChunkReader for Whole {
-    type T = Rest;
-
-    fn get_read(&self, start: u64) -> Result<Rest> {
-        self.0.get_read(start).map(Rest)
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        self.0.get_bytes(start, length)
-    }
-}
-
-impl Read for Rest {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer)? {
-            0 if !buffer.is_empty() => {
-                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends here"))
-            }
-            read => Ok(read),
-        }
-    }
 }
 
 #[cfg(test)]

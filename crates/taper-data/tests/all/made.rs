@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use taper_data::synthetic::{self, Part};
@@ -109,10 +109,21 @@ pub(crate) fn write_schema(
     compression: Compression,
     per_group: usize,
 ) {
+    let properties = WriterProperties::builder().set_compression(compression);
+    write_with(path, rows, schema, properties.build(), per_group);
+}
+
+/// Pages of a few rows, of version 2 or 1 and, where there is one, with a dictionary.
+pub(crate) fn write_pages(path: &Path, rows: &[Row], compression: Compression, version: WriterVersion) {
+    let properties = WriterProperties::builder().set_compression(compression).set_writer_version(version);
+    let properties = properties.set_data_page_row_count_limit(5).set_write_batch_size(5).build();
+    write_with(path, rows, Layout::Hub.schema(), properties, rows.len());
+}
+
+fn write_with(path: &Path, rows: &[Row], schema: &str, properties: WriterProperties, per_group: usize) {
     let schema = Arc::new(parse_message_type(schema).unwrap());
-    let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
-    let mut writer =
-        SerializedFileWriter::new(File::create(path).unwrap(), schema.clone(), properties).unwrap();
+    let file = File::create(path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema.clone(), Arc::new(properties)).unwrap();
     let leaves = parquet::schema::types::SchemaDescriptor::new(schema);
     for rows in rows.chunks(per_group) {
         let mut group = writer.next_row_group().unwrap();

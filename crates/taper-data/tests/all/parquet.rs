@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use image::ExtendedColorType::{L16, La8, Rgb8};
 use parquet::basic::Compression;
+use parquet::file::properties::WriterVersion;
 use taper_data::parquet::{self as reader, ParquetError, ParquetProblem};
 use tempfile::TempDir;
 
@@ -41,6 +42,19 @@ fn every_layout_compression_and_grouping_is_read() {
                 let read = reader::read(&[path]).unwrap();
                 assert_eq!((&read.images, &read.labels), (&data.images, &data.labels));
             }
+        }
+    }
+}
+
+#[test]
+fn pages_of_both_versions_are_read() {
+    let data = made::sets().0;
+    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+        for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+            let (_folder, path) = target();
+            made::write_pages(&path, &made::rows(&data), compression, version);
+            let read = reader::read(&[path]).unwrap();
+            assert_eq!((&read.images, &read.labels), (&data.images, &data.labels));
         }
     }
 }
@@ -197,11 +211,30 @@ fn a_truncated_or_damaged_file_never_panics() {
 }
 
 #[test]
-fn a_list_that_goes_on_behind_the_end_of_the_file_is_refused_at_once() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fixtures/fuzz/parquet_rows/counts-beyond-the-end");
-    let error = reader::read(&[path]).unwrap_err();
-    assert!(matches!(error.problem, ParquetProblem::Format { .. }), "{error}");
-    let error = error.to_string();
-    assert!(error.contains("the file ends here"), "{error}");
+fn no_more_is_believed_than_a_file_can_hold() {
+    for (found, reason) in [
+        ("counts-beyond-the-end", "the header of a page goes on behind the end of its column"),
+        ("a-size-beyond-32-bits", "the header of a page has a negative size"),
+    ] {
+        let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fuzz/parquet_rows");
+        let error = reader::read(&[fixtures.join(found)]).unwrap_err();
+        assert!(matches!(error.problem, ParquetProblem::Format { .. }), "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn a_page_cannot_unpack_to_more_than_snappy_packs() {
+    let (_folder, path) = target();
+    made::write_pages(&path, &made::rows(&made::sets().0), Compression::SNAPPY, WriterVersion::PARQUET_1_0);
+    let mut bytes = fs::read(&path).unwrap();
+    // Behind the magic number the first header begins: its kind, and what its page unpacks to.
+    assert_eq!((bytes[4], bytes[6]), (0x15, 0x15));
+    // Three bytes, the last without the highest bit; the lowest bit of the first is the sign.
+    for (byte, most) in bytes[7..].iter_mut().zip([0x7e, 0x7f, 0x7f]) {
+        *byte |= most;
+    }
+    fs::write(&path, bytes).unwrap();
+    let error = reader::read(&[path]).unwrap_err().to_string();
+    assert!(error.contains("packed bytes cannot give the 1048575 of a page"), "{error}");
 }
