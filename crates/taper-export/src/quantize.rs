@@ -37,6 +37,7 @@
 #[cfg(feature = "verify")]
 mod calibrate;
 mod error;
+#[cfg(feature = "verify")]
 mod histogram;
 mod method;
 mod plan;

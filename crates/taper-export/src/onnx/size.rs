@@ -150,6 +150,7 @@ impl Size {
     }
 
     /// Its value where the names stand for `values`; `None` if one is not among them.
+    #[cfg(feature = "candle")]
     pub(crate) fn value(&self, values: &BTreeMap<String, i64>) -> Option<i64> {
         let atom = |atom: &Atom| match atom {
             Atom::Named(name) => values.get(name).copied(),
