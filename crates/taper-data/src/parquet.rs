@@ -14,9 +14,10 @@
 //! ```
 
 mod column;
-mod header;
+mod footer;
 mod pages;
 mod png;
+mod thrift;
 mod watch;
 
 use std::fs::File;
@@ -25,7 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use ::parquet::errors::ParquetError as FormatError;
-use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::metadata::ParquetMetaData;
 use thiserror::Error;
 
 use crate::dataset::DatasetError;
@@ -200,8 +201,7 @@ fn read_file(
     (pixels, labels): (&mut Pixels, &mut Vec<u8>),
 ) -> Result<(), ParquetProblem> {
     let run = || {
-        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file);
-        let metadata = metadata.map_err(ParquetProblem::format("the footer"))?;
+        let metadata = footer::read(&file).map_err(ParquetProblem::format("the footer"))?;
         read_rows((&file, &metadata), image, progress, (pixels, labels))
     };
     // The decoder has assertions that a damaged file might reach in spite of the checks in `pages`. What was

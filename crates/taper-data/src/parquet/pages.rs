@@ -8,7 +8,7 @@ use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 
-use super::header::{Header, Trouble};
+use super::thrift::{Fields, Trouble};
 
 /// Bytes in which most headers are.
 const HEADER: u64 = 1024;
@@ -59,11 +59,11 @@ impl Pages {
     }
 
     /// The next header, and the bytes of its page, as they are in the file.
-    fn next_stored(&mut self) -> Result<(Header, Vec<u8>)> {
+    fn next_stored(&mut self) -> Result<(Fields, Vec<u8>)> {
         let mut most = HEADER;
         let header = loop {
             let len = most.min(self.left);
-            match Header::parse(&self.bytes(self.at, len)?) {
+            match Fields::parse(&self.bytes(self.at, len)?) {
                 Ok(header) => break header,
                 Err(Trouble::Short) if len < self.left => most = most.saturating_mul(4),
                 Err(trouble) => return Err(trouble.into()),
@@ -111,7 +111,7 @@ impl Pages {
     }
 
     /// The page of a header; `None` for what the decoder does not need. Numbers of fields are those of `parquet.thrift`.
-    fn page(&self, header: &Header, stored: Vec<u8>) -> Result<Option<Page>> {
+    fn page(&self, header: &Fields, stored: Vec<u8>) -> Result<Option<Page>> {
         let size = header.count([0, 2])? as usize;
         let statistics = None;
         let page = match header.count([0, 1])? {
@@ -172,7 +172,7 @@ impl Pages {
 }
 
 #[expect(deprecated, reason = "old writers call levels so of which there are none")]
-fn encoding(header: &Header, place: [usize; 2]) -> Result<Encoding> {
+fn encoding(header: &Fields, place: [usize; 2]) -> Result<Encoding> {
     Ok(match header.count(place)? {
         0 => Encoding::PLAIN,
         2 => Encoding::PLAIN_DICTIONARY,
@@ -191,7 +191,7 @@ impl From<Trouble> for ParquetError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Short => damaged("the header of a page goes on behind the end of its column"),
-            Trouble::Broken(cause) => damaged(cause),
+            Trouble::Broken(cause) => damaged(format!("the header of a page {cause}")),
         }
     }
 }

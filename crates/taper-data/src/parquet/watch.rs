@@ -1,7 +1,7 @@
 //! Decoding that is given up when it stands still.
 //!
-//! Where a file's footer has lists that the decoder does not know, it counts their elements, however many a few bytes claim
-//! (<https://github.com/apache/arrow-rs/issues/9874>): that may take hours, and it cannot be told to stop.
+//! Where a footer has other types than its fields should, what the decoder takes for a list is not what [`super::thrift`] has checked;
+//! it counts the elements, however many a few bytes claim. That may take hours, and it cannot be told to stop.
 
 use std::io;
 use std::sync::Arc;

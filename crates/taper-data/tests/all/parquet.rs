@@ -215,6 +215,11 @@ fn no_more_is_believed_than_a_file_can_hold() {
     for (found, reason) in [
         ("counts-beyond-the-end", "the header of a page goes on behind the end of its column"),
         ("a-size-beyond-32-bits", "the header of a page has a negative size"),
+        (
+            "deep-lists",
+            "the footer cannot be decoded (Parquet error: it has too many structs within each other)",
+        ),
+        ("lists-of-truth-values", "the footer cannot be decoded (Parquet error: it goes on behind its end)"),
     ] {
         let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fuzz/parquet_rows");
         let error = reader::read(&[fixtures.join(found)]).unwrap_err();

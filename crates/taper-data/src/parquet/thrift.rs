@@ -1,41 +1,40 @@
-//! The header of a page: a struct in Thrift's compact protocol
+//! Structs in Thrift's compact protocol, which headers of pages and the footer are
 //! (<https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>).
 //!
-//! The decoder's own reader counts the elements of lists that it does not know, even behind the end of the file, and makes room for
-//! whatever a page claims to unpack to (<https://github.com/apache/arrow-rs/issues/9874>). This one does no more than there are bytes.
+//! The decoder's own reader counts the elements of lists that it does not know, however many a few bytes claim, even behind the
+//! end of the file (<https://github.com/apache/arrow-rs/issues/9874>). This one does no more than there are bytes.
 
 /// Structs and lists within each other.
 const DEPTH: usize = 16;
 /// Fields of a struct that are kept, from 1 on.
 const KEPT: usize = 10;
 
-/// Why there is no header.
+/// Why bytes are no struct.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// It goes on behind the bytes.
     Short,
-    /// It is no header.
+    /// What is wrong with it: the rest of a sentence that it begins.
     Broken(&'static str),
 }
 
 type Result<T> = std::result::Result<T, Trouble>;
 
-/// The whole numbers and truth values of a header, by `[field of the header, field of the struct there]`; 0 for those of the header
-/// itself. The names are those of `parquet.thrift`.
-pub(super) struct Header {
+/// The whole numbers and truth values of a struct, by `[field of it, field of the struct there]`; 0 for those of itself.
+pub(super) struct Fields {
     values: [[Option<i64>; KEPT]; KEPT],
     /// Bytes that it takes.
     pub(super) len: usize,
 }
 
-impl Header {
-    /// The header that `bytes` begin with.
+impl Fields {
+    /// The struct that `bytes` begin with.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
-        let mut header = Self { values: [[None; KEPT]; KEPT], len: 0 };
+        let mut fields = Self { values: [[None; KEPT]; KEPT], len: 0 };
         let mut rest = Rest(bytes);
-        rest.fields(Some(&mut header), 0, 0)?;
-        header.len = bytes.len() - rest.0.len();
-        Ok(header)
+        rest.fields(Some(&mut fields), 0, 0)?;
+        fields.len = bytes.len() - rest.0.len();
+        Ok(fields)
     }
 
     /// A field that there may be.
@@ -45,8 +44,8 @@ impl Header {
 
     /// A count or a size that must be there, and is never negative.
     pub(super) fn count(&self, place: [usize; 2]) -> Result<u32> {
-        let value = self.get(place).ok_or(Trouble::Broken("the header of a page lacks a field"))?;
-        u32::try_from(value).map_err(|_| Trouble::Broken("the header of a page has a negative size"))
+        let value = self.get(place).ok_or(Trouble::Broken("lacks a field"))?;
+        u32::try_from(value).map_err(|_| Trouble::Broken("has a negative size"))
     }
 }
 
@@ -76,7 +75,7 @@ impl Rest<'_> {
                 return Ok(value);
             }
         }
-        Err(Trouble::Broken("a number in the header of a page has no end"))
+        Err(Trouble::Broken("has a number without an end"))
     }
 
     /// Signs in the lowest bit.
@@ -85,8 +84,8 @@ impl Rest<'_> {
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    /// The fields of a struct, which is field `outer` of the header or, at depth 0, the header itself.
-    fn fields(&mut self, mut header: Option<&mut Header>, outer: usize, depth: usize) -> Result<()> {
+    /// The fields of a struct, which is field `outer` of the whole or, at depth 0, the whole itself.
+    fn fields(&mut self, mut whole: Option<&mut Fields>, outer: usize, depth: usize) -> Result<()> {
         let mut id: i64 = 0;
         loop {
             let start = self.byte()?;
@@ -101,7 +100,7 @@ impl Rest<'_> {
                 4..=6 => Some(self.zigzag()?),
                 12 if depth == 0 => {
                     // Those whose numbers are not kept are only passed over.
-                    let kept = header.as_deref_mut().filter(|_| (1..KEPT).contains(&place));
+                    let kept = whole.as_deref_mut().filter(|_| (1..KEPT).contains(&place));
                     self.fields(kept, place, 1)?;
                     None
                 }
@@ -110,8 +109,8 @@ impl Rest<'_> {
                     None
                 }
             };
-            if let (Some(value), Some(header), true) = (value, header.as_deref_mut(), place < KEPT) {
-                header.values[outer][place] = Some(value);
+            if let (Some(value), Some(whole), true) = (value, whole.as_deref_mut(), place < KEPT) {
+                whole.values[outer][place] = Some(value);
             }
         }
     }
@@ -119,7 +118,7 @@ impl Rest<'_> {
     /// Passes over a value that is no truth value of a struct.
     fn pass(&mut self, kind: u8, depth: usize) -> Result<()> {
         if depth >= DEPTH {
-            return Err(Trouble::Broken("the header of a page has too many structs within each other"));
+            return Err(Trouble::Broken("has too many structs within each other"));
         }
         match kind {
             // A truth value, or a byte.
@@ -144,7 +143,7 @@ impl Rest<'_> {
             },
             12 => self.fields(None, 0, depth + 1),
             13 => self.skip(16),
-            _ => Err(Trouble::Broken("the header of a page has a field of no known type")),
+            _ => Err(Trouble::Broken("has a field of no known type")),
         }
     }
 
@@ -173,17 +172,17 @@ mod tests {
             b"the page",
         ]
         .concat();
-        let header = Header::parse(&bytes).unwrap();
-        assert_eq!(header.len, bytes.len() - 8);
-        assert_eq!([[0, 1], [0, 2], [0, 3]].map(|place| header.get(place)), [Some(0), Some(300), Some(-1)]);
+        let fields = Fields::parse(&bytes).unwrap();
+        assert_eq!(fields.len, bytes.len() - 8);
+        assert_eq!([[0, 1], [0, 2], [0, 3]].map(|place| fields.get(place)), [Some(0), Some(300), Some(-1)]);
         assert_eq!(
-            [[5, 1], [5, 7], [5, 5], [6, 1]].map(|place| header.get(place)),
+            [[5, 1], [5, 7], [5, 5], [6, 1]].map(|place| fields.get(place)),
             [Some(7), Some(1), None, None]
         );
-        assert_eq!(header.count([0, 2]), Ok(300));
-        assert!(header.count([0, 3]).is_err() && header.count([0, 4]).is_err());
-        for len in 0..header.len {
-            assert_eq!(Header::parse(&bytes[..len]).err(), Some(Trouble::Short), "{len} bytes");
+        assert_eq!(fields.count([0, 2]), Ok(300));
+        assert!(fields.count([0, 3]).is_err() && fields.count([0, 4]).is_err());
+        for len in 0..fields.len {
+            assert_eq!(Fields::parse(&bytes[..len]).err(), Some(Trouble::Short), "{len} bytes");
         }
     }
 
@@ -191,13 +190,13 @@ mod tests {
     fn no_list_is_longer_than_its_bytes() {
         for element in 0..=15 {
             let bytes = [&[0x99, 0xf0 | element, 0xff, 0xff, 0xff, 0xff, 7][..], &[0; 100]].concat();
-            assert_eq!(Header::parse(&bytes).err(), Some(Trouble::Short));
+            assert_eq!(Fields::parse(&bytes).err(), Some(Trouble::Short));
         }
         let deep = [0x9c].repeat(100);
-        assert!(matches!(Header::parse(&deep), Err(Trouble::Broken(_))));
-        assert!(matches!(Header::parse(&[0x1f, 0]), Err(Trouble::Broken(_))));
+        assert!(matches!(Fields::parse(&deep), Err(Trouble::Broken(_))));
+        assert!(matches!(Fields::parse(&[0x1f, 0]), Err(Trouble::Broken(_))));
         assert!(matches!(
-            Header::parse(&[0x15, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+            Fields::parse(&[0x15, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
             Err(Trouble::Broken(_))
         ));
     }
