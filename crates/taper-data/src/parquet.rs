@@ -76,6 +76,14 @@ pub enum ParquetProblem {
         /// What the decoder said.
         cause: String,
     },
+    /// Columns are compressed in a way that is not supported.
+    #[error("column `{column}` is compressed as {codec}; write the file again with Snappy, or uncompressed")]
+    Codec {
+        /// The column.
+        column: &'static str,
+        /// Parquet's name of it.
+        codec: String,
+    },
     /// The decoder found no end of something.
     #[error(
         "nothing more of it was decoded for half a minute; the file is damaged (download it again), or on a disk that does not answer"

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use parquet::basic::Type;
+use parquet::basic::{Compression, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::file::metadata::RowGroupMetaData;
@@ -99,6 +99,10 @@ fn changed(name: &str, row: usize) -> ParquetProblem {
 
 fn open((file, group): Group<'_>, leaf: usize, name: &'static str, first: usize) -> Result<ColumnReader> {
     let column = group.columns().get(leaf).ok_or_else(|| changed(name, first))?;
+    let codec = column.compression();
+    if !matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY) {
+        return Err(ParquetProblem::Codec { column: name, codec: codec.to_string() });
+    }
     let pages = pages::open(file, column).map_err(ParquetProblem::format(place(name, first)))?;
     Ok(get_column_reader(column.column_descr_ptr(), pages))
 }

@@ -15,7 +15,7 @@ const HEADER: u64 = 1024;
 /// No more bytes come of one in Snappy: a copy of 64 takes three.
 const SNAPPY: usize = 22;
 
-/// The pages of a column in `file`.
+/// The pages of a column in `file`, which is uncompressed or in Snappy.
 pub(super) fn open(file: &File, column: &ColumnChunkMetaData) -> Result<Box<dyn PageReader>> {
     let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
     let (Ok(at), Ok(left)) = (u64::try_from(start), u64::try_from(column.compressed_size())) else {
@@ -25,11 +25,7 @@ pub(super) fn open(file: &File, column: &ColumnChunkMetaData) -> Result<Box<dyn 
     if at.checked_add(left).is_none_or(|end| end > file.metadata().map_or(0, |data| data.len())) {
         return Err(damaged("the footer gives the column a place behind the file's end"));
     }
-    let snappy = match column.compression() {
-        Compression::UNCOMPRESSED => false,
-        Compression::SNAPPY => true,
-        other => return Err(damaged(format!("it is compressed by {other}; Snappy and none are supported"))),
-    };
+    let snappy = column.compression() == Compression::SNAPPY;
     Ok(Box::new(Pages { file, at, left, snappy, dictionary: false }))
 }
 

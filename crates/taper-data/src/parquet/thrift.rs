@@ -7,7 +7,7 @@
 /// Structs and lists within each other.
 const DEPTH: usize = 16;
 /// Fields of a struct that are kept, from 1 on.
-const KEPT: usize = 10;
+const KEPT: usize = 11;
 
 /// Why bytes are no struct.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ type Result<T> = std::result::Result<T, Trouble>;
 /// The whole numbers and truth values of a struct, by `[field of it, field of the struct there]`; 0 for those of itself.
 pub(super) struct Fields {
     values: [[Option<i64>; KEPT]; KEPT],
+    /// Its own fields: of which type each is, and how many bytes there are from its value on.
+    places: [Option<(u8, usize)>; KEPT],
     /// Bytes that it takes.
     pub(super) len: usize,
 }
@@ -30,11 +32,16 @@ pub(super) struct Fields {
 impl Fields {
     /// The struct that `bytes` begin with.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self> {
-        let mut fields = Self { values: [[None; KEPT]; KEPT], len: 0 };
+        let mut fields = Self { values: [[None; KEPT]; KEPT], places: [None; KEPT], len: 0 };
         let mut rest = Rest(bytes);
         rest.fields(Some(&mut fields), 0, 0)?;
         fields.len = bytes.len() - rest.0.len();
         Ok(fields)
+    }
+
+    /// The type of a field of its own, as the protocol numbers them, and how many of the bytes are from its value on.
+    pub(super) fn place(&self, field: usize) -> Option<(u8, usize)> {
+        self.places[field]
     }
 
     /// A field that there may be.
@@ -45,8 +52,16 @@ impl Fields {
     /// A count or a size that must be there, and is never negative.
     pub(super) fn count(&self, place: [usize; 2]) -> Result<u32> {
         let value = self.get(place).ok_or(Trouble::Broken("lacks a field"))?;
-        u32::try_from(value).map_err(|_| Trouble::Broken("has a negative size"))
+        u32::try_from(value).map_err(|_| Trouble::Broken("has a size that is negative or beyond 32 bits"))
     }
+}
+
+/// The size of a list and the type of its elements; `bytes` are cut to those of the elements.
+pub(super) fn list(bytes: &mut &[u8]) -> Result<(u64, u8)> {
+    let mut rest = Rest(bytes);
+    let found = rest.list()?;
+    *bytes = rest.0;
+    Ok(found)
 }
 
 /// Bytes that are not yet read.
@@ -84,6 +99,12 @@ impl Rest<'_> {
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
+    /// The size of a list, and the type of its elements.
+    fn list(&mut self) -> Result<(u64, u8)> {
+        let start = self.byte()?;
+        Ok((if start >> 4 == 15 { self.varint()? } else { u64::from(start >> 4) }, start & 15))
+    }
+
     /// The fields of a struct, which is field `outer` of the whole or, at depth 0, the whole itself.
     fn fields(&mut self, mut whole: Option<&mut Fields>, outer: usize, depth: usize) -> Result<()> {
         let mut id: i64 = 0;
@@ -95,6 +116,11 @@ impl Rest<'_> {
             }
             id = if delta == 0 { self.zigzag()? } else { id.saturating_add(delta.into()) };
             let place = usize::try_from(id).unwrap_or(KEPT);
+            if let (0, Some(whole), true) = (depth, whole.as_deref_mut(), place < KEPT)
+                && whole.places[place].replace((kind, self.0.len())).is_some()
+            {
+                return Err(Trouble::Broken("has a field twice"));
+            }
             let value = match kind {
                 1 | 2 => Some(i64::from(kind == 1)),
                 4..=6 => Some(self.zigzag()?),
@@ -130,9 +156,8 @@ impl Rest<'_> {
                 self.skip(len)
             }
             9 | 10 => {
-                let start = self.byte()?;
-                let count = if start >> 4 == 15 { self.varint()? } else { u64::from(start >> 4) };
-                self.pass_all(&[start & 15], count, depth)
+                let (count, kind) = self.list()?;
+                self.pass_all(&[kind], count, depth)
             }
             11 => match self.varint()? {
                 0 => Ok(()),

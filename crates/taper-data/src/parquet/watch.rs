@@ -4,6 +4,7 @@
 //! it counts the elements, however many a few bytes claim. That may take hours, and it cannot be told to stop.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -33,12 +34,16 @@ pub(super) fn watched<T: Send + 'static>(
 ) -> io::Result<Option<T>> {
     let progress = Progress::default();
     let (seen, (sender, receiver)) = (progress.clone(), sync_channel(1));
-    thread::Builder::new().name("parquet".to_owned()).spawn(move || sender.send(work(&progress)))?;
+    let worker =
+        thread::Builder::new().name("parquet".to_owned()).spawn(move || sender.send(work(&progress)))?;
     let (mut last, mut still) = (0, 0);
     while still < patience {
         match receiver.recv_timeout(LOOK) {
             Ok(result) => return Ok(Some(result)),
-            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Disconnected) => {
+                // It ended without a result: it panicked.
+                return worker.join().map_or_else(|panic| resume_unwind(panic), |_| Ok(None));
+            }
             Err(RecvTimeoutError::Timeout) => {
                 let now = seen.0.load(Ordering::Relaxed);
                 still = if now == last { still + 1 } else { 0 };
@@ -58,8 +63,8 @@ mod tests {
         let (release, wait) = sync_channel::<()>(0);
         assert_eq!(watched(2, move |_| wait.recv().is_err()).unwrap(), None);
         drop(release);
-        let slow = watched(3, |progress| {
-            for _ in 0..10 {
+        let slow = watched(20, |progress| {
+            for _ in 0..30 {
                 progress.tick();
                 thread::sleep(LOOK);
             }

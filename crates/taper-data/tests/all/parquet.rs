@@ -214,11 +214,12 @@ fn a_truncated_or_damaged_file_never_panics() {
 fn no_more_is_believed_than_a_file_can_hold() {
     for (found, reason) in [
         ("counts-beyond-the-end", "the header of a page goes on behind the end of its column"),
-        ("a-size-beyond-32-bits", "the header of a page has a negative size"),
+        ("a-size-beyond-32-bits", "the header of a page has a size that is negative or beyond 32 bits"),
         (
             "deep-lists",
             "the footer cannot be decoded (Parquet error: it has too many structs within each other)",
         ),
+        ("a-schema-of-other-types", "it has a schema of other types than Parquet's"),
         ("lists-of-truth-values", "the footer cannot be decoded (Parquet error: it goes on behind its end)"),
     ] {
         let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fuzz/parquet_rows");

@@ -204,7 +204,8 @@ impl BlockedLinear {
         scratch: &mut [f32],
         y: &mut [f32],
     ) -> Result<(), KernelError> {
-        let parts = parts.start.min(parts.end)..parts.end.min(self.parts());
+        let end = parts.end.min(self.parts());
+        let parts = parts.start.min(end)..end;
         let [start, end] = [parts.start, parts.end].map(|part| self.part_start(part));
         check_len("x", x.len(), images.saturating_mul(self.in_stride))?;
         check_len("y", y.len(), images.saturating_mul(end - start))?;

@@ -21,10 +21,8 @@ impl Plan {
         // What an image gives does not depend on those beside it, nor on who computes which part of it, so this may
         // depend on the number of threads.
         if count < threads {
-            for (logits, image) in logits.chunks_mut(classes).zip(images.chunks(len)) {
-                self.infer_together(image, logits)?;
-            }
-            return Ok(());
+            let each = logits.par_chunks_mut(classes).zip(images.par_chunks(len)).with_max_len(1);
+            return Ok(each.try_for_each(|(logits, image)| self.infer_together(image, logits))?);
         }
         let share = count.div_ceil(threads).clamp(1, INFERENCE_IMAGES);
         let shares = logits.par_chunks_mut(share * classes).zip(images.par_chunks(share * len));
@@ -57,7 +55,7 @@ impl Plan {
         outcome
     }
 
-    /// One image, of whose steps all threads do a share.
+    /// One image, of whose steps threads that have none of their own do a share.
     fn infer_together(&self, image: &[f32], logits: &mut [f32]) -> Outcome {
         self.infer_chunk(image, logits, |chunk, scratch| {
             let runs = self.phases.iter().flat_map(|phase| &phase.runs);

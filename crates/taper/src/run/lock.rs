@@ -6,7 +6,7 @@ use std::path::Path;
 
 use taper_files::{WriteError, create_folder, remove_leftovers};
 
-use super::{METRICS, RunFolder};
+use super::RunFolder;
 use crate::error::Error;
 
 /// For as long as it lives no other process gets one for the same folder. It is the system's, and gone with its process,
@@ -55,16 +55,23 @@ impl RunFolder {
         }
     }
 
-    /// [`RunFolder::lock`] where the file `path`, which is to be written, lies in the folder of a run, finished or not: whoever
-    /// has the lock may delete what is half written there. Elsewhere nothing is locked.
+    /// [`RunFolder::lock_alone`] where the file `path`, which is to be written, lies in the folder of a run, finished or not: whoever
+    /// has the lock may delete what is half written there. Elsewhere nothing is locked; but while another process has the lock of
+    /// the folder, it is that of a run that has not saved anything yet.
     ///
     /// # Errors
-    /// As [`RunFolder::lock`].
+    /// As [`RunFolder::lock_alone`].
     pub fn lock_around(path: &Path) -> Result<Option<RunLock>, Error> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let folder = Self::new(parent.unwrap_or(Path::new(".")));
-        let is_run = folder.0.join(METRICS).is_file() || folder.checkpoints().is_dir();
-        is_run.then(|| folder.lock()).transpose()
+        if folder.metrics().is_ok() || folder.is_unfinished().unwrap_or(true) {
+            return folder.lock_alone().map(Some);
+        }
+        // Others that only look do not keep each other out. What cannot be opened will be told when the file is written.
+        match to_look_at(&folder.0).map(|file| file.try_lock_shared()) {
+            Ok(Err(TryLockError::WouldBlock)) => Err(Error::Locked { path: folder.0 }),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -72,6 +79,18 @@ impl RunFolder {
 #[cfg(unix)]
 fn to_lock(folder: &Path) -> io::Result<File> {
     File::open(folder)
+}
+
+/// As [`to_lock`], but nothing is made.
+#[cfg(unix)]
+fn to_look_at(folder: &Path) -> io::Result<File> {
+    to_lock(folder)
+}
+
+/// As [`to_lock`], but nothing is made.
+#[cfg(not(unix))]
+fn to_look_at(folder: &Path) -> io::Result<File> {
+    File::open(folder.join(".lock"))
 }
 
 /// What stands for a folder when it is locked. The file stays: to delete it while another process opens it would give two of

@@ -62,13 +62,17 @@ fn a_run_that_another_process_writes_to_is_left_alone() {
     // A run may be read at any time.
     succeed(folder.path(), &["export", "run", "--softmax", "--out", "softmax.onnx"]);
     succeed(folder.path(), &["compare", "run", "run"]);
-    // A run that was stopped before its end has no metrics yet.
+    // A run has saved nothing before its first checkpoint.
     let unfinished = folder.path().join("unfinished");
-    fs::create_dir_all(unfinished.join("checkpoints")).unwrap();
+    fs::create_dir(&unfinished).unwrap();
     let other = fs::File::open(&unfinished).unwrap();
     other.lock().unwrap();
     let refused = run(folder.path(), &["export", "other.safetensors", "--out", "unfinished/other.onnx"]);
     assert!(stderr(&refused).contains("another process writes into unfinished;"), "{}", stderr(&refused));
+    // Who shares it only looks, as a second export does.
+    other.unlock().unwrap();
+    other.lock_shared().unwrap();
+    succeed(folder.path(), &["export", "run", "--out", "unfinished/other.onnx"]);
     drop(lock);
     succeed(folder.path(), &["report", "run"]);
 }

@@ -41,7 +41,8 @@ impl Cut {
 
     /// The features of a piece.
     pub(super) fn piece(self, piece: usize) -> Range<usize> {
-        let [start, end] = [piece, piece + 1].map(|at| self.vectors.min(at * self.width) * LANES);
+        let [start, end] = [piece, piece.saturating_add(1)]
+            .map(|at| self.vectors.min(at.saturating_mul(self.width)) * LANES);
         start..end
     }
 }

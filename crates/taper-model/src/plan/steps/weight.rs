@@ -1,7 +1,7 @@
 //! A parameter with its optimiser state, and what kernels make of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use taper_kernels::{Aligned, KernelError};
 
@@ -119,6 +119,8 @@ fn move_part(
 #[derive(Debug, Default)]
 pub(crate) struct Packed {
     current: OnceLock<Aligned>,
+    /// Held while they are made, so that no two threads make them.
+    making: Mutex<()>,
     asked_for: AtomicBool,
 }
 
@@ -131,10 +133,12 @@ impl Packed {
     ) -> Result<&[f32], KernelError> {
         self.asked_for.store(true, Ordering::Relaxed);
         if self.current.get().is_none() {
-            let mut packed = Aligned::zeros(len);
-            pack(&mut packed)?;
-            // If another thread was quicker, its weights are the same.
-            let _ = self.current.set(packed);
+            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.current.get().is_none() {
+                let mut packed = Aligned::zeros(len);
+                pack(&mut packed)?;
+                let _ = self.current.set(packed);
+            }
         }
         Ok(self.current.get().map_or(&[], |packed| &packed[..]))
     }
