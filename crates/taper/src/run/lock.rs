@@ -55,17 +55,17 @@ impl RunFolder {
         }
     }
 
-    /// [`RunFolder::lock_alone`] where the file `path`, which is to be written, lies in the folder of a run, finished or not: whoever
+    /// [`RunFolder::lock`] where the file `path`, which is to be written, lies in the folder of a run, finished or not: whoever
     /// has the lock may delete what is half written there. Elsewhere nothing is locked; but while another process has the lock of
     /// the folder, it is that of a run that has not saved anything yet.
     ///
     /// # Errors
-    /// As [`RunFolder::lock_alone`].
+    /// As [`RunFolder::lock`].
     pub fn lock_around(path: &Path) -> Result<Option<RunLock>, Error> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let folder = Self::new(parent.unwrap_or(Path::new(".")));
         if folder.metrics().is_ok() || folder.is_unfinished().unwrap_or(true) {
-            return folder.lock_alone().map(Some);
+            return folder.lock().map(Some);
         }
         // Others that only look do not keep each other out. What cannot be opened will be told when the file is written.
         match to_look_at(&folder.0).map(|file| file.try_lock_shared()) {
