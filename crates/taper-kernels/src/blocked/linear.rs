@@ -118,7 +118,7 @@ impl BlockedLinear {
         scratch: &mut [f32],
         y: &mut [f32],
     ) -> Result<(), KernelError> {
-        self.run_forward(0..self.parts(), images, x, (weight, false), bias, scratch, y)
+        self.forward_parts(0..self.parts(), images, x, weight, bias, scratch, y)
     }
 
     /// Into how many parts, of up to 96 outputs each, [`BlockedLinear::forward_parts`] can cut the work on a row.

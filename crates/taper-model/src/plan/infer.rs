@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::chunk::Chunk;
-use super::step::{Call, Inputs, Outcome, Scratch};
+use super::step::{Call, InParts, Inputs, Outcome, Scratch};
 use super::{Node, Plan};
 use crate::error::ModelError;
 
@@ -71,28 +71,32 @@ impl Plan {
         let x = Inputs { values: &chunk.values, buffers: &self.buffers, ids: &node.inputs, images: &images };
         let own = &mut y[self.buffers[node.output].range(&images)];
         let step = &node.step;
-        let parts = if node.macs < SHARED_MACS { 1 } else { step.parts() };
-        let shares = rayon::current_num_threads().min(parts);
-        let outcome = if shares < 2 {
-            step.forward(&mut Call { images: 1, first: 0, dropout: None, scratch }, x, own, &mut [])
-        } else {
-            let (mut rest, mut work) = (own, Vec::with_capacity(shares));
-            for share in 0..shares {
-                let parts = share * parts / shares..(share + 1) * parts / shares;
-                let len = step.part_start(parts.end) - step.part_start(parts.start);
-                let (own, others) = rest.split_at_mut(len);
-                work.push((parts, own));
-                rest = others;
-            }
-            work.into_par_iter().with_max_len(1).try_for_each(|(parts, y)| {
-                let mut scratch = self.borrow_scratch();
-                let mut call = Call { images: 1, first: 0, dropout: None, scratch: &mut scratch };
-                let outcome = step.forward_parts(parts, &mut call, x, y);
-                self.return_scratch(scratch);
-                outcome
-            })
+        let worth_it = node.macs >= SHARED_MACS && rayon::current_num_threads() > 1;
+        let outcome = match step.in_parts().filter(|_| worth_it) {
+            None => step.forward(&mut Call { images: 1, first: 0, dropout: None, scratch }, x, own, &mut []),
+            Some(step) => self.share_parts(step, x, own),
         };
         chunk.values[node.output] = y;
         outcome
+    }
+
+    fn share_parts(&self, step: &dyn InParts, x: Inputs<'_>, y: &mut [f32]) -> Outcome {
+        let parts = step.parts();
+        let shares = rayon::current_num_threads().min(parts);
+        let (mut rest, mut work) = (y, Vec::with_capacity(shares));
+        for share in 0..shares {
+            let parts = share * parts / shares..(share + 1) * parts / shares;
+            let len = step.part_start(parts.end) - step.part_start(parts.start);
+            let (own, others) = rest.split_at_mut(len);
+            work.push((parts, own));
+            rest = others;
+        }
+        work.into_par_iter().with_max_len(1).try_for_each(|(parts, y)| {
+            let mut scratch = self.borrow_scratch();
+            let mut call = Call { images: 1, first: 0, dropout: None, scratch: &mut scratch };
+            let outcome = step.forward_parts(parts, &mut call, x, y);
+            self.return_scratch(scratch);
+            outcome
+        })
     }
 }

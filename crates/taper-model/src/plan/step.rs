@@ -15,6 +15,24 @@ pub(crate) type Job<'a> = Box<dyn FnOnce(&mut Aligned) -> Outcome + Send + 'a>;
 /// What is kept beside a parameter: the optimiser's first and second moments, and the moving average.
 pub(crate) type Kept = [Vec<f32>; 3];
 
+/// A step whose forward pass of one image, in evaluation, can be shared by threads.
+pub(crate) trait InParts: Sync {
+    /// How many parts there are.
+    fn parts(&self) -> usize;
+
+    /// Where in the image that the step writes a part starts, or its length behind the last part.
+    fn part_start(&self, part: usize) -> usize;
+
+    /// Fills `y`, the parts `parts` of the output for one image.
+    fn forward_parts(
+        &self,
+        parts: Range<usize>,
+        call: &mut Call<'_>,
+        x: Inputs<'_>,
+        y: &mut [f32],
+    ) -> Outcome;
+}
+
 /// One or more nodes of the graph, fused. A step reads and writes the values of a few images of a chunk at a time, and
 /// keeps its own parameters.
 pub(crate) trait Step: Debug + Send + Sync {
@@ -28,25 +46,9 @@ pub(crate) trait Step: Debug + Send + Sync {
     /// Fills `y`; in training also what the backward pass will need.
     fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], saved: &mut [u8]) -> Outcome;
 
-    /// Into how many parts the forward pass of one image can be cut in evaluation, so that threads can share it; 1 if not.
-    fn parts(&self) -> usize {
-        1
-    }
-
-    /// Where in the image that it writes a part starts, or its length behind the last part.
-    fn part_start(&self, _part: usize) -> usize {
-        0
-    }
-
-    /// Fills `y`, the parts `parts` of the output for one image.
-    fn forward_parts(
-        &self,
-        _parts: Range<usize>,
-        call: &mut Call<'_>,
-        x: Inputs<'_>,
-        y: &mut [f32],
-    ) -> Outcome {
-        self.forward(call, x, y, &mut [])
+    /// If the forward pass of one image can be cut into parts as things are: how.
+    fn in_parts(&self) -> Option<&dyn InParts> {
+        None
     }
 
     /// Fills `dx`, the gradient of input number `place`, unless it is not wanted, and adds to `sums` what the gradients of the

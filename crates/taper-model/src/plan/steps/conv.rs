@@ -13,7 +13,7 @@ use crate::error::ModelError;
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
 use crate::plan::draft::Following;
-use crate::plan::step::{Call, Contributions, Forward, Inputs, Kept, Outcome, Rule, Step, room};
+use crate::plan::step::{Call, Contributions, Forward, InParts, Inputs, Kept, Outcome, Rule, Step, room};
 
 /// The parts of a chunk's sums.
 const SPARSE: usize = 0;
@@ -80,6 +80,45 @@ impl ConvStep {
     /// Of the eight channels of a block.
     fn bias_of(&self, block: usize) -> Option<&[f32]> {
         self.bias.as_ref().map(|bias| &bias.values[block * 8..][..8])
+    }
+
+    /// The forward pass to some parts of the channels, whose planes `y` has: of one image, or all parts of any number of images.
+    fn run(
+        &self,
+        parts: Range<usize>,
+        call: &mut Call<'_>,
+        x: Inputs<'_>,
+        y: &mut [f32],
+        saved: &mut [u8],
+    ) -> Outcome {
+        let packed = self.packed()?;
+        let work = room(&mut call.scratch.work, self.kernel.scratch_len(call.images));
+        let output = self.epilogue.output();
+        let (len, plane_len) = (output.image(), output.plane());
+        let (codes_len, plane_codes) = (self.epilogue.codes_len(1), output.pixels() * 8);
+        let (first, first_block) = (call.first, self.kernel.part_start(parts.start));
+        // What is drawn when there is no dropout does not matter.
+        let layer = self.following.dropout.map_or(0, |dropout| dropout.layer);
+        let dropout = call.dropout.map(|key| DropoutKey { layer, ..key });
+        let mut outcome = Ok(());
+        self.kernel.forward_parts(
+            parts,
+            call.images,
+            x.get(0),
+            packed,
+            work,
+            &mut |image, block, plane| {
+                let y = &mut y[image * len + (block - first_block) * plane_len..][..plane_len];
+                let codes = image * codes_len + block * plane_codes;
+                let codes = dropout.is_some().then(|| &mut saved[codes..codes + plane_codes]);
+                let draw = dropout.map(|key| (key, first + image));
+                let done = self.epilogue.forward(plane, self.bias_of(block), y, codes, block, draw);
+                if outcome.is_ok() {
+                    outcome = done;
+                }
+            },
+        )?;
+        outcome
     }
 
     fn packed(&self) -> Result<&[f32], KernelError> {
@@ -190,6 +229,26 @@ fn images_at_a_time(kernel: &ConvKernel, input: Blocked, weights: usize) -> usiz
     held.clamp(1, 5).max(busy)
 }
 
+impl InParts for ConvStep {
+    fn parts(&self) -> usize {
+        self.kernel.parts()
+    }
+
+    fn part_start(&self, part: usize) -> usize {
+        self.kernel.part_start(part) * self.epilogue.output().plane()
+    }
+
+    fn forward_parts(
+        &self,
+        parts: Range<usize>,
+        call: &mut Call<'_>,
+        x: Inputs<'_>,
+        y: &mut [f32],
+    ) -> Outcome {
+        self.run(parts, call, x, y, &mut [])
+    }
+}
+
 impl Step for ConvStep {
     fn describe(&self) -> String {
         let mut text = format!("conv2d ({})", self.kernel.name());
@@ -218,56 +277,11 @@ impl Step for ConvStep {
     }
 
     fn forward(&self, call: &mut Call<'_>, x: Inputs<'_>, y: &mut [f32], saved: &mut [u8]) -> Outcome {
-        let packed = self.packed()?;
-        let work = room(&mut call.scratch.work, self.kernel.scratch_len(call.images));
-        let output = self.epilogue.output();
-        let (len, plane_len) = (output.image(), output.plane());
-        let (codes_len, plane_codes) = (self.epilogue.codes_len(1), output.pixels() * 8);
-        let first = call.first;
-        // What is drawn when there is no dropout does not matter.
-        let layer = self.following.dropout.map_or(0, |dropout| dropout.layer);
-        let dropout = call.dropout.map(|key| DropoutKey { layer, ..key });
-        let mut outcome = Ok(());
-        self.kernel.forward(call.images, x.get(0), packed, work, &mut |image, block, plane| {
-            let y = &mut y[image * len + block * plane_len..][..plane_len];
-            let codes = image * codes_len + block * plane_codes;
-            let codes = dropout.is_some().then(|| &mut saved[codes..codes + plane_codes]);
-            let draw = dropout.map(|key| (key, first + image));
-            let done = self.epilogue.forward(plane, self.bias_of(block), y, codes, block, draw);
-            if outcome.is_ok() {
-                outcome = done;
-            }
-        })?;
-        outcome
+        self.run(0..self.kernel.parts(), call, x, y, saved)
     }
 
-    fn parts(&self) -> usize {
-        self.kernel.parts()
-    }
-
-    fn part_start(&self, part: usize) -> usize {
-        self.kernel.part_start(part) * self.epilogue.output().plane()
-    }
-
-    fn forward_parts(
-        &self,
-        parts: Range<usize>,
-        call: &mut Call<'_>,
-        x: Inputs<'_>,
-        y: &mut [f32],
-    ) -> Outcome {
-        let packed = self.packed()?;
-        let work = room(&mut call.scratch.work, self.kernel.scratch_len(1));
-        let (first, len) = (self.kernel.part_start(parts.start), self.epilogue.output().plane());
-        let mut outcome = Ok(());
-        self.kernel.forward_parts(parts, x.get(0), packed, work, &mut |_, block, plane| {
-            let y = &mut y[(block - first) * len..][..len];
-            let done = self.epilogue.forward(plane, self.bias_of(block), y, None, block, None);
-            if outcome.is_ok() {
-                outcome = done;
-            }
-        })?;
-        outcome
+    fn in_parts(&self) -> Option<&dyn InParts> {
+        (self.kernel.parts() > 1).then_some(self)
     }
 
     fn backward(

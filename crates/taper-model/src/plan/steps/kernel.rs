@@ -85,18 +85,7 @@ impl ConvKernel {
         }
     }
 
-    pub(crate) fn forward(
-        &self,
-        images: usize,
-        x: &[f32],
-        packed: &[f32],
-        scratch: &mut [f32],
-        emit: &mut Emit<'_>,
-    ) -> Outcome {
-        each!(self, kernel => kernel.forward(images, x, packed, scratch, emit))
-    }
-
-    /// Into how many parts [`ConvKernel::forward_parts`] can cut the work on an image.
+    /// Into how many parts the output channels can be cut; 1 if not.
     pub(crate) fn parts(&self) -> usize {
         match self {
             Self::Winograd(kernel) => kernel.parts(),
@@ -110,29 +99,24 @@ impl ConvKernel {
         match self {
             Self::Winograd(kernel) => kernel.part_start(part),
             Self::Direct(kernel) => kernel.part_start(part),
-            Self::Plain(kernel) => {
-                if part == 0 {
-                    0
-                } else {
-                    kernel.output().blocks()
-                }
-            }
+            Self::Plain(kernel) => part.min(1) * kernel.output().blocks(),
         }
     }
 
-    /// [`ConvKernel::forward`] of one image, to some parts of its channels.
+    /// Convolves to some parts of the channels; what cannot be cut has but one.
     pub(crate) fn forward_parts(
         &self,
         parts: Range<usize>,
+        images: usize,
         x: &[f32],
         packed: &[f32],
         scratch: &mut [f32],
         emit: &mut Emit<'_>,
     ) -> Outcome {
         match self {
-            Self::Winograd(kernel) => kernel.forward_parts(parts, 1, x, packed, scratch, emit),
-            Self::Direct(kernel) => kernel.forward_parts(parts, 1, x, packed, scratch, emit),
-            Self::Plain(kernel) => kernel.forward(1, x, packed, scratch, emit),
+            Self::Winograd(kernel) => kernel.forward_parts(parts, images, x, packed, scratch, emit),
+            Self::Direct(kernel) => kernel.forward_parts(parts, images, x, packed, scratch, emit),
+            Self::Plain(kernel) => kernel.forward(images, x, packed, scratch, emit),
         }
     }
 

@@ -9,7 +9,9 @@ use taper_kernels::{Aligned, Isa, KernelError};
 use super::weight::Weight;
 use crate::plan::Purpose;
 use crate::plan::chunk::Sums;
-use crate::plan::step::{Call, Contributions, Forward, Inputs, Job, Kept, Outcome, Rule, Step, room};
+use crate::plan::step::{
+    Call, Contributions, Forward, InParts, Inputs, Job, Kept, Outcome, Rule, Step, room,
+};
 use crate::plan::team::run;
 
 /// `y = x·Wᵀ + bias`. The weight is kept in the kernel's backward order, in which the optimiser works on it as well: it is
@@ -54,6 +56,28 @@ impl LinearStep {
     }
 }
 
+impl InParts for LinearStep {
+    fn parts(&self) -> usize {
+        self.kernel.parts()
+    }
+
+    fn part_start(&self, part: usize) -> usize {
+        self.kernel.part_start(part)
+    }
+
+    fn forward_parts(
+        &self,
+        parts: Range<usize>,
+        call: &mut Call<'_>,
+        x: Inputs<'_>,
+        y: &mut [f32],
+    ) -> Outcome {
+        let work = room(&mut call.scratch.work, self.kernel.scratch_len(1));
+        let bias = self.bias.as_ref().map(|bias| &bias.values[..]);
+        self.kernel.forward_parts(parts, 1, x.get(0), &self.forward, bias, work, y)
+    }
+}
+
 impl Step for LinearStep {
     fn describe(&self) -> String {
         format!("linear{}", if self.bias.is_some() { " + bias" } else { "" })
@@ -74,25 +98,9 @@ impl Step for LinearStep {
         }
     }
 
-    /// In evaluation.
-    fn parts(&self) -> usize {
-        if self.weight.values.is_empty() { self.kernel.parts() } else { 1 }
-    }
-
-    fn part_start(&self, part: usize) -> usize {
-        self.kernel.part_start(part)
-    }
-
-    fn forward_parts(
-        &self,
-        parts: Range<usize>,
-        call: &mut Call<'_>,
-        x: Inputs<'_>,
-        y: &mut [f32],
-    ) -> Outcome {
-        let work = room(&mut call.scratch.work, self.kernel.scratch_len(1));
-        let bias = self.bias.as_ref().map(|bias| &bias.values[..]);
-        self.kernel.forward_parts(parts, 1, x.get(0), &self.forward, bias, work, y)
+    /// In evaluation alone the weight is kept as the parts read it.
+    fn in_parts(&self) -> Option<&dyn InParts> {
+        (self.weight.values.is_empty() && self.kernel.parts() > 1).then_some(self)
     }
 
     fn backward(
