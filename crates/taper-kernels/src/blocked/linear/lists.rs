@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::order::{Cut, LONGEST};
 use crate::simd::{LANES, Simd};
 
-/// Room for the list of a block: whole vectors are written to it.
+/// Room for a row's list: whole vectors are written to it.
 pub(super) const SLOT: usize = LONGEST + LANES;
 
 /// How many of a mask's bits are set; `popcnt` is no part of AVX2.
@@ -20,7 +20,8 @@ pub(super) static ONES: [u8; 256] = {
 };
 
 /// Rows of values cut into blocks; for each block of each row, the values that are not zero and their places in the
-/// block. Ordered `[block][row][SLOT]`, so that a block is read in one sweep.
+/// block. Ordered `[block][rows · SLOT]`, where the lists of a block's rows follow each other without a gap: they are read in
+/// one sweep, for each panel of weights anew.
 pub(super) struct Lists<'a> {
     rows: usize,
     values: &'a mut [f32],
@@ -31,9 +32,9 @@ pub(super) struct Lists<'a> {
 
 /// One block of values.
 pub(super) struct Block<'a> {
-    /// `[row][SLOT]`, of which the first `counts[row]` are meant.
+    /// The lists of all rows, one behind the other; if `whole`, `[row][SLOT]`.
     pub(super) values: &'a [f32],
-    /// As `values`.
+    /// The places of `values`, if those are lists.
     pub(super) places: &'a [u32],
     /// Values of each row that are not zero.
     pub(super) counts: &'a [u32],
@@ -88,11 +89,10 @@ impl<'a> Lists<'a> {
             let (values, places) = (&mut self.values[slots.clone()], &mut self.places[slots]);
             let counts = &mut self.counts[block * (self.rows + 1)..][..=self.rows];
             let (mut listed, mut all) = (0, 0);
-            let lists = values.chunks_exact_mut(SLOT).zip(places.chunks_exact_mut(SLOT));
-            for (row, (values, places)) in lists.enumerate() {
-                let x = &x[rows.block(row, block)];
-                counts[row] = list(s, x, values, places);
-                (listed, all) = (listed + counts[row] as usize, all + x.len());
+            for (row, count) in counts[..self.rows].iter_mut().enumerate() {
+                let (x, slot) = (&x[rows.block(row, block)], listed..listed + SLOT);
+                *count = list(s, x, &mut values[slot.clone()], &mut places[slot]);
+                (listed, all) = (listed + *count as usize, all + x.len());
             }
             let whole = whole(listed, all);
             counts[self.rows] = u32::from(whole);

@@ -56,9 +56,11 @@ pub(super) fn sparse<S: Simd>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut 
 #[inline(always)]
 fn sparse_rows<S: Simd, const W: usize>(s: S, list: &Block<'_>, panel: Panel<'_>, y: &mut [f32]) {
     let weight = &panel.weight[..panel.depth * W * LANES];
+    let mut end = 0;
     for (row, &count) in list.counts.iter().enumerate() {
-        let values = &list.values[row * SLOT..][..count as usize];
-        let places = &list.places[row * SLOT..];
+        let own = end..end + count as usize;
+        end = own.end;
+        let (values, places) = (&list.values[own.clone()], &list.places[own]);
         panel.prefetch(s, row, list.counts.len());
         // SAFETY: each place is below the depth of the panel.
         unsafe {
