@@ -11,7 +11,8 @@ use crate::confusion::{ClassScores, fraction};
 pub struct Evaluation {
     /// Number of images.
     pub images: u64,
-    /// Mean cross-entropy of the softmax of the logits, in nats; without label smoothing.
+    /// Mean cross-entropy of the softmax of the logits, in nats; without label smoothing but for
+    /// [`Evaluator::with_label_smoothing`](crate::Evaluator::with_label_smoothing).
     pub loss: f64,
     /// Fraction of the images whose highest logit is that of their class; the first class wins a tie.
     pub accuracy: f64,

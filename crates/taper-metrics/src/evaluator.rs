@@ -12,6 +12,7 @@ use crate::softmax::{Exponentials, argmax};
 #[derive(Debug, Clone)]
 pub struct Evaluator {
     classes: usize,
+    label_smoothing: f64,
     images: usize,
     loss: f64,
     confusion: Vec<Vec<u64>>,
@@ -25,12 +26,28 @@ impl Evaluator {
     pub fn new(classes: usize) -> Self {
         Self {
             classes,
+            label_smoothing: 0.0,
             images: 0,
             loss: 0.0,
             confusion: vec![vec![0; classes]; classes],
             ranks: vec![0; classes],
             reliability: Reliability::default(),
         }
+    }
+
+    /// The same with label smoothing of the loss: of each target, the share `label_smoothing`, in `[0, 1)`, is spread evenly
+    /// over all classes, as a network was trained to that learnt with it (PyTorch's `CrossEntropyLoss(label_smoothing=…)`).
+    ///
+    /// ```
+    /// use taper_metrics::Evaluator;
+    /// let mut evaluator = Evaluator::new(2).with_label_smoothing(0.5);
+    /// evaluator.update(&[0.0, 0.0, 2.0, 2.0], &[0_u8, 1])?;
+    /// assert_eq!(evaluator.finish()?.loss, std::f64::consts::LN_2);
+    /// # Ok::<(), taper_metrics::MetricsError>(())
+    /// ```
+    #[must_use]
+    pub fn with_label_smoothing(self, label_smoothing: f64) -> Self {
+        Self { label_smoothing, ..self }
     }
 
     /// Number of images seen so far.
@@ -104,7 +121,14 @@ impl Evaluator {
     fn add(&mut self, logits: &[f32], label: usize) {
         let exponentials = Exponentials::of(logits);
         self.images += 1;
-        self.loss += exponentials.cross_entropy(logits[label]);
+        let of = |logit: f32| exponentials.cross_entropy(logit);
+        self.loss += match self.label_smoothing {
+            0.0 => of(logits[label]),
+            spread => {
+                let all: f64 = logits.iter().map(|&logit| of(logit)).sum();
+                (1.0 - spread) * of(logits[label]) + spread * all / self.classes as f64
+            }
+        };
         let rank = rank_of(label, logits);
         self.ranks[rank] += 1;
         // Finite logits always have a greatest one.

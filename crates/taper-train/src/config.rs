@@ -24,7 +24,7 @@ pub struct FitConfig {
     /// The share of the steps in which the learning rate first rises, in equal steps; see [`Schedule::warmed_rate`].
     pub warmup: f64,
     /// The share of the target taken from the right class and spread evenly over all classes, in `[0, 1)`
-    /// (Szegedy et al. 2015).
+    /// (Szegedy et al. 2015). The loss on the validation images is with it, too.
     pub label_smoothing: f64,
     /// The probability of every dropout layer, in place of the network's own.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ pub fn evaluate(
 ) -> Result<Evaluation, TrainError> {
     let batch_size = check_batch_size(batch_size)?;
     check_fits(model, dataset, Split::Evaluation)?;
-    score(model, dataset, batch_size, Split::Evaluation, on_progress)
+    score(model, dataset, batch_size, (Split::Evaluation, 0.0), on_progress)
 }
 
 /// As [`evaluate`], on the mean of the probabilities that `model` gives an image and the same image shifted by `pixels` to all
@@ -128,18 +128,18 @@ pub fn check_fits(model: &Model, dataset: &Dataset, split: Split) -> Result<(), 
 }
 
 /// [`score`] on several ranks, each of which runs a part of the images and hears of the others' logits: the same bits as on
-/// one, since an image's logits do not depend on those beside it.
+/// one, since an image's logits do not depend on those beside it. The loss is with the label smoothing that is named.
 pub(crate) fn score_on_ranks(
     exchange: &dyn Exchange,
     model: &Model,
     dataset: &Dataset,
     batch_size: NonZeroUsize,
-    split: Split,
+    (split, label_smoothing): (Split, f64),
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Evaluation, TrainError> {
     let (rank, size) = (exchange.rank(), exchange.size());
     if size == 1 {
-        return score(model, dataset, batch_size, split, on_progress);
+        return score(model, dataset, batch_size, (split, label_smoothing), on_progress);
     }
     let own: Vec<usize> = (rank * dataset.len() / size..(rank + 1) * dataset.len() / size).collect();
     let (inference, mut bytes, mut images) = (model.inference()?, Vec::new(), Vec::new());
@@ -156,7 +156,7 @@ pub(crate) fn score_on_ranks(
     let logits: Vec<f32> = gathered.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let failed = |cause| TrainError::Metrics { split, cause };
     let classes = dataset.class_names.len();
-    let mut evaluator = Evaluator::new(classes);
+    let mut evaluator = Evaluator::new(classes).with_label_smoothing(label_smoothing);
     let batches = logits.chunks(batch_size.get().saturating_mul(classes));
     for (logits, labels) in batches.zip(dataset.labels.chunks(batch_size.get())) {
         evaluator.update(logits, labels).map_err(failed)?;
@@ -169,11 +169,11 @@ pub(crate) fn score(
     model: &Model,
     dataset: &Dataset,
     batch_size: NonZeroUsize,
-    split: Split,
+    (split, label_smoothing): (Split, f64),
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Evaluation, TrainError> {
     let failed = |cause| TrainError::Metrics { split, cause };
-    let mut evaluator = Evaluator::new(dataset.class_names.len());
+    let mut evaluator = Evaluator::new(dataset.class_names.len()).with_label_smoothing(label_smoothing);
     let mut batches = Batches::in_order(dataset, batch_size);
     let inference = model.inference()?;
     let (mut images, mut labels) = (Vec::new(), Vec::new());

@@ -114,7 +114,7 @@ pub struct EpochEnd {
     pub train_loss: f64,
     /// Fraction of the training images classified rightly, as they were learnt from.
     pub train_accuracy: f64,
-    /// Mean cross-entropy over the validation images, without label smoothing.
+    /// Mean loss over the validation images; with label smoothing, if that is on.
     pub validation_loss: f64,
     /// Fraction of the validation images classified rightly.
     pub validation_accuracy: f64,

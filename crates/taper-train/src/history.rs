@@ -43,7 +43,7 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// The last step of the epoch, from 1 over all epochs.
     pub step: usize,
-    /// Mean cross-entropy over the validation images.
+    /// Mean loss over the validation images; with label smoothing, if that is on.
     pub validation_loss: f64,
     /// Fraction of the validation images classified rightly.
     pub validation_accuracy: f64,

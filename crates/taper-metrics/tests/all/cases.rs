@@ -33,6 +33,17 @@ fn three_images_by_hand() {
 }
 
 #[test]
+fn label_smoothing_spreads_the_target() {
+    // Probabilities 1/2, 1/4, 1/4 and a target of 0.8, 0.1, 0.1.
+    let mut evaluator = Evaluator::new(3).with_label_smoothing(0.3);
+    evaluator.update(&[2f32.ln(), 0.0, 0.0], &[0_u8]).unwrap();
+    let result = evaluator.finish().unwrap();
+    let loss = 0.8 * 2f64.ln() + 0.2 * 4f64.ln();
+    assert!((result.loss - loss).abs() < 1e-7, "{} {loss}", result.loss);
+    assert_eq!(result.accuracy, 1.0);
+}
+
+#[test]
 fn the_first_of_equal_logits_is_the_prediction() {
     assert_eq!(argmax(&[1.0, 3.0, 3.0]), Some(1));
     assert_eq!(argmax(&[f32::NAN, -1.0, f32::NAN]), Some(1));

@@ -239,7 +239,8 @@ impl<'a> Run<'a> {
         let mut on_progress = |progress| listener.tell(&Event::Validating { epoch, progress });
         let exchange = self.trainer.exchange().clone();
         let model = self.trainer.averaged_model()?;
-        let (size, split) = (self.batch_size, Split::Validation);
+        // The loss that is trained with, so that both can be compared, and the epoch with the lowest is the one to keep.
+        let (size, split) = (self.batch_size, (Split::Validation, self.config.label_smoothing));
         let scores = score_on_ranks(&*exchange, model, self.validation, size, split, &mut on_progress);
         let scores = match scores {
             // The last step of the epoch has ruined the weights, and no loss has shown it yet.

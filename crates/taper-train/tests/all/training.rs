@@ -101,12 +101,14 @@ fn rates_follow_the_schedule_over_all_epochs() {
 }
 
 #[test]
-fn label_smoothing_keeps_the_training_loss_from_zero() {
+fn label_smoothing_keeps_both_losses_from_zero() {
     let smoothed = train(0.0, &FitConfig { label_smoothing: 0.2, ..config(6) });
     // The least cross-entropy with a target of 0.85, 0.05, 0.05, 0.05 is that target's entropy.
     let least: f64 = -(0.85 * 0.85f64.ln() + 3.0 * 0.05 * 0.05f64.ln());
     let lowest = smoothed.history.steps.iter().map(|step| step.loss).fold(f64::INFINITY, f64::min);
     assert!(lowest > least && lowest < 2.0 * least, "{lowest} {least}");
+    let validated: Vec<f64> = smoothed.history.epochs.iter().map(|epoch| epoch.validation_loss).collect();
+    assert!(validated.iter().all(|loss| *loss > least), "{validated:?} {least}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub(in crate::cli) struct SettingsArgs {
     /// The update rule's weight decay [default: 0.01 with adamw, else 0]
     #[arg(long, value_name = "X", value_parser = not_negative, allow_negative_numbers = true)]
     weight_decay: Option<f64>,
-    /// Share of the target spread over all classes [default: 0]
+    /// Share of the target spread over all classes; the validation loss is with it, too [default: 0]
     #[arg(long, value_name = "X", value_parser = fraction, allow_negative_numbers = true)]
     label_smoothing: Option<f64>,
     /// Probability of every dropout layer, in place of the network's own
