@@ -46,7 +46,7 @@ pub(super) fn build(
             macs: draft.nodes.iter().map(|&node| graph.nodes()[node].macs).sum(),
         });
     }
-    let tail = (purpose == Purpose::Training && around.is_none()).then(|| tail::start(&steps)).flatten();
+    let tail = around.is_none().then(|| tail::start(&steps)).flatten();
     let tail = tail.map(|first| Tail {
         first,
         input: steps[first].inputs[0],

@@ -68,9 +68,12 @@ impl Plan {
         push(&self.scratch, scratch);
     }
 
-    pub(super) fn borrow_chunk(&self, images: usize) -> Chunk {
+    /// A chunk with the buffers of the parts of the plan that it is to run: what stands before the tail, the tail.
+    pub(super) fn borrow_chunk(&self, images: usize, [before, tail]: [bool; 2]) -> Chunk {
         let mut chunk = pop(&self.idle);
-        self.make_room(&mut chunk, images, false);
+        for (in_tail, _) in [(false, before), (true, tail)].into_iter().filter(|(_, wanted)| *wanted) {
+            self.make_room(&mut chunk, images, in_tail);
+        }
         chunk
     }
 
