@@ -145,6 +145,8 @@ def train(options: argparse.Namespace) -> None:
 def main() -> int:
     """Measure everything that is asked for, and report."""
     options = arguments()
+    # Before the measurements, in which somebody may go on with the work.
+    here = machine.describe(ROOT)
     networks.write(options.work / "networks", ROOT / "crates" / "taper-graph" / "presets")
     chosen = select(options.only, options.threads, options.quick)
     images.unpack(options.data_dir, options.work / "images")
@@ -163,7 +165,7 @@ def main() -> int:
 
     whole = options.taper_bench and not options.only and not options.quick
     out = options.out or (ROOT / "docs" / "performance.md" if whole else options.work / "performance.md")
-    text = report.write(measured, machine.describe(ROOT), datetime.date.today(), called(options))
+    text = report.write(measured, here, datetime.date.today(), called(options))
     out.write_text(text, encoding="utf-8")
     print(out)
     # A peer that cannot run here is told in the report; without Taper there is none worth the name.
