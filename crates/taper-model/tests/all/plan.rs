@@ -141,19 +141,25 @@ fn inference_gives_the_modules_logits_whatever_the_batch() {
     }
 }
 
-/// Fewer images than threads: these share the steps of each image, which does not change a bit.
+/// Threads share the steps of each image, if there are fewer of these; small pieces of all but the linear layers at the end,
+/// up to 50 images a thread; or larger shares. None of it changes a bit.
 #[test]
-fn threads_that_share_an_image_give_the_bits_of_one() {
-    for graph in graphs() {
+fn threads_that_share_images_give_the_bits_of_one() {
+    let mut multilayer_perceptron = Graph::new("perceptron", &[1, 9, 7]).unwrap();
+    let mut value = multilayer_perceptron.input();
+    let ops = [Op::Flatten, Op::Linear(Linear::new(11)), Op::Relu, Op::Linear(Linear::new(5))];
+    for (place, op) in ops.into_iter().enumerate() {
+        value = multilayer_perceptron.wire(format!("op{place}"), op, &[value]).unwrap();
+    }
+    for graph in graphs().into_iter().chain([multilayer_perceptron]) {
         let inference = Model::new(graph.clone(), SEED).unwrap().inference().unwrap();
-        let images = images(&graph, 2, 1);
-        let on = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| inference.logits(&images).unwrap())
-        };
-        let alone = on(1);
-        for threads in [3, 5, 8] {
-            assert_eq!(on(threads), alone, "{} on {threads} threads", graph.name());
+        for (count, threads) in [(0, 2), (2, 3), (2, 8), (3, 3), (23, 2), (23, 8), (101, 2), (101, 3)] {
+            let images = images(&graph, count, 1);
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| inference.logits(&images).unwrap())
+            };
+            assert_eq!(on(threads), on(1), "{}: {count} images on {threads} threads", graph.name());
         }
     }
 }
