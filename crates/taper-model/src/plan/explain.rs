@@ -86,7 +86,10 @@ impl fmt::Display for Explanation<'_> {
                 row.names, row.what, row.output, row.value_bytes, row.weight_bytes, row.macs
             )?;
         }
-        if let Some(name) = plan.tail.as_ref().and_then(|tail| plan.steps[tail.first].names.first()) {
+        let training = plan.purpose == Purpose::Training;
+        if let Some(name) =
+            plan.tail.as_ref().filter(|_| training).and_then(|tail| plan.steps[tail.first].names.first())
+        {
             writeln!(f, "from {name} on, each thread runs its share of the batch at once")?;
         }
         let total = |part: fn(&Row) -> u64| rows.iter().map(part).sum::<u64>();

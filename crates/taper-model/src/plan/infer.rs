@@ -11,7 +11,8 @@ use crate::error::ModelError;
 /// Images that inference works on at a time on one thread: enough to read the weights of large layers rarely.
 const INFERENCE_IMAGES: usize = 50;
 
-/// Images of what a thread takes at a time of the work before a plan's tail: few, so that nobody waits long for the last.
+/// Images of what a thread takes at a time of the work before a plan's tail: few, so that nobody waits long for the last; more
+/// where a step wants more.
 const PIECE_IMAGES: usize = 5;
 
 /// Multiply-adds of a step for one image from which on its parts are worth a second thread: some microseconds of work.
@@ -31,10 +32,9 @@ impl Plan {
         // Within the pool, so that its threads are woken once.
         let mut outcome = Ok(());
         rayon::scope(|_| {
-            outcome = match &self.tail {
-                Some(tail) if threads > 1 && count <= threads * INFERENCE_IMAGES => {
-                    self.infer_evenly(tail, images, logits)
-                }
+            let few = threads > 1 && count <= threads * INFERENCE_IMAGES;
+            outcome = match (&self.tail, self.piece()) {
+                (Some(tail), Some(piece)) if few => self.infer_evenly(tail, piece, images, logits),
                 _ => self.infer_shares(images, logits),
             };
         });
@@ -55,12 +55,18 @@ impl Plan {
         })
     }
 
+    /// How many images to work on at a time before the tail; `None` if a step there wants as many as there can be.
+    fn piece(&self) -> Option<usize> {
+        let wanted = self.steps[..self.tail_start()].iter().map(|node| node.step.images()).max();
+        wanted.map_or(Some(PIECE_IMAGES), |most| (most < INFERENCE_IMAGES).then_some(most.max(PIECE_IMAGES)))
+    }
+
     /// A share for each thread, but of the tail only: where all have one share, all wait for the slowest.
-    fn infer_evenly(&self, tail: &Tail, images: &[f32], logits: &mut [f32]) -> Outcome {
+    fn infer_evenly(&self, tail: &Tail, piece: usize, images: &[f32], logits: &mut [f32]) -> Outcome {
         let (len, share) = (self.input_len(), self.share(images));
         let tails = images.chunks(share * len).map(|own| self.borrow_chunk(own.len() / len, [false, true]));
         let mut tails: Vec<Chunk> = tails.collect();
-        let outcome = self.fill_tails(tail, images, &mut tails).and_then(|()| {
+        let outcome = self.fill_tails(tail, piece, images, &mut tails).and_then(|()| {
             let logits = logits.par_chunks_mut(share * self.classes());
             tails.par_iter_mut().zip(logits).with_max_len(1).try_for_each(|(chunk, logits)| {
                 let mut scratch = self.borrow_scratch();
@@ -80,13 +86,13 @@ impl Plan {
     }
 
     /// What stands before the tail, whose chunks take the images in order; whoever is free does the next few images.
-    fn fill_tails(&self, tail: &Tail, images: &[f32], tails: &mut [Chunk]) -> Outcome {
+    fn fill_tails(&self, tail: &Tail, piece: usize, images: &[f32], tails: &mut [Chunk]) -> Outcome {
         let (len, row) = (self.input_len(), self.buffers[tail.input].layout.image());
         let (mut rest, mut pieces) = (images, Vec::new());
         for chunk in tails {
             let (images, others) = rest.split_at(chunk.images * len);
-            let rows = chunk.values[tail.input][..chunk.images * row].chunks_mut(PIECE_IMAGES * row);
-            pieces.extend(images.chunks(PIECE_IMAGES * len).zip(rows));
+            let rows = chunk.values[tail.input][..chunk.images * row].chunks_mut(piece * row);
+            pieces.extend(images.chunks(piece * len).zip(rows));
             rest = others;
         }
         pieces.into_par_iter().with_max_len(1).try_for_each(|(images, rows)| {

@@ -151,7 +151,13 @@ fn threads_that_share_images_give_the_bits_of_one() {
     for (place, op) in ops.into_iter().enumerate() {
         value = multilayer_perceptron.wire(format!("op{place}"), op, &[value]).unwrap();
     }
-    for graph in graphs().into_iter().chain([multilayer_perceptron]) {
+    // A linear layer stands before the sum, and the tail begins behind it.
+    let mut residual = Graph::new("residual_perceptron", &[1, 3, 3]).unwrap();
+    let flat = residual.wire("flat", Op::Flatten, &[residual.input()]).unwrap();
+    let first = residual.wire("first", Op::Linear(Linear::new(9)), &[flat]).unwrap();
+    let sum = residual.wire("sum", Op::Add, &[first, flat]).unwrap();
+    residual.wire("last", Op::Linear(Linear::new(5)), &[sum]).unwrap();
+    for graph in graphs().into_iter().chain([multilayer_perceptron, residual]) {
         let inference = Model::new(graph.clone(), SEED).unwrap().inference().unwrap();
         for (count, threads) in [(0, 2), (2, 3), (2, 8), (3, 3), (23, 2), (23, 8), (101, 2), (101, 3)] {
             let images = images(&graph, count, 1);

@@ -15,8 +15,8 @@ use crate::timing::EpochTiming;
 /// The one key of the header's metadata: the `safetensors` crate writes several in random order.
 const KEY: &str = "taper";
 
-/// The version of what stands under [`KEY`].
-const FORMAT: u32 = 1;
+/// The version of what stands under [`KEY`]. In the first, losses of validation were without label smoothing.
+const FORMAT: u32 = 2;
 
 /// What the tensors of a checkpoint are.
 const WEIGHTS: &str = "weights";

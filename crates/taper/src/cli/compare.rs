@@ -77,12 +77,17 @@ fn lines(comparison: &Comparison) -> Vec<Line> {
     let same_epochs = runs.iter().all(|run| run.epochs == runs[0].epochs);
     let if_same = |is_same: bool, line: Line| Line { best: line.best.filter(|_| is_same), ..line };
     let score = |line| if_same(comparison.same_data, line);
+    // The validation loss is with it; what differs is among the settings.
+    let same_smoothing = runs.iter().all(|run| !run.settings.contains_key("train.label_smoothing"));
     lines.extend([
         told("epochs", &|run| {
             format!("{}{}", run.epochs, if run.interrupted { ", interrupted" } else { "" })
         }),
         told("best epoch", &|run| run.best_epoch.map_or("-".to_owned(), |epoch| epoch.to_string())),
-        score(ranked("validation loss", runs, |run| run.validation_loss, loss, Better::Lower)),
+        if_same(
+            same_smoothing,
+            score(ranked("validation loss", runs, |run| run.validation_loss, loss, Better::Lower)),
+        ),
         score(ranked("validation accuracy", runs, |run| run.validation_accuracy, percent, Better::Higher)),
         score(ranked("test loss", runs, |run| run.test_loss, loss, Better::Lower)),
         score(ranked("test accuracy", runs, |run| run.test_accuracy, percent, Better::Higher)),

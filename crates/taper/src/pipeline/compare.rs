@@ -43,7 +43,7 @@ pub struct ComparedRun {
     pub interrupted: bool,
     /// The epoch whose weights were kept, from 1.
     pub best_epoch: Option<usize>,
-    /// Mean cross-entropy over the validation images, in that epoch.
+    /// Mean loss over the validation images, in that epoch; with the label smoothing of the run.
     pub validation_loss: Option<f64>,
     /// Fraction of the validation images classified rightly, in that epoch.
     pub validation_accuracy: Option<f64>,
